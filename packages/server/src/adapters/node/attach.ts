@@ -1,0 +1,128 @@
+/** Mounts an application on a node:http server, beside whatever else lives there. */
+
+import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Server as SecureServer } from "node:https";
+import type { Socket as NetSocket } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import type { Endpoint } from "../../core/endpoint.js";
+import type { HttpReply } from "../../core/http.js";
+import { pathOf, takeRequest } from "./request.js";
+import { NodeWebSocket } from "./web-socket.js";
+
+export interface AttachOptions {
+  /** Bytes of one WebSocket message, which may hold several hub messages. Default 131072. */
+  readonly maxPayloadBytes?: number | undefined;
+}
+
+export interface Attachment {
+  /** Takes the application off the server again. Open connections stay; `app.close()` ends them. */
+  detach(): void;
+}
+
+const DEFAULT_MAX_PAYLOAD_BYTES = 128 * 1024;
+const MAX_FRAGMENTS = 64;
+/** A body nobody reads is not waited for beyond this. */
+const MAX_IGNORED_BODY_BYTES = 64 * 1024;
+
+/**
+ * Mounts the application. Requests under its paths are answered here and reach no other listener, whenever
+ * that was added; everything else is left alone. An upgrade that nobody else could want is answered 404.
+ */
+export function attach(
+  server: Server | SecureServer,
+  app: { readonly endpoint: Endpoint },
+  { maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES }: AttachOptions = {},
+): Attachment {
+  const { endpoint } = app;
+  const webSockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: maxPayloadBytes,
+    maxFragments: MAX_FRAGMENTS,
+  });
+
+  function onRequest(request: IncomingMessage, response: ServerResponse, path: string): void {
+    endpoint.request(takeRequest(request, path)).then(
+      (reply) => writeResponse(request, response, reply),
+      () => writeResponse(request, response, { status: 500, headers: {}, body: "" }),
+    );
+  }
+
+  function onUpgrade(request: IncomingMessage, socket: NetSocket, head: Buffer, path: string): void {
+    // A peer that resets while it is being authenticated must not end the process.
+    socket.on("error", ignore);
+    endpoint.upgrade(takeRequest(request, path)).then(
+      (answer) => {
+        if (!answer.accepted) return writeRaw(socket, answer.reply);
+        let isOpen = false;
+        if (!socket.destroyed) {
+          webSockets.handleUpgrade(request, socket, head, (ws) => {
+            isOpen = true;
+            socket.removeListener("error", ignore);
+            const opened = new NodeWebSocket(ws, socket);
+            opened.listen(answer.open(opened));
+          });
+        }
+        if (!isOpen) answer.abandon();
+      },
+      () => writeRaw(socket, { status: 500, headers: {}, body: "" }),
+    );
+  }
+
+  /** Runs only for upgrades that are not ours: node needs a listener to see upgrades at all. */
+  function onForeignUpgrade(_request: IncomingMessage, socket: Duplex): void {
+    if (server.listenerCount("upgrade") > 1) return;
+    socket.on("error", ignore);
+    writeRaw(socket, { status: 404, headers: {}, body: "" });
+  }
+
+  // The events themselves are intercepted, not listened to: a listener added later would hear a listener's
+  // requests, too, and answer them a second time or write their URLs to a log.
+  const emit = server.emit;
+  const intercept = function (this: unknown, event: string | symbol, ...args: unknown[]): boolean {
+    if (event === "request" || event === "upgrade" || event === "checkContinue" || event === "checkExpectation") {
+      const request = args[0] as IncomingMessage;
+      const path = pathOf(request.url ?? "");
+      if (path !== undefined && endpoint.owns(path)) {
+        if (event === "upgrade") onUpgrade(request, args[1] as NetSocket, args[2] as Buffer, path);
+        else onRequest(request, args[1] as ServerResponse, path);
+        return true;
+      }
+    }
+    return Reflect.apply(emit, server, [event, ...args]) as boolean;
+  };
+  server.emit = intercept as typeof server.emit;
+  server.on("upgrade", onForeignUpgrade);
+
+  return {
+    detach() {
+      server.removeListener("upgrade", onForeignUpgrade);
+      if (server.emit === intercept) server.emit = emit;
+    },
+  };
+}
+
+function ignore(): void {
+  // The socket's own close says everything there is to say.
+}
+
+function writeResponse(request: IncomingMessage, response: ServerResponse, { status, headers, body }: HttpReply): void {
+  if (response.destroyed) return;
+  const ignoredBytes = Number(request.headers["content-length"] ?? 0);
+  const isChunked = request.headers["transfer-encoding"] !== undefined;
+  const connection = isChunked || !(ignoredBytes <= MAX_IGNORED_BODY_BYTES) ? { connection: "close" } : {};
+  response.writeHead(status, { ...headers, ...connection, "content-length": Buffer.byteLength(body) });
+  response.end(request.method === "HEAD" ? "" : body);
+}
+
+/** An HTTP answer on a socket that has left the HTTP parser. */
+function writeRaw(socket: Duplex, { status, headers, body }: HttpReply): void {
+  if (socket.destroyed) return;
+  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`, "connection: close"];
+  for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
+  lines.push(`content-length: ${Buffer.byteLength(body)}`, "", body);
+  socket.once("finish", () => socket.destroy());
+  socket.end(lines.join("\r\n"));
+}

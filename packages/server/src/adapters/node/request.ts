@@ -1,0 +1,72 @@
+/**
+ * A node:http request as the core's plain value. Credentials are lifted out of the URL and the headers here,
+ * and cut from the request, before any other listener or logger can see them.
+ */
+
+import type { IncomingMessage } from "node:http";
+import { readBearer } from "../../app/http.js";
+import type { BearerCredential } from "../../core/auth/credential.js";
+import { Secret } from "../../core/auth/secret.js";
+import type { HttpRequest } from "../../core/http.js";
+
+/** The path as hubs are found by it, or undefined when it is no path at all. */
+export function pathOf(url: string): string | undefined {
+  const end = url.indexOf("?");
+  const raw = end === -1 ? url : url.slice(0, end);
+  if (!raw.startsWith("/")) return undefined;
+  if (!raw.includes("%")) return raw;
+  try {
+    return decodeURIComponent(raw);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Takes the request's credentials out of it and returns what is left as a value, with them beside it. */
+export function takeRequest(request: IncomingMessage, path: string): HttpRequest {
+  const { headers, method = "GET", socket } = request;
+  const bearers: BearerCredential[] = [];
+  const headerToken = readBearer(headers.authorization);
+  if (headerToken !== undefined) bearers.push({ kind: "bearer", token: headerToken, source: "header" });
+  const query = takeQuery(request, bearers);
+  removeAuthorization(request);
+  return {
+    method,
+    path,
+    query,
+    header: (name) => {
+      const value = headers[name];
+      return Array.isArray(value) ? value.join(", ") : value;
+    },
+    bearers,
+    remoteAddress: socket.remoteAddress,
+  };
+}
+
+function takeQuery(request: IncomingMessage, bearers: BearerCredential[]): ReadonlyMap<string, string> {
+  const query = new Map<string, string>();
+  const url = request.url ?? "/";
+  const start = url.indexOf("?");
+  if (start === -1) return query;
+  const kept = new URLSearchParams();
+  for (const [name, value] of new URLSearchParams(url.slice(start + 1))) {
+    const key = name.toLowerCase();
+    if (key === "access_token") {
+      if (value !== "") bearers.push({ kind: "bearer", token: new Secret(value), source: "query" });
+      continue;
+    }
+    kept.append(name, value);
+    if (!query.has(key)) query.set(key, value);
+  }
+  const rest = kept.toString();
+  request.url = url.slice(0, start) + (rest === "" ? "" : `?${rest}`);
+  return query;
+}
+
+function removeAuthorization({ headers, rawHeaders }: IncomingMessage): void {
+  if (headers.authorization === undefined) return;
+  delete headers.authorization;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() === "authorization") rawHeaders[index + 1] = "[removed]";
+  }
+}

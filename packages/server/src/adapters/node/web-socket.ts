@@ -1,0 +1,148 @@
+/**
+ * The core's socket over `ws`. `ws` reads, answers pings and closes; frames are written as they were rendered,
+ * straight to the network socket, many in one write. Safe under rules this file keeps: whole frames only, never
+ * once the socket is closing, no compression, and no other writer.
+ */
+
+import type { Socket as NetSocket } from "node:net";
+import { renderPing } from "@hubward/wire";
+import type { WebSocket } from "ws";
+import type { Socket, SocketListener } from "../../core/connection/socket.js";
+
+/** After the closing handshake was begun, the peer has this long to answer. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+const port = Symbol("hubward.socket");
+
+interface Carrier extends WebSocket {
+  [port]: NodeWebSocket;
+}
+
+export class NodeWebSocket implements Socket {
+  readonly #ws: WebSocket;
+  readonly #net: NetSocket;
+  readonly #onWritten: () => void;
+  #listener: SocketListener | undefined;
+  #isBackedUp = false;
+  #closeTimer: NodeJS.Timeout | undefined;
+
+  /** Takes over a socket that is open. `listen` must follow in the same turn. */
+  constructor(ws: WebSocket, net: NetSocket) {
+    this.#ws = ws;
+    this.#net = net;
+    this.#onWritten = () => this.#written();
+    (ws as Carrier)[port] = this;
+  }
+
+  listen(listener: SocketListener): void {
+    this.#listener = listener;
+    const ws = this.#ws;
+    // One function each for all sockets: thousands of idle connections hold no closures.
+    ws.on("message", onMessage);
+    ws.on("pong", onPong);
+    // Without a listener one malformed frame would end the process.
+    ws.on("error", onError);
+    ws.on("close", onClose);
+  }
+
+  get queuedBytes(): number {
+    return this.#net.writableLength;
+  }
+
+  write(bytes: Uint8Array): void {
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    this.#net.write(bytes, this.#onWritten);
+    if (this.#net.writableLength > 0) this.#isBackedUp = true;
+  }
+
+  requestConfirmation(): void {
+    this.write(PING);
+  }
+
+  pause(): void {
+    this.#ws.pause();
+  }
+
+  resume(): void {
+    this.#ws.resume();
+  }
+
+  close(lastFrames: Uint8Array, code: number, reason: string): void {
+    if (this.#ws.readyState === this.#ws.OPEN) {
+      this.#net.cork();
+      if (lastFrames.length > 0) this.#net.write(lastFrames);
+      try {
+        this.#ws.close(code, reason);
+      } catch {
+        // A code or reason that may not be sent would leave the socket open: it must end whatever happens.
+        this.#net.uncork();
+        return this.reset();
+      }
+      this.#net.uncork();
+    }
+    this.#ws.resume();
+    this.#closeTimer ??= setTimeout(() => this.reset(), CLOSE_TIMEOUT_MS).unref();
+  }
+
+  reset(): void {
+    clearTimeout(this.#closeTimer);
+    resetConnection(this.#net);
+  }
+
+  received(data: Uint8Array): void {
+    this.#listener?.received(data);
+  }
+
+  confirmed(): void {
+    this.#listener?.confirmed();
+  }
+
+  failed(): void {
+    this.#listener?.failed();
+  }
+
+  closed(): void {
+    clearTimeout(this.#closeTimer);
+    const listener = this.#listener;
+    this.#listener = undefined;
+    listener?.closed();
+  }
+
+  #written(): void {
+    if (!this.#isBackedUp || this.#net.writableLength > 0) return;
+    this.#isBackedUp = false;
+    this.#listener?.drained();
+  }
+}
+
+const PING = renderPing();
+
+/**
+ * Ends a TCP connection with a reset, which discards what the kernel has not delivered; a plain destroy() still
+ * delivers it. TLS sockets have no reset of their own, the connection beneath them does.
+ */
+export function resetConnection(socket: NetSocket): void {
+  const beneath = (socket as NetSocket & { readonly _parent?: NetSocket | null })._parent;
+  try {
+    (beneath ?? socket).resetAndDestroy();
+  } catch {
+    // Not a TCP socket (a pipe, a test's stream).
+  }
+  socket.destroy();
+}
+
+function onMessage(this: WebSocket, data: Buffer | ArrayBuffer | Buffer[]): void {
+  (this as Carrier)[port].received(data as Buffer);
+}
+
+function onPong(this: WebSocket): void {
+  (this as Carrier)[port].confirmed();
+}
+
+function onError(this: WebSocket): void {
+  (this as Carrier)[port].failed();
+}
+
+function onClose(this: WebSocket): void {
+  (this as Carrier)[port].closed();
+}

@@ -1,0 +1,88 @@
+/** `app.group("ward/{ward}", { ward: schema }).allow(rule)`: a group nobody gave a rule cannot be joined or used. */
+
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { HubwardError } from "@hubward/wire";
+import type { Policy, Requirement } from "../core/auth/policy.js";
+import type { ValidEvents } from "../core/dispatch/call.js";
+import { parsePattern, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
+
+/** The parameter names in a template: `"ward/{ward}"` has `"ward"`. */
+export type PatternParameters<Pattern extends string> = Pattern extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | PatternParameters<Rest>
+  : never;
+
+export type GroupSchemas<Pattern extends string> = {
+  readonly [Name in PatternParameters<Pattern>]: StandardSchemaV1<unknown, string>;
+};
+
+export type GroupValues<Pattern extends string> = { readonly [Name in PatternParameters<Pattern>]: string };
+
+type ValuesArgument<Values> = keyof Values extends never ? [] : [values: Values];
+
+/** A declared group without a rule yet. */
+export interface GroupDraft<P, Values, Events> {
+  /** Declares the group's events, so that whoever sends to it is checked. */
+  events<Declared extends ValidEvents<Declared>>(): GroupDraft<P, Values, Declared>;
+  allow(policy: Policy<P>): Group<P, Values, Events>;
+  allow<R>(policy: Policy<P, R>, resource: (values: Values) => NoInfer<R>): Group<P, Values, Events>;
+}
+
+/** A declared group: call it with its parameters to name one. */
+export interface Group<P, Values, Events> {
+  /** @throws HubwardError bad_room for values the schemas refuse */
+  (...values: ValuesArgument<Values>): GroupReference<P, Events>;
+  /** Adds a rule to this very group: all must allow, wherever it is joined from. */
+  allow(policy: Policy<P>): Group<P, Values, Events>;
+  allow<R>(policy: Policy<P, R>, resource: (values: Values) => NoInfer<R>): Group<P, Values, Events>;
+}
+
+type Schemas = Readonly<Record<string, StandardSchemaV1<unknown, string>>>;
+type LooseResource = (values: never) => unknown;
+
+/** @throws TypeError for a template that is none, or schemas that do not fit it */
+export function buildGroup<P, Values, Events>(
+  pattern: string,
+  schemas: Schemas,
+  declare: (template: GroupTemplate<P>) => void,
+): GroupDraft<P, Values, Events> {
+  const parameters = parsePattern(pattern);
+  const given = Object.keys(schemas);
+  if (given.length !== parameters.length || !parameters.every((name) => given.includes(name))) {
+    throw new TypeError(`group ${pattern}: one schema for each of its parameters`);
+  }
+
+  // One template for all that hold it: a rule added later holds for who named the group before, too.
+  const requirements: Requirement<P>[] = [];
+  const template: GroupTemplate<P> = Object.freeze({ pattern, parameters, requirements });
+  declare(template);
+
+  const allow = (policy: Policy<P, never>, resource?: LooseResource): Group<P, Values, Events> => {
+    requirements.push({ policy, resource: resource as Requirement<P>["resource"] });
+    return group;
+  };
+  const group = Object.assign(
+    (values: Readonly<Record<string, unknown>> = {}): GroupReference<P, Events> => ({
+      template,
+      values: readValues(pattern, parameters, schemas, values),
+    }),
+    { allow },
+  ) as unknown as Group<P, Values, Events>;
+  const draft = { allow, events: () => draft };
+  return draft as unknown as GroupDraft<P, Values, Events>;
+}
+
+function readValues(
+  pattern: string,
+  parameters: readonly string[],
+  schemas: Schemas,
+  values: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, string>> {
+  const read: Record<string, string> = {};
+  for (const name of parameters) {
+    const result = schemas[name]?.["~standard"].validate(values[name]);
+    if (result instanceof Promise) throw new TypeError(`group ${pattern}: {${name}} needs a synchronous schema`);
+    if (result === undefined || result.issues !== undefined) throw new HubwardError("bad_room");
+    read[name] = result.value;
+  }
+  return Object.freeze(read);
+}

@@ -1,0 +1,40 @@
+/** @packageDocumentation The public face of `@hubward/server`. */
+
+export { hubward } from "./hubward.js";
+export { hubwardDefaults, type HubwardDefaults, type HubwardOptions } from "./options.js";
+export type { App, PolicyOptions } from "./app.js";
+export type { Group, GroupDraft, GroupSchemas, GroupValues, PatternParameters } from "./group-builder.js";
+export type { GuardedHub, Hub, HubDraft, ValidMethods } from "./hub-builder.js";
+export type {
+  ArgumentInputs,
+  ArgumentOutputs,
+  ArgumentSchemas,
+  GuardedMethod,
+  HandledMethod,
+  Method,
+  UnguardedMethod,
+} from "./method-builder.js";
+export type { HttpAuthentication, RequestWithHeaders } from "./http.js";
+export { hasClaim, hasRole } from "./rules.js";
+
+export { anyOf, type Admission, type Policy, type PolicyContext } from "../core/auth/policy.js";
+export type { Authentication } from "../core/auth/authentication.js";
+export type { Principal, PrincipalAttributes, PrincipalBase, PrincipalMapping } from "../core/auth/principal.js";
+export type {
+  Call,
+  CallGroups,
+  EventArguments,
+  EventName,
+  PrincipalReference,
+  Sender,
+  Target,
+  ValidEvents,
+} from "../core/dispatch/call.js";
+export type { GroupReference } from "../core/groups/group.js";
+export type { ConnectionId } from "../core/ids.js";
+export { HubError, HubwardError } from "../core/errors.js";
+export { refusalReply } from "../core/admission/refusal-reply.js";
+export type { HttpReply } from "../core/http.js";
+export type { Telemetry, TelemetryEvent, TelemetryLevel } from "../core/telemetry.js";
+export { telemetryLevels } from "../core/telemetry.js";
+export { jsonLines } from "../platform/json-lines.js";

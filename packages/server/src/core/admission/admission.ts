@@ -1,0 +1,81 @@
+/** From a bearer credential to someone who may connect: verify, map to a principal, ask the hub's policies. */
+
+import { HubwardError } from "@hubward/wire";
+import type { Authentication } from "../auth/authentication.js";
+import type { Authenticator } from "../auth/authenticator.js";
+import type { BearerCredential } from "../auth/credential.js";
+import { judge, type Admission, type PolicyFailure, type Requirement } from "../auth/policy.js";
+import { createPrincipal, type Principal, type PrincipalMapping } from "../auth/principal.js";
+import type { Clock } from "../clock.js";
+import type { HttpRequest } from "../http.js";
+
+export interface Admitter<P> {
+  /** @throws HubwardError invalid_token | token_expired | auth_unavailable */
+  authenticate(credential: BearerCredential): Promise<Authentication>;
+  /** @throws HubwardError forbidden | auth_unavailable | what the application's mapping threw */
+  identify(authentication: Authentication): Promise<Admission<P>>;
+  /** @throws HubwardError forbidden | auth_unavailable */
+  authorize(admission: Admission<P>, requirements: readonly Requirement<P>[], args: readonly unknown[]): Promise<void>;
+}
+
+export interface AdmitterPorts<Attributes extends object> {
+  readonly authenticator: Authenticator;
+  readonly mapping: PrincipalMapping<Attributes>;
+  readonly onFailure: PolicyFailure;
+}
+
+export function createAdmitter<Attributes extends object>({
+  authenticator,
+  mapping,
+  onFailure,
+}: AdmitterPorts<Attributes>): Admitter<Principal<Attributes>> {
+  /** What is neither the catalogue's word nor a plain no counts as "nobody can say yes". */
+  function unavailable(where: string, error: unknown): HubwardError {
+    if (error instanceof HubwardError) return error;
+    onFailure(where, error);
+    return new HubwardError("auth_unavailable", { retryAfterSeconds: 1, cause: error });
+  }
+
+  return {
+    async authenticate(credential) {
+      try {
+        return await authenticator.authenticate(credential);
+      } catch (error) {
+        throw unavailable("authenticator", error);
+      }
+    },
+    async identify(authentication) {
+      try {
+        const attributes = await mapping(authentication);
+        if (attributes === null) throw new HubwardError("forbidden");
+        return Object.freeze({ authentication, principal: createPrincipal(authentication, attributes) });
+      } catch (error) {
+        throw unavailable("principal", error);
+      }
+    },
+    async authorize(admission, requirements, args) {
+      const refusal = await judge(requirements, admission, args, onFailure);
+      if (refusal !== undefined) throw refusal;
+    },
+  };
+}
+
+/**
+ * The one bearer a request presents. @throws HubwardError invalid_request when two differ (RFC 6750 2: one way
+ * per request).
+ */
+export function bearerOf({ bearers }: HttpRequest): BearerCredential | undefined {
+  const first = bearers[0];
+  // All came from the same peer: there is nobody to time.
+  if (bearers.some(({ token }) => token.reveal() !== first?.token.reveal())) throw new HubwardError("invalid_request");
+  return first;
+}
+
+/** Life a token must still have to be worth a connection. Milliseconds. */
+const MIN_REMAINING_MS = 10_000;
+
+/** Refuses a credential about to end, which would only connect to be closed again. @throws HubwardError token_expired */
+export function assertWorthConnecting({ issuedAt, expiresAt }: Authentication, clock: Pick<Clock, "now">): void {
+  const lifetimeMs = issuedAt === undefined ? Infinity : Math.max(0, expiresAt - issuedAt);
+  if (expiresAt - clock.now() < Math.min(MIN_REMAINING_MS, lifetimeMs / 5)) throw new HubwardError("token_expired");
+}

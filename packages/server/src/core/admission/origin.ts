@@ -1,0 +1,27 @@
+/** Which pages may talk to us: exact origins, because a browser sends a person's ambient rights along. */
+
+import { HubwardError } from "@hubward/wire";
+import type { HttpRequest } from "../http.js";
+
+/** An Origin as a browser writes it: scheme, host, port where it is not the scheme's own. */
+const ORIGIN_PATTERN = /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?$|^https?:\/\/\[[0-9a-f:]+\](?::\d{1,5})?$/;
+
+/** @throws RangeError for an entry no browser would ever send, such as one with a path or a wildcard. */
+export function resolveAllowedOrigins(origins: readonly string[]): ReadonlySet<string> {
+  for (const origin of origins) {
+    if (!ORIGIN_PATTERN.test(origin)) throw new RangeError(`allowedOrigins: ${JSON.stringify(origin)} is not an origin such as "https://example.org"`);
+  }
+  return new Set(origins);
+}
+
+/** Node's own fetch sends Sec-Fetch-Mode: it alone does not make a browser. */
+export function isFromBrowser({ header }: HttpRequest): boolean {
+  return header("origin") !== undefined || header("sec-fetch-site") !== undefined;
+}
+
+/** For requests where a browser always names its origin (POST, DELETE, WebSocket upgrade). */
+export function judgeOrigin(request: HttpRequest, allowed: ReadonlySet<string>): HubwardError | undefined {
+  if (!isFromBrowser(request)) return undefined;
+  const origin = request.header("origin");
+  return origin !== undefined && allowed.has(origin) ? undefined : new HubwardError("origin_denied");
+}

@@ -1,0 +1,25 @@
+/** What a verified credential says: who, until when, and by which token and session. Immutable. */
+
+import type { EpochMs } from "../clock.js";
+import { sameIdentity, type Identity } from "../ids.js";
+
+export interface Authentication extends Identity {
+  /** OAuth client the token was issued to (`client_id`, else `azp`). */
+  readonly clientId: string | undefined;
+  /** Login session (`sid`). */
+  readonly sessionId: string | undefined;
+  /** Token id (`jti`). */
+  readonly tokenId: string | undefined;
+  /** Key that signed it (`kid`). */
+  readonly keyId: string | undefined;
+  readonly issuedAt: EpochMs | undefined;
+  /** The claim itself, without leeway: no action and no delivery from this instant on. */
+  readonly expiresAt: EpochMs;
+  /** The verified claims, deeply frozen. For the application's principal mapping, never for logs. */
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/** Whether `next` may take the place of `current` on a live connection: the same person through the same client. */
+export function sameIdentityAndClient(next: Authentication, current: Authentication): boolean {
+  return sameIdentity(next, current) && next.clientId === current.clientId;
+}

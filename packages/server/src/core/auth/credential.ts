@@ -1,0 +1,17 @@
+/** What a peer presented to say who it is, before anything believes it. */
+
+import type { Secret } from "./secret.js";
+
+export interface BearerCredential {
+  readonly kind: "bearer";
+  readonly token: Secret;
+  /** Where it stood. A bearer in the query is a compatibility mode that must be switched on. */
+  readonly source: "header" | "query";
+}
+
+export interface TicketCredential {
+  readonly kind: "ticket";
+  readonly ticket: Secret;
+}
+
+export type Credential = BearerCredential | TicketCredential;

@@ -1,0 +1,132 @@
+/** Policies: named rules over a principal, and over a resource where one is named. Default deny. */
+
+import { HubwardError } from "@hubward/wire";
+import type { Authentication } from "./authentication.js";
+
+export interface PolicyContext<P> {
+  /** The connection's current principal, not the one it started with. */
+  readonly principal: P;
+  readonly authentication: Authentication;
+}
+
+export interface Policy<P, R = void> {
+  readonly name: string;
+  /** A constant text the refused caller sees after `forbidden: `. Never built from peer data. */
+  readonly message: string | undefined;
+  /** Allows with exactly `true`; anything else, a throw included, does not allow. */
+  readonly check: (context: PolicyContext<P>, resource: R) => boolean | Promise<boolean>;
+}
+
+/** A policy where it is required, with how its resource comes out of the arguments at hand. */
+export interface Requirement<P> {
+  readonly policy: Policy<P, never>;
+  /** Absent: the policy needs no resource and is judged before the input is read. */
+  readonly resource: ((...args: never[]) => unknown) | undefined;
+}
+
+/** Who acts, as one unit that is replaced whole. */
+export interface Admission<P> extends PolicyContext<P> {}
+
+/** Why not, or undefined when allowed. */
+export type Verdict = HubwardError | undefined;
+
+/** Told about policies that threw; the caller is told `auth_unavailable`, because nobody can say yes. */
+export type PolicyFailure = (policy: string, error: unknown) => void;
+
+/** One policy that allows when any of the given ones does, tried in order. Needs a resource if one of them does. */
+export function anyOf<P>(...policies: readonly Policy<P>[]): Policy<P>;
+export function anyOf<P, R>(...policies: readonly (Policy<P, R> | Policy<P>)[]): Policy<P, R>;
+export function anyOf<P, R>(...policies: readonly (Policy<P, R> | Policy<P>)[]): Policy<P, R> {
+  if (policies.length === 0) throw new TypeError("anyOf: at least one policy");
+  const checks = policies.map((policy) => policy.check as Policy<P, R>["check"]);
+  return Object.freeze({
+    name: `anyOf(${policies.map((policy) => policy.name).join(", ")})`,
+    message: policies.find((policy) => policy.message !== undefined)?.message,
+    check: (context: PolicyContext<P>, resource: R) => tryFrom(checks, 0, context, resource, undefined),
+  });
+}
+
+/** A failing policy must not hide one that allows, and must not turn into a plain "no" either. */
+function tryFrom<P, R>(
+  checks: readonly Policy<P, R>["check"][],
+  start: number,
+  context: PolicyContext<P>,
+  resource: R,
+  earlierFailure: { readonly error: unknown } | undefined,
+): boolean | Promise<boolean> {
+  let failure = earlierFailure;
+  for (let index = start; index < checks.length; index++) {
+    try {
+      const answer = checks[index]?.(context, resource);
+      if (answer === true) return true;
+      if (answer instanceof Promise) {
+        const soFar = failure;
+        return answer.then(
+          (allowed) => (allowed === true ? true : tryFrom(checks, index + 1, context, resource, soFar)),
+          (error: unknown) => tryFrom(checks, index + 1, context, resource, soFar ?? { error }),
+        );
+      }
+    } catch (error) {
+      failure ??= { error };
+    }
+  }
+  if (failure !== undefined) throw failure.error;
+  return false;
+}
+
+/** Judges requirements in order; the first refusal wins. Answers at once unless a policy is asynchronous. */
+export function judge<P>(
+  requirements: readonly Requirement<P>[],
+  admission: Admission<P>,
+  args: readonly unknown[],
+  onFailure: PolicyFailure,
+  start = 0,
+): Verdict | Promise<Verdict> {
+  for (let index = start; index < requirements.length; index++) {
+    const requirement = requirements[index] as Requirement<P>;
+    const verdict = judgeOne(requirement, admission, args, onFailure);
+    if (verdict === undefined) continue;
+    if (!(verdict instanceof Promise)) return verdict;
+    return verdict.then((refusal) => refusal ?? judge(requirements, admission, args, onFailure, index + 1));
+  }
+  return undefined;
+}
+
+function judgeOne<P>(
+  { policy, resource }: Requirement<P>,
+  admission: Admission<P>,
+  args: readonly unknown[],
+  onFailure: PolicyFailure,
+): Verdict | Promise<Verdict> {
+  try {
+    const subject = resource === undefined ? undefined : resource(...(args as never[]));
+    const answer = policy.check(admission, subject as never);
+    if (answer === true) return undefined;
+    if (!(answer instanceof Promise)) return refusal(policy);
+    return answer.then(
+      (allowed) => (allowed === true ? undefined : refusal(policy)),
+      (error: unknown) => unavailable(policy, error, onFailure),
+    );
+  } catch (error) {
+    return unavailable(policy, error, onFailure);
+  }
+}
+
+function refusal(policy: Policy<never, never>): HubwardError {
+  return new PolicyRefusal(policy.name, policy.message);
+}
+
+function unavailable(policy: Policy<never, never>, error: unknown, onFailure: PolicyFailure): HubwardError {
+  onFailure(policy.name, error);
+  return new HubwardError("auth_unavailable", { retryAfterSeconds: 1, cause: error });
+}
+
+/** A `forbidden` that remembers which policy said so, for the log. */
+export class PolicyRefusal extends HubwardError {
+  readonly policy: string;
+
+  constructor(policy: string, message: string | undefined) {
+    super("forbidden", { detail: message });
+    this.policy = policy;
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Tickets: what a stock client carries in URLs instead of its JWT. A ticket is one connect attempt, stored by
+ * hash, good for one hub; once bound it names that connection and nothing else.
+ */
+
+import type { Clock } from "../clock.js";
+import type { Digest } from "../digest.js";
+import { base64url, type Random } from "../random.js";
+import { Secret } from "./secret.js";
+
+/** Recognisable, so that a leak scanner finds one, and so that it is never taken for a JWT. */
+const PREFIX = "hwt_";
+const TICKET_PATTERN = /^hwt_[\w-]{43}$/;
+/** Attempts a client makes with one ticket: WebSockets, then its fallbacks. */
+const MAX_CONNECTION_TOKENS = 3;
+
+export interface Ticket<Holder> {
+  readonly hub: string;
+  readonly holder: Holder;
+  /** The connect attempts made with it; once bound, only the one that won. */
+  readonly connectionTokens: ReadonlySet<string>;
+  readonly isBound: boolean;
+}
+
+export interface Tickets<Holder> {
+  /** Undefined when too many are open. */
+  issue(hub: string, holder: Holder): { readonly ticket: Ticket<Holder>; readonly secret: Secret } | undefined;
+  /** The ticket if it is alive and of this hub. */
+  find(secret: Secret, hub: string): Ticket<Holder> | undefined;
+  /** Adds one connect attempt. False when the ticket is bound, dead or has had its attempts. */
+  own(ticket: Ticket<Holder>, connectionToken: string): boolean;
+  /** Binds it to the attempt that completed its handshake. Returns the siblings, which die; undefined if it lost. */
+  bind(ticket: Ticket<Holder>, connectionToken: string): readonly string[] | undefined;
+  end(ticket: Ticket<Holder>): void;
+  readonly size: number;
+}
+
+export interface TicketOptions {
+  /** Time to attach. Milliseconds, default 30000. */
+  readonly attachMs?: number | undefined;
+  /** Tickets that nobody attached to yet. Default 20000. */
+  readonly maxUnbound?: number | undefined;
+}
+
+interface Entry<Holder> extends Ticket<Holder> {
+  readonly hash: string;
+  readonly attachBy: number;
+  readonly connectionTokens: Set<string>;
+  isBound: boolean;
+}
+
+export function isTicket(secret: Secret): boolean {
+  return secret.reveal().startsWith(PREFIX);
+}
+
+export function createTickets<Holder>(
+  ports: { readonly clock: Clock; readonly random: Random; readonly digest: Digest },
+  { attachMs = 30_000, maxUnbound = 20_000 }: TicketOptions = {},
+): Tickets<Holder> {
+  // In the order of issue, which is the order they run out in.
+  const unbound = new Map<string, Entry<Holder>>();
+  const bound = new Map<string, Entry<Holder>>();
+
+  function forgetLate(now: number): void {
+    for (const [hash, entry] of unbound) {
+      if (entry.attachBy > now) return;
+      unbound.delete(hash);
+    }
+  }
+
+  const alive = (ticket: Ticket<Holder>): Entry<Holder> | undefined => {
+    const entry = ticket as Entry<Holder>;
+    if (bound.get(entry.hash) === entry) return entry;
+    return unbound.get(entry.hash) === entry && entry.attachBy > ports.clock.monotonic() ? entry : undefined;
+  };
+
+  return {
+    issue(hub, holder) {
+      const now = ports.clock.monotonic();
+      forgetLate(now);
+      if (unbound.size >= maxUnbound) return undefined;
+      const text = PREFIX + base64url(ports.random.bytes(32));
+      const hash = ports.digest(text);
+      const entry: Entry<Holder> = {
+        hub,
+        holder,
+        hash,
+        attachBy: now + attachMs,
+        connectionTokens: new Set(),
+        isBound: false,
+      };
+      unbound.set(hash, entry);
+      return { ticket: entry, secret: new Secret(text) };
+    },
+
+    find(secret, hub) {
+      const text = secret.reveal();
+      if (!TICKET_PATTERN.test(text)) return undefined;
+      const hash = ports.digest(text);
+      const entry = unbound.get(hash) ?? bound.get(hash);
+      return entry !== undefined && entry.hub === hub ? alive(entry) : undefined;
+    },
+
+    own(ticket, connectionToken) {
+      const entry = alive(ticket);
+      if (entry === undefined || entry.isBound || entry.connectionTokens.size >= MAX_CONNECTION_TOKENS) return false;
+      entry.connectionTokens.add(connectionToken);
+      return true;
+    },
+
+    bind(ticket, connectionToken) {
+      const entry = ticket as Entry<Holder>;
+      // The time limit is for attaching: a handshake that began in time may end a little later.
+      if (unbound.get(entry.hash) !== entry || !entry.connectionTokens.has(connectionToken)) return undefined;
+      unbound.delete(entry.hash);
+      bound.set(entry.hash, entry);
+      const siblings = [...entry.connectionTokens].filter((token) => token !== connectionToken);
+      for (const token of siblings) entry.connectionTokens.delete(token);
+      entry.isBound = true;
+      return siblings;
+    },
+
+    end(ticket) {
+      const { hash } = ticket as Entry<Holder>;
+      unbound.delete(hash);
+      bound.delete(hash);
+    },
+
+    get size() {
+      return unbound.size + bound.size;
+    },
+  };
+}

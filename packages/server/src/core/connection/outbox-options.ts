@@ -1,0 +1,25 @@
+/** Bounds of one connection's outbox. */
+
+export interface OutboxOptions {
+  /** Bytes held, handed over or unconfirmed before the peer counts as a slow consumer. Default 1 MiB. */
+  readonly maxBytes?: number | undefined;
+  /** Age of the oldest unconfirmed byte before the peer counts as a slow consumer. Milliseconds, default 30000. */
+  readonly maxLagMs?: number | undefined;
+}
+
+export interface ResolvedOutboxOptions {
+  readonly maxBytes: number;
+  readonly maxLagMs: number;
+}
+
+export const outboxDefaults: ResolvedOutboxOptions = { maxBytes: 1024 * 1024, maxLagMs: 30_000 };
+
+/** @throws RangeError */
+export function resolveOutboxOptions({
+  maxBytes = outboxDefaults.maxBytes,
+  maxLagMs = outboxDefaults.maxLagMs,
+}: OutboxOptions = {}): ResolvedOutboxOptions {
+  if (!Number.isInteger(maxBytes) || maxBytes < 1024) throw new RangeError("outbox.maxBytes: a whole number of at least 1024");
+  if (!Number.isInteger(maxLagMs) || maxLagMs < 1000) throw new RangeError("outbox.maxLagMs: a whole number of at least 1000");
+  return { maxBytes, maxLagMs };
+}

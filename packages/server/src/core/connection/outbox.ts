@@ -1,0 +1,204 @@
+/**
+ * What one connection still has to write. Frames are queued shared, written once per turn of the event loop,
+ * and held back while the peer does not keep up.
+ *
+ * The kernels on both ends swallow megabytes before a socket's own queue shows anything, so progress is
+ * measured by confirmations (a WebSocket ping's pong), not by what write() says.
+ */
+
+import type { Instant } from "../clock.js";
+import type { GroupKey } from "../groups/group.js";
+import type { Frame } from "../publication.js";
+import type { ResolvedOutboxOptions } from "./outbox-options.js";
+import { Run } from "./run.js";
+import type { Socket } from "./socket.js";
+
+/** Bytes handed over in one write. */
+const MAX_BATCH_BYTES = 64 * 1024;
+/** Bytes that may be on their way without the peer's confirmation. */
+const MAX_UNCONFIRMED_BYTES = 256 * 1024;
+/** Written bytes wait at most this long for their confirmation to be asked for. */
+const CONFIRM_AFTER_MS = 5_000;
+/** A confirmation that takes longer says that the peer is not reading. */
+const CONFIRMATION_OVERDUE_MS = 5_000;
+
+/** Where outboxes with something to write are collected until the end of the turn. */
+export interface FlushQueue {
+  /** The run every outbox starts from in this turn. */
+  readonly origin: Run;
+  add(outbox: Outbox): void;
+}
+
+export class Outbox {
+  readonly #socket: Socket;
+  readonly #queue: FlushQueue;
+  readonly #limits: ResolvedOutboxOptions;
+  /** Asked before every write: standing and expiry may have changed since the frames were queued. */
+  readonly #mayDeliver: (now: Instant) => boolean;
+
+  /** Full batches in front of the growing one; only a peer that lags has any. */
+  #sealed: Run[] | undefined;
+  #growing: Run | undefined;
+  #heldBytes = 0;
+  #isQueued = false;
+  #isOpen = true;
+
+  #writtenBytes = 0;
+  #confirmedBytes = 0;
+  #oldestUnconfirmedAt = 0;
+  /** Bytes written when the open confirmation request was made; -1 when none is open. */
+  #requestedBytes = -1;
+  #requestedAt = 0;
+  #lastWriteAt: number;
+
+  constructor(
+    socket: Socket,
+    queue: FlushQueue,
+    limits: ResolvedOutboxOptions,
+    now: number,
+    mayDeliver: (now: Instant) => boolean,
+  ) {
+    this.#socket = socket;
+    this.#queue = queue;
+    this.#limits = limits;
+    this.#lastWriteAt = now;
+    this.#mayDeliver = mayDeliver;
+  }
+
+  /** Queues one frame. False when the peer is too far behind to take it: a slow consumer. */
+  push(frame: Frame): boolean {
+    if (!this.#isOpen) return true;
+    const length = frame.bytes.length;
+    if (this.#heldBytes + this.#unconfirmedBytes + length > this.#limits.maxBytes) return false;
+    let growing = this.#growing ?? this.#queue.origin;
+    if (growing.bytes !== 0 && growing.bytes + length > MAX_BATCH_BYTES) {
+      (this.#sealed ??= []).push(growing);
+      growing = this.#queue.origin;
+    }
+    this.#growing = growing.append(frame);
+    this.#heldBytes += length;
+    if (!this.#isQueued) {
+      this.#isQueued = true;
+      this.#queue.add(this);
+    }
+    return true;
+  }
+
+  /** Writes the next batch if the peer keeps up. Called by the flush queue, once per turn. */
+  flush(instant: Instant): void {
+    const now = instant.monotonic;
+    this.#isQueued = false;
+    if (!this.#isOpen || this.#heldBytes === 0 || !this.#mayDeliver(instant)) return;
+    if (this.#socket.queuedBytes !== 0 || this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES) return;
+    const batch = this.#takeBatch();
+    if (this.#unconfirmedBytes === 0) this.#oldestUnconfirmedAt = now;
+    this.#heldBytes -= batch.bytes;
+    this.#writtenBytes += batch.bytes;
+    this.#lastWriteAt = now;
+    this.#socket.write(batch.join());
+    this.#askToConfirm(now);
+    if (this.#heldBytes !== 0) this.#flushLater();
+  }
+
+  /** The peer confirmed what was written when it was asked. */
+  confirmed(now: number): void {
+    if (this.#requestedBytes === -1) return;
+    this.#confirmedBytes = this.#requestedBytes;
+    this.#oldestUnconfirmedAt = this.#requestedAt;
+    this.#requestedBytes = -1;
+    this.#askToConfirm(now);
+    this.drained();
+  }
+
+  /** The socket took what it was given. */
+  drained(): void {
+    if (this.#heldBytes !== 0) this.#flushLater();
+  }
+
+  /** Once a second: asks for a confirmation that is due. False when the peer lags too far: a slow consumer. */
+  beat(now: number): boolean {
+    if (this.#unconfirmedBytes === 0) return true;
+    this.#askToConfirm(now);
+    return now - this.#oldestUnconfirmedAt <= this.#limits.maxLagMs;
+  }
+
+  /**
+   * Writes a frame that is not worth queueing (a keep-alive) if nothing was written for a while and nothing is
+   * in the way. Such bytes are not confirmed: a silent peer is found by its own silence.
+   */
+  keepAlive(frame: Uint8Array, now: number, intervalMs: number): void {
+    if (!this.#isOpen || this.#heldBytes !== 0 || this.#socket.queuedBytes !== 0) return;
+    if (now - this.#lastWriteAt < intervalMs) return;
+    this.#lastWriteAt = now;
+    this.#socket.write(frame);
+  }
+
+  /** Takes one group's frames out of everything not handed over yet. */
+  evict(group: GroupKey): void {
+    if (this.#heldBytes === 0) return;
+    this.#sealed = this.#sealed?.map((run) => run.without(group)).filter((run) => run.bytes !== 0);
+    this.#growing = this.#growing?.without(group);
+    this.#heldBytes = (this.#sealed ?? []).reduce((sum, run) => sum + run.bytes, this.#growing?.bytes ?? 0);
+  }
+
+  /** Drops everything not handed over yet and takes no more. Returns how many bytes that were. */
+  discard(): number {
+    const dropped = this.#heldBytes;
+    this.#isOpen = false;
+    this.#sealed = undefined;
+    this.#growing = undefined;
+    this.#heldBytes = 0;
+    return dropped;
+  }
+
+  /** Takes no more and returns what is held, for the last write of an orderly close. */
+  drain(): Uint8Array {
+    const runs = [...(this.#sealed ?? []), ...(this.#growing === undefined ? [] : [this.#growing])];
+    const last = new Uint8Array(this.#heldBytes);
+    let offset = 0;
+    for (const run of runs) {
+      last.set(run.join(), offset);
+      offset += run.bytes;
+    }
+    this.discard();
+    return last;
+  }
+
+  /** Whether the peer seems to read: nothing is stuck in the socket and no confirmation is overdue. */
+  isAnswering(now: number): boolean {
+    if (this.#socket.queuedBytes !== 0) return false;
+    return this.#requestedBytes === -1 || now - this.#requestedAt < CONFIRMATION_OVERDUE_MS;
+  }
+
+  /** Bytes held, handed over or unconfirmed. */
+  get pendingBytes(): number {
+    return this.#heldBytes + this.#unconfirmedBytes;
+  }
+
+  get #unconfirmedBytes(): number {
+    return this.#writtenBytes - this.#confirmedBytes;
+  }
+
+  #takeBatch(): Run {
+    const sealed = this.#sealed?.shift();
+    if (sealed !== undefined) return sealed;
+    const growing = this.#growing as Run;
+    this.#growing = undefined;
+    return growing;
+  }
+
+  #askToConfirm(now: number): void {
+    if (this.#requestedBytes !== -1) return;
+    const unconfirmed = this.#unconfirmedBytes;
+    if (unconfirmed < MAX_BATCH_BYTES && (unconfirmed === 0 || now - this.#oldestUnconfirmedAt < CONFIRM_AFTER_MS)) return;
+    this.#requestedBytes = this.#writtenBytes;
+    this.#requestedAt = now;
+    this.#socket.requestConfirmation();
+  }
+
+  #flushLater(): void {
+    if (this.#isQueued || !this.#isOpen) return;
+    this.#isQueued = true;
+    this.#queue.add(this);
+  }
+}

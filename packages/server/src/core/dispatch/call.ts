@@ -1,0 +1,73 @@
+/** What a hub method gets to work with: who calls, and what it may do on the caller's behalf. */
+
+import type { Authentication } from "../auth/authentication.js";
+import type { GroupReference } from "../groups/group.js";
+import type { ConnectionId } from "../ids.js";
+
+/** Declared events, name to argument list; a name that begins with `hubward.` does not compile. */
+export type ValidEvents<Events> = {
+  [Name in keyof Events]: Name extends `hubward.${string}` ? never : readonly unknown[];
+};
+
+/** The arguments of one event; anything goes where no events were declared. */
+export type EventArguments<Events, Name> = unknown extends Events
+  ? readonly unknown[]
+  : Name extends keyof Events
+    ? Events[Name] extends readonly unknown[]
+      ? Events[Name]
+      : never
+    : never;
+
+export type EventName<Events> = unknown extends Events ? string : keyof Events & string;
+
+/** Somewhere to say something. */
+export interface Target<Events> {
+  /**
+   * Sends an event. Returns at once; frames leave at the end of the turn.
+   * @throws TypeError for arguments an encoding has no form for, or a name that begins with `hubward.`.
+   */
+  emit<Name extends EventName<Events>>(event: Name, ...args: EventArguments<Events, Name>): void;
+  /** The same target without these connections. */
+  except(...connections: readonly ConnectionId[]): Target<Events>;
+}
+
+/** The person a connection belongs to; `issuer` only where an application has several. */
+export interface PrincipalReference {
+  readonly subject: string;
+  readonly issuer?: string | undefined;
+}
+
+/** Where a call, a hub or the application can speak to. All within one tenant. */
+export interface Sender<P, Events> {
+  /** Members of a group; events are typed by the group where it declares some. */
+  to<GroupEvents = unknown>(
+    group: GroupReference<P, GroupEvents>,
+  ): Target<unknown extends GroupEvents ? Events : GroupEvents>;
+  toAll(): Target<Events>;
+  /** Every connection of one principal. Without an issuer: the only one the application trusts. */
+  toPrincipal(principal: PrincipalReference): Target<Events>;
+  toConnection(id: ConnectionId): Target<Events>;
+}
+
+export interface CallGroups<P> {
+  /** Joins once the group's own rule allows it. @throws HubwardError forbidden | auth_unavailable | room_limit */
+  join(group: GroupReference<P>): Promise<void>;
+  /** False when it was no member. */
+  leave(group: GroupReference<P>): boolean;
+}
+
+export interface Call<P, Events = unknown> extends Sender<P, Events> {
+  /** The principal the call was let in with: an immutable snapshot, to read. Rules use the current one. */
+  readonly principal: P;
+  readonly authentication: Authentication;
+  readonly connectionId: ConnectionId;
+  readonly method: string;
+  /** Seconds the caller's credential still has, rounded down. */
+  readonly expiresInSeconds: number;
+  /** Aborts when the connection loses its standing. */
+  readonly signal: AbortSignal;
+  readonly groups: CallGroups<P>;
+  toCaller(): Target<Events>;
+  /** Everyone `toAll` reaches but the caller. */
+  toOthers(): Target<Events>;
+}

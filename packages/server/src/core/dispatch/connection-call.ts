@@ -1,0 +1,92 @@
+/** A call as a hub method sees it. Cheap to make: what few methods ask for is made when asked for. */
+
+import type { Authentication } from "../auth/authentication.js";
+import type { Connection } from "../connection/connection.js";
+import type { Fanout } from "../groups/fanout.js";
+import type { GroupReference } from "../groups/group.js";
+import type { Groups } from "../groups/groups.js";
+import type { ConnectionId } from "../ids.js";
+import type { Call, CallGroups, PrincipalReference, Target } from "./call.js";
+import { ScopedSender } from "./sender.js";
+
+export interface CallPorts<P> {
+  readonly groups: Groups<P>;
+  readonly fanout: Fanout;
+}
+
+export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P> {
+  readonly method: string;
+  readonly principal: P;
+  readonly authentication: Authentication;
+  readonly #connection: Connection<P>;
+  readonly #ports: CallPorts<P>;
+  #sender: ScopedSender<P, Events> | undefined;
+
+  constructor(connection: Connection<P>, method: string, ports: CallPorts<P>) {
+    this.#connection = connection;
+    this.#ports = ports;
+    this.method = method;
+    this.principal = connection.admission.principal;
+    this.authentication = connection.authentication;
+  }
+
+  get connectionId(): ConnectionId {
+    return this.#connection.id;
+  }
+
+  get expiresInSeconds(): number {
+    return Math.floor(this.#connection.remainingMs / 1000);
+  }
+
+  get signal(): AbortSignal {
+    return this.#connection.signal;
+  }
+
+  get groups(): CallGroups<P> {
+    return this;
+  }
+
+  join(group: GroupReference<P>): Promise<void> {
+    return this.#ports.groups.join(this.#connection, group);
+  }
+
+  leave(group: GroupReference<P>): boolean {
+    return this.#ports.groups.leave(this.#connection, group);
+  }
+
+  to<GroupEvents = unknown>(
+    group: GroupReference<P, GroupEvents>,
+  ): Target<unknown extends GroupEvents ? Events : GroupEvents> {
+    return this.#send.to(group);
+  }
+
+  toAll(): Target<Events> {
+    return this.#send.toAll();
+  }
+
+  toOthers(): Target<Events> {
+    return this.#send.toAll().except(this.connectionId);
+  }
+
+  toCaller(): Target<Events> {
+    return this.#send.toConnection(this.connectionId);
+  }
+
+  toPrincipal(principal: PrincipalReference): Target<Events> {
+    return this.#send.toPrincipal(principal);
+  }
+
+  toConnection(id: ConnectionId): Target<Events> {
+    return this.#send.toConnection(id);
+  }
+
+  get #send(): ScopedSender<P, Events> {
+    const connection = this.#connection;
+    return (this.#sender ??= new ScopedSender(this.#ports.fanout, {
+      tenant: connection.tenant,
+      hub: connection.hub,
+      issuer: connection.authentication.issuer,
+      assertAllowed: () => connection.assertActive(),
+    }));
+  }
+}

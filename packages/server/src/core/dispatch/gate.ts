@@ -1,0 +1,137 @@
+/**
+ * The gate: every call passes here, and only here. In order: the connection's standing and expiry, the hub's
+ * policies, the method, its policies, the input, the policies on the resource the input names.
+ *
+ * .NET binds arguments before it asks policies; here nothing is read for someone who may not ask.
+ */
+
+import { HubwardError } from "@hubward/wire";
+import { judge, type PolicyFailure, type Verdict } from "../auth/policy.js";
+import type { Connection } from "../connection/connection.js";
+import type { Hub, HubMethod } from "./hub.js";
+
+/** A call that was let in: with valid input, for the principal as it was when the last rule said yes. */
+export interface Passage<P> {
+  readonly method: HubMethod<P>;
+  readonly args: readonly unknown[];
+  readonly version: number;
+  readonly standing: number;
+}
+
+interface Attempt<P> {
+  readonly connection: Connection<P>;
+  readonly hub: Hub<P>;
+  readonly target: string;
+  readonly rawArgs: readonly unknown[];
+  readonly onFailure: PolicyFailure;
+  readonly version: number;
+  readonly standing: number;
+  method: HubMethod<P> | undefined;
+  args: readonly unknown[];
+}
+
+type Stage = (attempt: Attempt<never>) => Verdict | Promise<Verdict>;
+
+const NO_ARGS: readonly unknown[] = [];
+
+const stages: readonly Stage[] = [
+  ({ connection }) => connection.refusal(),
+  ({ hub, connection, onFailure }) => judge(hub.requirements, connection.admission, NO_ARGS, onFailure),
+  (attempt) => {
+    attempt.method = attempt.hub.methods.get(attempt.target.toLowerCase());
+    return attempt.method === undefined ? new HubwardError("method_not_found") : undefined;
+  },
+  ({ method, connection, onFailure }) => judge(method?.requirements ?? [], connection.admission, NO_ARGS, onFailure),
+  readInput,
+  ({ method, connection, args, onFailure }) =>
+    judge(method?.resourceRequirements ?? [], connection.admission, args, onFailure),
+];
+
+/** How often a verdict may be overtaken by a new principal before the call is refused. */
+const MAX_ATTEMPTS = 3;
+
+/** Lets a call in or says why not. Answers at once unless a policy or a schema is asynchronous. */
+export function pass<P>(
+  connection: Connection<P>,
+  hub: Hub<P>,
+  target: string,
+  rawArgs: readonly unknown[],
+  onFailure: PolicyFailure,
+  attemptsLeft: number = MAX_ATTEMPTS,
+): Passage<P> | HubwardError | Promise<Passage<P> | HubwardError> {
+  const attempt: Attempt<P> = {
+    connection,
+    hub,
+    target,
+    rawArgs,
+    onFailure,
+    version: connection.version,
+    standing: connection.standing,
+    method: undefined,
+    args: NO_ARGS,
+  };
+  const verdict = walk(attempt as unknown as Attempt<never>, 0);
+  if (!(verdict instanceof Promise)) return verdict ?? passage(attempt);
+  return verdict.then((refusal) => {
+    // While somebody thought about it, the connection may have ended or become someone with other rights.
+    if (connection.standing !== attempt.standing) return connection.refusal() ?? new HubwardError("auth_unavailable");
+    if (connection.version !== attempt.version) {
+      if (attemptsLeft <= 1) return new HubwardError("auth_unavailable", { retryAfterSeconds: 1 });
+      return pass(connection, hub, target, rawArgs, onFailure, attemptsLeft - 1);
+    }
+    // Expiry has no event of its own here: it is asked again, because time passed.
+    return refusal ?? connection.refusal() ?? passage(attempt);
+  });
+}
+
+function walk(attempt: Attempt<never>, start: number): Verdict | Promise<Verdict> {
+  for (let index = start; index < stages.length; index++) {
+    const verdict = (stages[index] as Stage)(attempt);
+    if (verdict === undefined) continue;
+    if (!(verdict instanceof Promise)) return verdict;
+    return verdict.then((refusal) => refusal ?? walk(attempt, index + 1));
+  }
+  return undefined;
+}
+
+function passage<P>({ method, args, version, standing }: Attempt<P>): Passage<P> {
+  return { method: method as HubMethod<P>, args, version, standing };
+}
+
+function readInput(attempt: Attempt<never>): Verdict | Promise<Verdict> {
+  const schemas = attempt.method?.schemas ?? [];
+  if (attempt.rawArgs.length !== schemas.length) return badArguments();
+  const args: unknown[] = new Array<unknown>(schemas.length);
+  attempt.args = args;
+  let pending: Promise<Verdict>[] | undefined;
+  for (let index = 0; index < schemas.length; index++) {
+    try {
+      const result = schemas[index]?.["~standard"].validate(attempt.rawArgs[index]);
+      if (result instanceof Promise) {
+        (pending ??= []).push(result.then((settled) => take(settled, args, index), badArguments));
+      } else {
+        const verdict = take(result, args, index);
+        if (verdict !== undefined) return verdict;
+      }
+    } catch (cause) {
+      return badArguments(cause);
+    }
+  }
+  if (pending === undefined) return undefined;
+  return Promise.all(pending).then((verdicts) => verdicts.find((verdict) => verdict !== undefined));
+}
+
+interface SchemaResult {
+  readonly issues?: readonly unknown[] | undefined;
+  readonly value?: unknown;
+}
+
+function take(result: SchemaResult | undefined, args: unknown[], index: number): Verdict {
+  if (result === undefined || result.issues !== undefined) return badArguments();
+  args[index] = result.value;
+  return undefined;
+}
+
+function badArguments(cause?: unknown): HubwardError {
+  return new HubwardError("bad_arguments", { cause });
+}

@@ -1,0 +1,27 @@
+/** A hub as the core sees it: who may use it, and its methods, each with its own rules. */
+
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { Requirement } from "../auth/policy.js";
+import type { Call } from "./call.js";
+
+export interface HubMethod<P> {
+  /** As declared. Lookup ignores case, as .NET's does. */
+  readonly name: string;
+  readonly schemas: readonly StandardSchemaV1[];
+  /** Judged before the input is read. */
+  readonly requirements: readonly Requirement<P>[];
+  /** Judged on the resource that the valid input names. */
+  readonly resourceRequirements: readonly Requirement<P>[];
+  /** The caller's own id of this command, out of the valid input; absent for methods that are not commands. */
+  readonly commandId: ((...args: never[]) => string) | undefined;
+  readonly handle: (call: Call<P>, ...args: never[]) => unknown;
+}
+
+export interface Hub<P> {
+  /** As mounted: `/hubs/clinical`. Compared without case. */
+  readonly path: string;
+  /** Judged at connect and again on every call. Empty only when every method has a requirement of its own. */
+  readonly requirements: readonly Requirement<P>[];
+  /** By lower-cased name. A Map: `__proto__` is just a name nobody declared. */
+  readonly methods: ReadonlyMap<string, HubMethod<P>>;
+}

@@ -1,0 +1,37 @@
+/** Port: remembers commands, so that one sent again takes effect no second time. */
+
+import type { ReasonName } from "@hubward/wire";
+
+/** How a command ended, in plain data: what the caller was told, to be told again. */
+export type CommandOutcome =
+  | { readonly kind: "value"; readonly value: unknown }
+  /** The application refused in its own words. */
+  | { readonly kind: "hub-error"; readonly message: string }
+  /** The catalogue's words. */
+  | { readonly kind: "reason"; readonly reason: ReasonName; readonly detail: string | undefined }
+  /** Something else went wrong; the caller was not told what. */
+  | { readonly kind: "hidden" };
+
+export type CommandStart =
+  /** Nobody ran it: the caller runs it and then calls `finish`, or `abandon` when it was never begun. */
+  | {
+      readonly state: "started";
+      readonly finish: (outcome: CommandOutcome) => void | Promise<void>;
+      readonly abandon: () => void | Promise<void>;
+    }
+  /** It runs or ran: wait for how it ended. */
+  | { readonly state: "known"; readonly outcome: CommandOutcome | Promise<CommandOutcome> }
+  /** The same id was used for other arguments. */
+  | { readonly state: "conflict" }
+  /** No room for another command now. */
+  | { readonly state: "full" };
+
+export interface IdempotencyStore {
+  /**
+   * Claims a command. For one key exactly one caller gets `started` until the record is forgotten (24 h by
+   * default) or abandoned; everyone else gets `known` or `conflict`, also while it runs. Whoever waits for a
+   * command that is abandoned sees its promise rejected. A rejection of `start` itself means that nothing is
+   * known: the command must not be run.
+   */
+  start(key: string, argumentsDigest: string): CommandStart | Promise<CommandStart>;
+}

@@ -1,0 +1,11 @@
+/** What an application throws on purpose, and the catalogue's own error beside it. */
+
+export { HubwardError } from "@hubward/wire";
+
+/**
+ * Thrown by a hub method to tell the caller something: the message reaches the client, in .NET's wording
+ * (`HubException`). Everything else a method throws is hidden from the client and logged.
+ */
+export class HubError extends Error {
+  override readonly name = "HubError";
+}

@@ -1,0 +1,66 @@
+/** Groups: declared templates such as `ward/{ward}`, each with the one rule that decides who is in. */
+
+import type { Brand } from "../ids.js";
+import { joinKey } from "../ids.js";
+import type { Requirement } from "../auth/policy.js";
+
+/** One group of one tenant as a collision-free string. */
+export type GroupKey = Brand<string, "GroupKey">;
+
+/** A declared kind of group. */
+export interface GroupTemplate<P> {
+  /** As declared: `ward/{ward}`. */
+  readonly pattern: string;
+  readonly parameters: readonly string[];
+  /** All must allow; the rule holds wherever the group is joined from. */
+  readonly requirements: readonly Requirement<P>[];
+}
+
+/** One group, not yet of any tenant: the tenant comes from who joins or sends. */
+export interface GroupReference<P, Events = unknown> {
+  readonly template: GroupTemplate<P>;
+  readonly values: Readonly<Record<string, string>>;
+  /** Exists in types only: the events declared for the group. */
+  readonly events?: Events;
+}
+
+/** Longest value of one parameter, in UTF-16 units. */
+const MAX_VALUE_LENGTH = 128;
+
+/**
+ * The key of a group in one tenant. Values must be well-formed Unicode in NFC, so that two names that look or
+ * encode the same are the same. @throws TypeError otherwise.
+ */
+export function groupKey<P>(tenant: string | undefined, { template, values }: GroupReference<P>): GroupKey {
+  const parts: (string | undefined)[] = [tenant, template.pattern];
+  for (const name of template.parameters) {
+    const value = values[name];
+    if (typeof value !== "string" || value.length === 0 || value.length > MAX_VALUE_LENGTH || !isPlainName(value)) {
+      throw new TypeError(`group ${template.pattern}: {${name}} must be 1 to ${MAX_VALUE_LENGTH} characters of well-formed NFC text`);
+    }
+    parts.push(value);
+  }
+  return joinKey(parts) as GroupKey;
+}
+
+/** What the group is called for people and logs: `ward/icu`. Not unique over tenants; never a key. */
+export function groupName<P>({ template, values }: GroupReference<P>): string {
+  return template.pattern.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
+}
+
+// Lone surrogates would collapse to one replacement character when encoded; control characters forge log lines.
+const UNSAFE = /[\p{Cc}\p{Cs}]/u;
+
+function isPlainName(value: string): boolean {
+  return !UNSAFE.test(value) && value.normalize("NFC") === value;
+}
+
+const PATTERN = /^[a-z][\w-]*(?:\/(?:[\w-]+|\{\w+\}))*$/i;
+
+/** Reads the parameters out of a template. @throws TypeError for a pattern that is none. */
+export function parsePattern(pattern: string): readonly string[] {
+  if (!PATTERN.test(pattern)) throw new TypeError(`group: ${JSON.stringify(pattern)} is not a template such as "ward/{ward}"`);
+  const names = [...pattern.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string);
+  if (new Set(names).size !== names.length) throw new TypeError(`group: ${pattern} names a parameter twice`);
+  return names;
+}

@@ -1,0 +1,33 @@
+/** Branded identifiers and the key under which an identity is compared. */
+
+declare const brand: unique symbol;
+export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+
+/** Public name of one accepted connection; safe in logs. */
+export type ConnectionId = Brand<string, "ConnectionId">;
+
+/** Who, everywhere: addressing, idempotency, revocation and re-authentication compare all three. */
+export interface Identity {
+  /** Absent in applications without tenants. */
+  readonly tenant: string | undefined;
+  readonly issuer: string;
+  readonly subject: string;
+}
+
+/** An identity as one collision-free string (every part is length-prefixed). */
+export type IdentityKey = Brand<string, "IdentityKey">;
+
+export function identityKey({ tenant, issuer, subject }: Identity): IdentityKey {
+  return joinKey([tenant, issuer, subject]) as IdentityKey;
+}
+
+/** Joins parts so that no two different lists give the same string. `undefined` differs from the empty string. */
+export function joinKey(parts: readonly (string | undefined)[]): string {
+  let key = "";
+  for (const part of parts) key += part === undefined ? "-" : `${part.length}:${part}`;
+  return key;
+}
+
+export function sameIdentity(a: Identity, b: Identity): boolean {
+  return a.subject === b.subject && a.issuer === b.issuer && a.tenant === b.tenant;
+}

@@ -1,0 +1,48 @@
+/** One thing said to many: an event with its arguments, rendered at most once per dialect. */
+
+import type { GroupKey } from "./groups/group.js";
+
+/** A way of saying things on the wire: a protocol in one encoding over one transport. Compared by reference. */
+export interface Dialect {
+  /** Encoding's name for logs: `json`, `messagepack`. */
+  readonly name: string;
+  /** Renders an event completely, transport framing included. @throws TypeError when a value has no form. */
+  renderEvent(event: string, args: readonly unknown[]): Uint8Array;
+}
+
+/** Rendered bytes that many connections share, and the group they were said in, so that an eviction finds them. */
+export interface Frame {
+  readonly bytes: Uint8Array;
+  readonly group: GroupKey | undefined;
+}
+
+export class Publication {
+  readonly event: string;
+  readonly args: readonly unknown[];
+  readonly group: GroupKey | undefined;
+  #dialect: Dialect | undefined;
+  #frame: Frame | undefined;
+  #others: Map<Dialect, Frame> | undefined;
+
+  constructor(event: string, args: readonly unknown[], group: GroupKey | undefined) {
+    this.event = event;
+    this.args = args;
+    this.group = group;
+  }
+
+  /** The frame for one dialect; the same object for every connection that speaks it. */
+  frameFor(dialect: Dialect): Frame {
+    if (dialect === this.#dialect) return this.#frame as Frame;
+    let frame = this.#others?.get(dialect);
+    if (frame === undefined) {
+      frame = { bytes: dialect.renderEvent(this.event, this.args), group: this.group };
+      if (this.#dialect === undefined) {
+        this.#dialect = dialect;
+        this.#frame = frame;
+      } else {
+        (this.#others ??= new Map()).set(dialect, frame);
+      }
+    }
+    return frame;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What Hubward says about itself, as events with fixed fields: ids yes, tokens, claims and payloads never.
+ * One port takes them all; logs, metrics and audit are views of it.
+ */
+
+import type { ReasonName } from "@hubward/wire";
+import type { ConnectionId } from "./ids.js";
+
+/** Who a record is about. Subjects and tenants are peer data: a sink escapes them (JSON does). */
+export interface PrincipalFields {
+  readonly tenant: string | undefined;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly roles: readonly string[];
+  readonly sessionId: string | undefined;
+}
+
+export type TelemetryEvent =
+  /** A connection attempt that was admitted and completed the protocol's handshake. */
+  | {
+      readonly event: "connection.opened";
+      readonly connectionId: ConnectionId;
+      readonly hub: string;
+      readonly protocol: string;
+      readonly principal: PrincipalFields;
+      readonly remoteAddress: string | undefined;
+    }
+  /** A connection attempt that was refused, at any door. `principal` is known when the credential verified. */
+  | {
+      readonly event: "connection.refused";
+      readonly connectionId: ConnectionId | undefined;
+      readonly hub: string;
+      readonly reason: ReasonName;
+      readonly principal: PrincipalFields | undefined;
+      readonly remoteAddress: string | undefined;
+      /** A constant text for the operator, such as which option to set. */
+      readonly hint: string | undefined;
+    }
+  | {
+      readonly event: "connection.closed";
+      readonly connectionId: ConnectionId;
+      readonly hub: string;
+      readonly reason: ReasonName;
+      readonly subject: string;
+      readonly ageMs: number;
+    }
+  /** A call refused by the gate. */
+  | {
+      readonly event: "call.refused";
+      readonly connectionId: ConnectionId;
+      readonly hub: string;
+      /** The declared name, or undefined for a method that does not exist. */
+      readonly method: string | undefined;
+      readonly reason: ReasonName;
+      readonly policy: string | undefined;
+      readonly subject: string;
+    }
+  /** The application's own code failed: a method, a policy or the principal mapping. */
+  | {
+      readonly event: "application.failed";
+      readonly where: string;
+      readonly connectionId: ConnectionId | undefined;
+      readonly error: unknown;
+    };
+
+export type TelemetryLevel = "info" | "warning" | "error";
+
+/** How loud each event is. */
+export const telemetryLevels: Readonly<Record<TelemetryEvent["event"], TelemetryLevel>> = {
+  "connection.opened": "info",
+  "connection.refused": "warning",
+  "connection.closed": "info",
+  "call.refused": "warning",
+  "application.failed": "error",
+};
+
+/** Port. Called synchronously from the message path: must not throw and must not block. */
+export type Telemetry = (event: TelemetryEvent) => void;

@@ -1,0 +1,85 @@
+/** Commands remembered in this process, for 24 hours by default and as many as fit. They die with the process. */
+
+import { HubwardError } from "@hubward/wire";
+import type { Clock } from "../core/clock.js";
+import type { CommandOutcome, CommandStart, IdempotencyStore } from "../core/dispatch/idempotency-store.js";
+
+export interface MemoryIdempotencyOptions {
+  readonly clock: Pick<Clock, "monotonic">;
+  /** How long a command is remembered after it ended. Milliseconds, default 24 hours. */
+  readonly keepMs?: number | undefined;
+  /** Commands remembered at most; then new ones are refused rather than old ones forgotten. Default 100000. */
+  readonly maxCommands?: number | undefined;
+}
+
+interface Command {
+  readonly argumentsDigest: string;
+  /** When it may be forgotten; Infinity while it runs. */
+  forgetAt: number;
+  outcome: CommandOutcome | Promise<CommandOutcome>;
+}
+
+export const memoryIdempotencyDefaults: { readonly keepMs: number; readonly maxCommands: number } = {
+  keepMs: 24 * 60 * 60 * 1000,
+  maxCommands: 100_000,
+};
+
+export function createMemoryIdempotencyStore({
+  clock,
+  keepMs = memoryIdempotencyDefaults.keepMs,
+  maxCommands = memoryIdempotencyDefaults.maxCommands,
+}: MemoryIdempotencyOptions): IdempotencyStore {
+  if (!(keepMs > 0)) throw new RangeError("idempotency.keepMs: more than 0");
+  if (!Number.isInteger(maxCommands) || maxCommands < 1) {
+    throw new RangeError("idempotency.maxCommands: a whole number of at least 1");
+  }
+  // Ended commands stand in the order they ended in, which is the order they may be forgotten in.
+  const running = new Map<string, Command>();
+  const ended = new Map<string, Command>();
+
+  function forgetOld(now: number): void {
+    for (const [key, command] of ended) {
+      if (command.forgetAt > now) return;
+      ended.delete(key);
+    }
+  }
+
+  function begin(key: string, argumentsDigest: string): CommandStart {
+    let settle!: (outcome: CommandOutcome) => void;
+    let giveUp!: (error: unknown) => void;
+    const outcome = new Promise<CommandOutcome>((resolve, reject) => {
+      settle = resolve;
+      giveUp = reject;
+    });
+    // Nobody may be waiting when it is abandoned.
+    outcome.catch(() => undefined);
+    const command: Command = { argumentsDigest, forgetAt: Infinity, outcome };
+    running.set(key, command);
+    return {
+      state: "started",
+      finish(result) {
+        if (!running.delete(key)) return;
+        command.outcome = result;
+        command.forgetAt = clock.monotonic() + keepMs;
+        ended.set(key, command);
+        settle(result);
+      },
+      abandon() {
+        if (running.delete(key)) giveUp(new HubwardError("auth_unavailable", { retryAfterSeconds: 1 }));
+      },
+    };
+  }
+
+  return {
+    start(key, argumentsDigest) {
+      forgetOld(clock.monotonic());
+      const command = running.get(key) ?? ended.get(key);
+      if (command !== undefined) {
+        if (command.argumentsDigest !== argumentsDigest) return { state: "conflict" };
+        return { state: "known", outcome: command.outcome };
+      }
+      if (running.size + ended.size >= maxCommands) return { state: "full" };
+      return begin(key, argumentsDigest);
+    },
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * Connect attempts: what a negotiate promised and a transport has yet to claim, by connection token. The token
+ * is a secret of its own beside the credential; knowing one without the other leads nowhere.
+ */
+
+import type { HubwardError } from "@hubward/wire";
+import type { Authentication } from "../core/auth/authentication.js";
+import type { Admission } from "../core/auth/policy.js";
+import type { Ticket } from "../core/auth/tickets.js";
+import type { Clock } from "../core/clock.js";
+import type { ConnectionId } from "../core/ids.js";
+
+/** Who negotiated. `doomed`: verified but unwelcome, let in only to be told why. */
+export type Holder<P> =
+  | { readonly kind: "admitted"; readonly admission: Admission<P> }
+  | { readonly kind: "doomed"; readonly authentication: Authentication; readonly refusal: HubwardError };
+
+export function authenticationOf<P>(holder: Holder<P>): Authentication {
+  return holder.kind === "admitted" ? holder.admission.authentication : holder.authentication;
+}
+
+export interface Attempt<P> {
+  readonly connectionToken: string;
+  readonly connectionId: ConnectionId;
+  readonly hub: string;
+  readonly holder: Holder<P>;
+  /** Absent for clients that send their JWT themselves. */
+  readonly ticket: Ticket<Holder<P>> | undefined;
+  readonly isAttached: boolean;
+}
+
+export interface Attempts<P> {
+  /** False when too many wait already. */
+  add(attempt: Omit<Attempt<P>, "isAttached">): boolean;
+  find(connectionToken: string, hub: string): Attempt<P> | undefined;
+  /** A transport claims it. False when one has already. */
+  attach(attempt: Attempt<P>): boolean;
+  /** The transport is gone, or never came to be: the token dies, the ticket may try again. */
+  end(connectionToken: string): void;
+  readonly waiting: number;
+  readonly size: number;
+}
+
+export interface AttemptOptions {
+  /** Time to attach. Milliseconds, default 30000. */
+  readonly attachMs?: number | undefined;
+  /** Attempts no transport has claimed. Default 10000. */
+  readonly maxWaiting?: number | undefined;
+}
+
+interface Entry<P> extends Attempt<P> {
+  readonly attachBy: number;
+  isAttached: boolean;
+}
+
+export function createAttempts<P>(
+  clock: Pick<Clock, "monotonic">,
+  { attachMs = 30_000, maxWaiting = 10_000 }: AttemptOptions = {},
+): Attempts<P> {
+  // Waiting ones stand in the order they came, which is the order they run out in.
+  const waiting = new Map<string, Entry<P>>();
+  const attached = new Map<string, Entry<P>>();
+
+  function forgetLate(now: number): void {
+    for (const [token, entry] of waiting) {
+      if (entry.attachBy > now) return;
+      waiting.delete(token);
+    }
+  }
+
+  return {
+    add(attempt) {
+      const now = clock.monotonic();
+      forgetLate(now);
+      if (waiting.size >= maxWaiting) return false;
+      waiting.set(attempt.connectionToken, { ...attempt, isAttached: false, attachBy: now + attachMs });
+      return true;
+    },
+    find(connectionToken, hub) {
+      forgetLate(clock.monotonic());
+      const entry = waiting.get(connectionToken) ?? attached.get(connectionToken);
+      return entry?.hub === hub ? entry : undefined;
+    },
+    attach(attempt) {
+      const entry = waiting.get(attempt.connectionToken);
+      if (entry === undefined || entry !== attempt) return false;
+      waiting.delete(attempt.connectionToken);
+      attached.set(attempt.connectionToken, entry);
+      entry.isAttached = true;
+      return true;
+    },
+    end(connectionToken) {
+      waiting.delete(connectionToken);
+      attached.delete(connectionToken);
+    },
+    get waiting() {
+      return waiting.size;
+    },
+    get size() {
+      return waiting.size + attached.size;
+    },
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * A connection that exists to say why there is none: it answers the handshake together with Close and ends. It
+ * has no principal, no group and no dispatch; it never becomes a Connection.
+ */
+
+import { formatReason, HubwardError, reasons, type ReasonName } from "@hubward/wire";
+import type { Clock, Timer } from "../core/clock.js";
+import type { Socket, SocketListener } from "../core/connection/socket.js";
+import { renderClose } from "./dialect.js";
+import { concat, HandshakeReader } from "./handshake.js";
+
+export interface DoomedSetup {
+  readonly socket: Socket;
+  readonly clock: Clock;
+  readonly refusal: HubwardError;
+  readonly timeoutMs: number;
+  readonly onClosed: () => void;
+}
+
+export function openDoomed({ socket, clock, refusal, timeoutMs, onClosed }: DoomedSetup): SocketListener {
+  const handshake = new HandshakeReader();
+  let isOver = false;
+  const timer: Timer = clock.after(timeoutMs, () => end(handshake.refusal(), "handshake_timeout"));
+
+  function end(words: Uint8Array, reason: ReasonName): void {
+    if (isOver) return;
+    isOver = true;
+    timer.cancel();
+    socket.close(words, reasons[reason].closeCode ?? 1011, formatReason(reason));
+  }
+
+  return {
+    received(data) {
+      if (isOver) return;
+      try {
+        const done = handshake.read(data);
+        if (done === undefined) return;
+        const words = concat(done.reply, renderClose(done.dialect, refusal.reason, refusal.message));
+        end(words, refusal.reason);
+      } catch (error) {
+        end(handshake.refusal(), error instanceof HubwardError ? error.reason : "unexpected_error");
+      }
+    },
+    confirmed: () => undefined,
+    drained: () => undefined,
+    failed: () => end(handshake.refusal(), "protocol_error"),
+    closed() {
+      isOver = true;
+      timer.cancel();
+      onClosed();
+    },
+  };
+}

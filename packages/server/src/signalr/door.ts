@@ -1,0 +1,98 @@
+/** Who stands at the door: what negotiate and upgrade have in common in reading a request. */
+
+import { HubwardError, type ReasonName } from "@hubward/wire";
+import type { Admitter } from "../core/admission/admission.js";
+import { bearerOf } from "../core/admission/admission.js";
+import type { HoldBack } from "../core/admission/hold-back.js";
+import { MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
+import type { Authentication } from "../core/auth/authentication.js";
+import type { BearerCredential } from "../core/auth/credential.js";
+import { isTicket, type Ticket, type Tickets } from "../core/auth/tickets.js";
+import type { Clock } from "../core/clock.js";
+import type { Hub } from "../core/dispatch/hub.js";
+import type { HttpReply, HttpRequest } from "../core/http.js";
+import { identityKey, joinKey, type ConnectionId } from "../core/ids.js";
+import type { Random } from "../core/random.js";
+import type { PrincipalFields, Telemetry } from "../core/telemetry.js";
+import { authenticationOf, type Attempts, type Holder } from "./attempts.js";
+
+export interface DoorPorts<P> {
+  readonly admitter: Admitter<P>;
+  readonly attempts: Attempts<P>;
+  readonly tickets: Tickets<Holder<P>>;
+  readonly holdBack: HoldBack;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly telemetry: Telemetry;
+  readonly allowedOrigins: ReadonlySet<string>;
+  /** Whether a JWT may stand in the query of hub paths. */
+  readonly allowQueryToken: boolean;
+  /** Whether new connections are refused because the server goes away. */
+  readonly isDraining: () => boolean;
+}
+
+/** What a request presented, told apart before anything is believed. */
+export type Presented<P> =
+  | { readonly kind: "ticket"; readonly ticket: Ticket<Holder<P>> }
+  | { readonly kind: "token"; readonly credential: BearerCredential };
+
+/** @throws HubwardError MissingCredential | invalid_request | ticket_invalid | token_expired | invalid_token */
+export function readCredential<P>(request: HttpRequest, hub: Hub<P>, ports: DoorPorts<P>): Presented<P> {
+  const credential = bearerOf(request);
+  if (credential === undefined) throw new MissingCredential();
+  if (isTicket(credential.token)) {
+    const ticket = ports.tickets.find(credential.token, hub.path);
+    if (ticket === undefined) throw new HubwardError("ticket_invalid");
+    if (authenticationOf(ticket.holder).expiresAt <= ports.clock.now()) throw new HubwardError("token_expired");
+    return { kind: "ticket", ticket };
+  }
+  if (credential.source === "query" && !ports.allowQueryToken) throw new QueryTokenRefused("invalid_token");
+  return { kind: "token", credential };
+}
+
+class QueryTokenRefused extends HubwardError {}
+
+/** One login session for counting, or the person where tokens name no session. */
+export function sessionKey(authentication: Authentication): string {
+  return joinKey([identityKey(authentication), authentication.sessionId]);
+}
+
+const HINTS: Partial<Record<ReasonName, string>> = {
+  origin_denied: "a page of this origin is not in allowedOrigins",
+  try_again_later: "too many connect attempts are waiting",
+};
+const QUERY_TOKEN_HINT = "a JWT stood in the query, and allowQueryToken is off";
+
+/** Logs a refused attempt and makes the answer. */
+export function refuse<P>(
+  request: HttpRequest,
+  hub: Hub<P>,
+  ports: Pick<DoorPorts<P>, "telemetry">,
+  error: HubwardError,
+  about?: { readonly authentication: Authentication; readonly connectionId?: ConnectionId | undefined },
+): HttpReply {
+  ports.telemetry({
+    event: "connection.refused",
+    connectionId: about?.connectionId,
+    hub: hub.path,
+    reason: error.reason,
+    principal: about === undefined ? undefined : principalFields(about.authentication, []),
+    remoteAddress: request.remoteAddress,
+    hint: refusalHint(error),
+  });
+  return refusalReply(error);
+}
+
+function refusalHint(error: HubwardError): string | undefined {
+  if (error instanceof MissingCredential) return error.detail;
+  return error instanceof QueryTokenRefused ? QUERY_TOKEN_HINT : HINTS[error.reason];
+}
+
+export function principalFields(authentication: Authentication, roles: readonly string[]): PrincipalFields {
+  const { tenant, issuer, subject, sessionId } = authentication;
+  return { tenant, issuer, subject, roles, sessionId };
+}
+
+export function asHubwardError(error: unknown): HubwardError {
+  return error instanceof HubwardError ? error : new HubwardError("internal_error", { cause: error });
+}

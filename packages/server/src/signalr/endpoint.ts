@@ -1,0 +1,85 @@
+/** SignalR's side of an application: the requests under a hub's path, and the sockets that come of them. */
+
+import { decodeLimitDefaults, type DecodeLimits } from "@hubward/wire";
+import { textReply } from "../core/admission/refusal-reply.js";
+import type { Connection } from "../core/connection/connection.js";
+import type { Socket } from "../core/connection/socket.js";
+import type { Dispatch } from "../core/dispatch/dispatcher.js";
+import type { Hub } from "../core/dispatch/hub.js";
+import type { Endpoint } from "../core/endpoint.js";
+import { authenticationOf } from "./attempts.js";
+import { sessionKey, type DoorPorts } from "./door.js";
+import { openDoomed } from "./doomed.js";
+import { SignalRHandler } from "./handler.js";
+import { createNegotiate } from "./negotiate.js";
+import { createUpgrade, type Arrival } from "./upgrade.js";
+
+export interface SignalRPorts<P> extends DoorPorts<P> {
+  readonly dispatch: Dispatch<P>;
+  readonly maxMessageBytes: number;
+  readonly maxParallelInvocations: number;
+  readonly handshakeTimeoutMs: number;
+  /** Makes the connection of an admitted arrival and keeps it. */
+  readonly connect: (arrival: Arrival<P>, socket: Socket) => Connection<P>;
+}
+
+/** Hubs are found by lower-cased path: ASP.NET's routes ignore case and its clients rely on it. */
+export function createSignalREndpoint<P>(hubs: ReadonlyMap<string, Hub<P>>, ports: SignalRPorts<P>): Endpoint {
+  const decodeLimits: DecodeLimits = { ...decodeLimitDefaults, maxBytes: ports.maxMessageBytes };
+  const negotiate = createNegotiate(ports);
+  const upgrade = createUpgrade<P>(ports, (arrival, socket) => {
+    const { holder, hub } = arrival;
+    if (holder.kind === "doomed") {
+      return openDoomed({
+        socket,
+        clock: ports.clock,
+        refusal: holder.refusal,
+        timeoutMs: ports.handshakeTimeoutMs,
+        onClosed() {
+          arrival.end();
+          ports.holdBack.ended(sessionKey(authenticationOf(holder)), 0);
+        },
+      });
+    }
+    const connection = ports.connect(arrival, socket);
+    const { dispatch, telemetry, maxParallelInvocations } = ports;
+    connection.speak(
+      new SignalRHandler({
+        connection,
+        hub,
+        dispatch,
+        telemetry,
+        decodeLimits,
+        maxParallelInvocations,
+        bind: () => arrival.bind(),
+      }),
+    );
+    return connection;
+  });
+
+  function find(path: string): { readonly hub: Hub<P>; readonly rest: string } | undefined {
+    const lower = path.toLowerCase();
+    const exact = hubs.get(lower);
+    if (exact !== undefined) return { hub: exact, rest: "" };
+    const cut = lower.lastIndexOf("/");
+    const hub = hubs.get(lower.slice(0, cut));
+    const rest = lower.slice(cut);
+    return hub !== undefined && rest === "/negotiate" ? { hub, rest } : undefined;
+  }
+
+  return {
+    owns: (path) => find(path) !== undefined,
+    async request(request) {
+      const found = find(request.path);
+      if (found?.rest === "/negotiate") return negotiate(request, found.hub);
+      if (found === undefined) return textReply(404, "");
+      // What the other transports would be asked for: none is offered.
+      return request.query.has("id") ? textReply(404, "Transport not available") : textReply(400, "Connection ID required");
+    },
+    async upgrade(request) {
+      const found = find(request.path);
+      if (found === undefined || found.rest !== "") return { accepted: false, reply: textReply(404, "") };
+      return upgrade(request, found.hub);
+    },
+  };
+}

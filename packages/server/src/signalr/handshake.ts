@@ -1,0 +1,63 @@
+/** The first message of a connection: which encoding it will speak. Shared by those who stay and those who do not. */
+
+import {
+  encodeHandshakeResponse,
+  handshakeErrors,
+  HubwardError,
+  judgeHandshake,
+  readHandshakeRequest,
+  renderFrame,
+} from "@hubward/wire";
+import { dialects, type SignalRDialect } from "./dialect.js";
+
+export interface HandshakeDone {
+  readonly dialect: SignalRDialect;
+  /** The answer, in a WebSocket frame of the encoding's own kind. */
+  readonly reply: Uint8Array;
+  /** Bytes behind the handshake: messages already. */
+  readonly rest: Uint8Array;
+}
+
+export class HandshakeReader {
+  #received: Uint8Array | undefined;
+  #error: string = handshakeErrors.canceled;
+
+  /** Undefined while the message is incomplete. @throws HubwardError; `refusal()` is then what to answer. */
+  read(chunk: Uint8Array): HandshakeDone | undefined {
+    const received = this.#received === undefined ? chunk : concat(this.#received, chunk);
+    const request = this.#readRequest(received);
+    if (request === undefined) {
+      this.#received = received === chunk ? chunk.slice() : received;
+      return undefined;
+    }
+    const verdict = judgeHandshake(request.message);
+    if (!verdict.ok) {
+      this.#error = verdict.error;
+      throw new HubwardError("protocol_not_supported");
+    }
+    const dialect = dialects[verdict.protocol];
+    const reply = renderFrame(dialect.codec.transferFormat, encodeHandshakeResponse());
+    return { dialect, reply, rest: request.rest };
+  }
+
+  /** What a client is told that never got through the handshake. */
+  refusal(): Uint8Array {
+    return renderFrame("text", encodeHandshakeResponse({ error: this.#error }));
+  }
+
+  #readRequest(received: Uint8Array): ReturnType<typeof readHandshakeRequest> {
+    try {
+      return readHandshakeRequest(received);
+    } catch (error) {
+      if (error instanceof HubwardError && error.reason !== "message_too_big") this.#error = handshakeErrors.unreadable;
+      throw error;
+    }
+  }
+}
+
+export function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}

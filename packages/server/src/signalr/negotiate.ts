@@ -1,0 +1,129 @@
+/**
+ * `POST {hub}/negotiate`: verifies and admits once, and answers with what the client connects with.
+ * A stock client gets a ticket in place of its JWT, so that no JWT ever stands in a URL.
+ *
+ * @see TransportProtocols.md, `POST [endpoint-base]/negotiate`
+ */
+
+import { allTransports, HubwardError, negotiateBody, parseNegotiateVersion, type NegotiateVersion } from "@hubward/wire";
+import { assertWorthConnecting } from "../core/admission/admission.js";
+import { judgeOrigin } from "../core/admission/origin.js";
+import { textReply } from "../core/admission/refusal-reply.js";
+import type { Authentication } from "../core/auth/authentication.js";
+import type { Ticket } from "../core/auth/tickets.js";
+import type { Hub } from "../core/dispatch/hub.js";
+import type { HttpReply, HttpRequest } from "../core/http.js";
+import type { ConnectionId } from "../core/ids.js";
+import { base64url } from "../core/random.js";
+import { authenticationOf, type Holder } from "./attempts.js";
+import { clientKind } from "./client.js";
+import { asHubwardError, readCredential, refuse, sessionKey, type DoorPorts } from "./door.js";
+
+/** Negotiates that wait in a hold-back at the same time; more are turned away. */
+const MAX_HELD_BACK = 1_000;
+const ID_BYTES = 16;
+const WEB_SOCKETS_ONLY = allTransports.filter(({ transport }) => transport === "WebSockets");
+
+export type Negotiate<P> = (request: HttpRequest, hub: Hub<P>) => Promise<HttpReply>;
+
+export function createNegotiate<P>(ports: DoorPorts<P>): Negotiate<P> {
+  let heldBack = 0;
+
+  async function holdBack(authentication: Authentication): Promise<void> {
+    const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
+    if (delayMs === 0) return;
+    if (heldBack >= MAX_HELD_BACK) throw new HubwardError("try_again_later", { retryAfterSeconds: 10 });
+    heldBack++;
+    await new Promise<void>((resolve) => ports.clock.after(delayMs, resolve));
+    heldBack--;
+    assertWorthConnecting(authentication, ports.clock);
+  }
+
+  /** @throws HubwardError why this person may not even be told in the client's own way. */
+  async function admit(authentication: Authentication, hub: Hub<P>, isStock: boolean): Promise<Holder<P>> {
+    assertWorthConnecting(authentication, ports.clock);
+    await holdBack(authentication);
+    try {
+      const admission = await ports.admitter.identify(authentication);
+      await ports.admitter.authorize(admission, hub.requirements, []);
+      return { kind: "admitted", admission };
+    } catch (error) {
+      const refusal = asHubwardError(error);
+      // A status would lose the reason in a stock client's retries; a condition that passes is told by status.
+      if (!isStock || !isLasting(refusal)) throw refusal;
+      return { kind: "doomed", authentication, refusal };
+    }
+  }
+
+  function promise(
+    hub: Hub<P>,
+    holder: Holder<P>,
+    version: NegotiateVersion,
+    given: Ticket<Holder<P>> | undefined,
+    wantsTicket: boolean,
+  ): { readonly body: string; readonly connectionId: ConnectionId } {
+    const connectionToken = base64url(ports.random.bytes(ID_BYTES));
+    const connectionId = base64url(ports.random.bytes(ID_BYTES)) as ConnectionId;
+    const issued = given === undefined && wantsTicket ? ports.tickets.issue(hub.path, holder) : undefined;
+    const ticket = given ?? issued?.ticket;
+    const hasRoom =
+      (ticket !== undefined || !wantsTicket) &&
+      (ticket === undefined || ports.tickets.own(ticket, connectionToken)) &&
+      ports.attempts.add({ connectionToken, connectionId, hub: hub.path, holder, ticket });
+    if (!hasRoom) {
+      if (issued !== undefined) ports.tickets.end(issued.ticket);
+      throw new HubwardError(given === undefined ? "try_again_later" : "ticket_invalid", { retryAfterSeconds: 5 });
+    }
+    const accessToken = issued?.secret.reveal();
+    const common = { kind: "connection", availableTransports: WEB_SOCKETS_ONLY, accessToken } as const;
+    // Version 0 knows one id only, so there the id is the secret one.
+    const body = negotiateBody(
+      version === 0
+        ? { ...common, negotiateVersion: 0, connectionId: connectionToken }
+        : { ...common, negotiateVersion: 1, connectionId, connectionToken },
+    );
+    return { body, connectionId };
+  }
+
+  return async (request, hub) => {
+    if (request.method !== "POST") return textReply(405, "", { allow: "POST" });
+    const originRefusal = judgeOrigin(request, ports.allowedOrigins);
+    if (originRefusal !== undefined) return refuse(request, hub, ports, originRefusal);
+    let authentication: Authentication | undefined;
+    try {
+      const presented = readCredential(request, hub, ports);
+      if (ports.isDraining()) throw new HubwardError("service_restart", { retryAfterSeconds: 2 });
+      const client = clientKind(request);
+      let holder: Holder<P>;
+      if (presented.kind === "ticket") {
+        holder = presented.ticket.holder;
+        authentication = authenticationOf(holder);
+      } else {
+        authentication = await ports.admitter.authenticate(presented.credential);
+        holder = await admit(authentication, hub, client.isStock);
+      }
+      const asked = parseNegotiateVersion(request.query.get("negotiateversion"));
+      if (!asked.ok) return json(negotiateBody({ kind: "error", error: asked.error }));
+      const given = presented.kind === "ticket" ? presented.ticket : undefined;
+      const { body, connectionId } = promise(hub, holder, asked.version, given, !client.sendsHeadersOnly);
+      if (holder.kind === "doomed") refuse(request, hub, ports, holder.refusal, { authentication, connectionId });
+      return json(body);
+    } catch (error) {
+      const about = authentication === undefined ? undefined : { authentication };
+      return refuse(request, hub, ports, asHubwardError(error), about);
+    }
+  };
+}
+
+/** Reasons that no retry with the same credential changes. */
+function isLasting({ reason }: HubwardError): boolean {
+  return reason !== "auth_unavailable" && reason !== "internal_error" && reason !== "token_expired";
+}
+
+function json(body: string): HttpReply {
+  return {
+    status: 200,
+    headers: { "content-type": "application/json", "cache-control": "no-store" },
+    body,
+  };
+}

@@ -1,0 +1,135 @@
+/**
+ * `GET {hub}?id=…` as a WebSocket: an attempt made by negotiate is claimed with its ticket or with a JWT of the
+ * same identity. Without an id (skipNegotiation) the JWT in the header is all there is.
+ */
+
+import { HubwardError } from "@hubward/wire";
+import { assertWorthConnecting } from "../core/admission/admission.js";
+import { judgeOrigin } from "../core/admission/origin.js";
+import { textReply } from "../core/admission/refusal-reply.js";
+import { sameIdentityAndClient, type Authentication } from "../core/auth/authentication.js";
+import type { BearerCredential } from "../core/auth/credential.js";
+import type { Socket, SocketListener } from "../core/connection/socket.js";
+import type { Hub } from "../core/dispatch/hub.js";
+import type { UpgradeAnswer } from "../core/endpoint.js";
+import type { HttpReply, HttpRequest } from "../core/http.js";
+import type { ConnectionId } from "../core/ids.js";
+import { base64url } from "../core/random.js";
+import { authenticationOf, type Attempt, type Holder } from "./attempts.js";
+import { asHubwardError, readCredential, refuse, sessionKey, type DoorPorts } from "./door.js";
+
+/** One accepted upgrade, on its way to become a connection. */
+export interface Arrival<P> {
+  readonly hub: Hub<P>;
+  readonly holder: Holder<P>;
+  readonly connectionId: ConnectionId;
+  readonly remoteAddress: string | undefined;
+  /** The handshake is done: claims the ticket for good. False when another attempt of it was faster. */
+  bind(): boolean;
+  /** The socket is gone, or never came: the attempt is over. */
+  end(): void;
+}
+
+export type OpenSocket<P> = (arrival: Arrival<P>, socket: Socket) => SocketListener;
+export type Upgrade<P> = (request: HttpRequest, hub: Hub<P>) => Promise<UpgradeAnswer>;
+
+const UNKNOWN_ID = textReply(404, "No Connection with that ID");
+
+export function createUpgrade<P>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgrade<P> {
+  /** Verifies, maps and asks the hub's policies, for a credential that no negotiate has seen. */
+  async function admit(authentication: Authentication, hub: Hub<P>): Promise<Holder<P>> {
+    const admission = await ports.admitter.identify(authentication);
+    await ports.admitter.authorize(admission, hub.requirements, []);
+    return { kind: "admitted", admission };
+  }
+
+  /** The attempt with this id if it belongs to who asks. Foreign and unknown ids look alike. */
+  async function claim(credential: BearerCredential, id: string, hub: Hub<P>): Promise<Claim<P> | undefined> {
+    const authentication = await ports.admitter.authenticate(credential);
+    const attempt = ports.attempts.find(id, hub.path);
+    if (attempt === undefined) return undefined;
+    const negotiated = authenticationOf(attempt.holder);
+    if (!sameIdentityAndClient(authentication, negotiated)) return undefined;
+    // The client asks its token factory again for the socket: a later token is who it is now.
+    const isLater = authentication.expiresAt > negotiated.expiresAt;
+    const holder = isLater && attempt.holder.kind === "admitted" ? await admit(authentication, hub) : attempt.holder;
+    return { attempt, holder };
+  }
+
+  async function withoutNegotiate(credential: BearerCredential, hub: Hub<P>): Promise<Holder<P>> {
+    const authentication = await ports.admitter.authenticate(credential);
+    assertWorthConnecting(authentication, ports.clock);
+    const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
+    if (delayMs > 0) throw new HubwardError("try_again_later", { retryAfterSeconds: delayMs / 1000 });
+    return admit(authentication, hub);
+  }
+
+  function arrive(attempt: Attempt<P>, holder: Holder<P>, request: HttpRequest, hub: Hub<P>): Arrival<P> {
+    const { ticket, connectionToken, connectionId } = attempt;
+    let isBound = false;
+    return {
+      hub,
+      holder,
+      connectionId,
+      remoteAddress: request.remoteAddress,
+      bind() {
+        if (ticket === undefined) return true;
+        const siblings = ports.tickets.bind(ticket, connectionToken);
+        for (const sibling of siblings ?? []) ports.attempts.end(sibling);
+        isBound = siblings !== undefined;
+        return isBound;
+      },
+      end() {
+        ports.attempts.end(connectionToken);
+        if (isBound && ticket !== undefined) ports.tickets.end(ticket);
+      },
+    };
+  }
+
+  function accept(arrival: Arrival<P>): UpgradeAnswer {
+    return { accepted: true, open: (socket) => open(arrival, socket), abandon: () => arrival.end() };
+  }
+
+  async function answer(request: HttpRequest, hub: Hub<P>): Promise<UpgradeAnswer> {
+    const presented = readCredential(request, hub, ports);
+    if (ports.isDraining()) throw new HubwardError("service_restart", { retryAfterSeconds: 2 });
+    const id = request.query.get("id");
+    if (id === undefined) {
+      if (presented.kind === "ticket") throw new HubwardError("ticket_invalid");
+      const holder = await withoutNegotiate(presented.credential, hub);
+      const connectionId = base64url(ports.random.bytes(16)) as ConnectionId;
+      const { remoteAddress } = request;
+      return accept({ hub, holder, connectionId, remoteAddress, bind: () => true, end: () => undefined });
+    }
+    const claimed =
+      presented.kind === "ticket"
+        ? ownAttempt(ports.attempts.find(id, hub.path), presented.ticket)
+        : await claim(presented.credential, id, hub);
+    if (claimed === undefined) return no(UNKNOWN_ID);
+    if (!ports.attempts.attach(claimed.attempt)) return no(textReply(409, "Connection already has a transport"));
+    return accept(arrive(claimed.attempt, claimed.holder, request, hub));
+  }
+
+  return async (request, hub) => {
+    const originRefusal = judgeOrigin(request, ports.allowedOrigins);
+    if (originRefusal !== undefined) return no(refuse(request, hub, ports, originRefusal));
+    try {
+      return await answer(request, hub);
+    } catch (error) {
+      return no(refuse(request, hub, ports, asHubwardError(error)));
+    }
+  };
+}
+
+interface Claim<P> {
+  readonly attempt: Attempt<P>;
+  readonly holder: Holder<P>;
+}
+
+function ownAttempt<P>(attempt: Attempt<P> | undefined, ticket: Attempt<P>["ticket"]): Claim<P> | undefined {
+  return attempt !== undefined && attempt.ticket === ticket ? { attempt, holder: attempt.holder } : undefined;
+}
+
+function no(reply: HttpReply): UpgradeAnswer {
+  return { accepted: false, reply };
+}
