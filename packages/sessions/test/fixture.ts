@@ -1,6 +1,7 @@
 /** Sessions under test: a clock set by hand, a store that fails on demand, and browsers with a cookie jar. */
 
 import { randomBytes } from "node:crypto";
+import { expect } from "vitest";
 import { createMemorySessionStore } from "../src/memory-session-store.js";
 import { importRefreshKey } from "../src/refresh-token.js";
 import type { SessionEnded } from "../src/session-life.js";
@@ -105,4 +106,18 @@ export async function accessTokenOf(response: Response): Promise<string> {
 
 export async function errorOf(response: Response): Promise<unknown> {
   return ((await response.json()) as { error: unknown }).error;
+}
+
+/** The Set-Cookie line that makes a browser forget the cookie. */
+export const cleared = "__Secure-hubward-refresh=; Max-Age=0; Path=/auth; HttpOnly; SameSite=Strict; Secure";
+
+/** A refusal as it must be: this status, this body, not cached, and the cookie cleared with 401 only. */
+export async function expectRefusal(response: Response, status: number, error: string): Promise<void> {
+  expect({ status: response.status, error: await errorOf(response) }).toEqual({ status, error });
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  expect(response.headers.getSetCookie()).toEqual(status === 401 ? [cleared] : []);
+}
+
+export async function expectAlive(sessions: Sessions, cookie: string): Promise<void> {
+  expect((await sessions.refresh(withCookie(cookie))).status).toBe(200);
 }

@@ -21,7 +21,6 @@ interface Carrier extends WebSocket {
 export class NodeWebSocket implements Socket {
   readonly #ws: WebSocket;
   readonly #net: NetSocket;
-  readonly #onWritten: () => void;
   #listener: SocketListener | undefined;
   #isBackedUp = false;
   #closeTimer: NodeJS.Timeout | undefined;
@@ -30,7 +29,6 @@ export class NodeWebSocket implements Socket {
   constructor(ws: WebSocket, net: NetSocket) {
     this.#ws = ws;
     this.#net = net;
-    this.#onWritten = () => this.#written();
     (ws as Carrier)[port] = this;
   }
 
@@ -50,9 +48,12 @@ export class NodeWebSocket implements Socket {
   }
 
   write(bytes: Uint8Array): void {
-    if (this.#ws.readyState !== this.#ws.OPEN) return;
-    this.#net.write(bytes, this.#onWritten);
-    if (this.#net.writableLength > 0) this.#isBackedUp = true;
+    if (this.#ws.readyState !== OPEN) return;
+    this.#net.write(asBuffer(bytes));
+    // Nearly always the kernel has taken it already. Where not, an empty write behind it tells when it has.
+    if (this.#net.writableLength === 0 || this.#isBackedUp) return;
+    this.#isBackedUp = true;
+    this.#net.write(EMPTY, () => this.#written());
   }
 
   requestConfirmation(): void {
@@ -68,7 +69,7 @@ export class NodeWebSocket implements Socket {
   }
 
   close(lastFrames: Uint8Array, code: number, reason: string): void {
-    if (this.#ws.readyState === this.#ws.OPEN) {
+    if (this.#ws.readyState === OPEN) {
       this.#net.cork();
       if (lastFrames.length > 0) this.#net.write(lastFrames);
       try {
@@ -109,13 +110,24 @@ export class NodeWebSocket implements Socket {
   }
 
   #written(): void {
-    if (!this.#isBackedUp || this.#net.writableLength > 0) return;
     this.#isBackedUp = false;
     this.#listener?.drained();
   }
 }
 
+const OPEN = 1;
+const EMPTY = Buffer.alloc(0);
 const PING = renderPing();
+
+let lastBytes: Uint8Array | undefined;
+let lastBuffer: Buffer = EMPTY;
+
+/** A view of the same bytes. Streams make one on every write of a plain Uint8Array; many sockets share these bytes. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  if (bytes === lastBytes) return lastBuffer;
+  lastBytes = bytes;
+  return (lastBuffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+}
 
 /**
  * Ends a TCP connection with a reset, which discards what the kernel has not delivered; a plain destroy() still

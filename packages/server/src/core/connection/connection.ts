@@ -76,6 +76,9 @@ export class Connection<P> implements SocketListener {
   readonly #openedAt: number;
   #handler: ProtocolHandler | undefined;
   #lifecycle: Lifecycle = initialLifecycle;
+  /** What the lifecycle says, where every delivery can see it. */
+  #isActive = false;
+  #dialect: Dialect | undefined;
   #standing = 0;
   #lastReceivedAt: number;
   #hasEnded = false;
@@ -93,9 +96,9 @@ export class Connection<P> implements SocketListener {
     this.#setup = setup;
     this.#openedAt = instant.monotonic;
     this.#lastReceivedAt = instant.monotonic;
-    this.outbox = new Outbox(setup.socket, setup.flushQueue, setup.outboxLimits, instant.monotonic, (now) =>
-      this.#mayDeliver(now),
-    );
+    const expire = (): void => this.apply({ type: "expiry-due" });
+    const { socket, flushQueue, outboxLimits } = setup;
+    this.outbox = new Outbox(socket, flushQueue, outboxLimits, this.#lifetime, instant.monotonic, expire);
   }
 
   /** Gives the connection its protocol. Once, before the socket's first byte. */
@@ -132,11 +135,11 @@ export class Connection<P> implements SocketListener {
   }
 
   get dialect(): Dialect | undefined {
-    return this.#handler?.dialect;
+    return this.#dialect;
   }
 
   get isActive(): boolean {
-    return this.#lifecycle.phase === "active";
+    return this.#isActive;
   }
 
   /** Milliseconds the credential still has. */
@@ -171,15 +174,15 @@ export class Connection<P> implements SocketListener {
 
   /** Queues an event for the peer. A frame in a group passes only with a membership judged for this principal. */
   deliver(publication: Publication, judgedVersion: number | undefined): void {
-    if (this.#lifecycle.phase !== "active") return;
+    const dialect = this.#dialect;
+    if (!this.#isActive || dialect === undefined) return;
     if (judgedVersion !== undefined && judgedVersion !== this.version) return;
-    const dialect = this.#handler?.dialect;
-    if (dialect !== undefined) this.send(publication.frameFor(dialect));
+    if (!this.outbox.push(publication.frameFor(dialect))) this.apply({ type: "lagging" });
   }
 
   /** Queues a frame meant for this peer alone, or shared. */
   send(frame: Frame): void {
-    if (this.#lifecycle.phase !== "active") return;
+    if (!this.#isActive) return;
     if (!this.outbox.push(frame)) this.apply({ type: "lagging" });
   }
 
@@ -187,8 +190,9 @@ export class Connection<P> implements SocketListener {
   apply(event: LifecycleEvent): void {
     const { next, effects } = step(this.#lifecycle, event);
     this.#lifecycle = next;
+    this.#isActive = next.phase === "active";
     for (const effect of effects) {
-      if (effect.do === "open") this.#setup.observer.opened(this);
+      if (effect.do === "open") this.#open();
       else if (effect.do === "close") this.#close(effect.reason, effect.farewell);
       else this.#release(effect.reason);
     }
@@ -250,11 +254,9 @@ export class Connection<P> implements SocketListener {
     this.apply({ type: "socket-closed" });
   }
 
-  #mayDeliver(instant: Instant): boolean {
-    if (this.#lifecycle.phase !== "active") return false;
-    if (!isOver(this.#lifetime, instant)) return true;
-    this.apply({ type: "expiry-due" });
-    return false;
+  #open(): void {
+    this.#dialect = this.#handler?.dialect;
+    this.#setup.observer.opened(this);
   }
 
   #end(): void {

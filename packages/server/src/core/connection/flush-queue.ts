@@ -1,22 +1,43 @@
-/** Collects the outboxes that have something to write and flushes them once per turn of the event loop. */
+/**
+ * Collects the outboxes that have something to write and flushes them once per turn of the event loop. Writing
+ * gets at most a quarter of the loop's time: after a long flush the next one waits, frames gather meanwhile, and
+ * one write carries more of them. A light load never waits.
+ */
 
 import { readInstant, type Clock } from "../clock.js";
 import type { FlushQueue, Outbox } from "./outbox.js";
 import { Run } from "./run.js";
 
+/** A flush shorter than this is followed by the next one at once. */
+const LONG_FLUSH_MS = 1;
+/** Rest after a long flush, as a multiple of what it took. */
+const REST_FACTOR = 3;
+/** Longest rest: what pacing may add to a frame's way. */
+const MAX_REST_MS = 10;
+
 export function createFlushQueue(clock: Clock): FlushQueue {
   let waiting: Outbox[] = [];
   let flushing: Outbox[] = [];
   let origin = Run.empty();
+  let restsUntil = 0;
+
+  function schedule(): void {
+    const restMs = restsUntil === 0 ? 0 : restsUntil - clock.monotonic();
+    if (restMs > 0) clock.after(restMs, flushAll);
+    else clock.endOfTurn(flushAll);
+  }
 
   function flushAll(): void {
     const batch = waiting;
     waiting = flushing;
     flushing = batch;
-    const now = readInstant(clock);
-    for (const outbox of batch) outbox.flush(now);
+    const start = readInstant(clock);
+    for (const outbox of batch) outbox.flush(start);
     batch.length = 0;
     origin = Run.empty();
+    const end = clock.monotonic();
+    const tookMs = end - start.monotonic;
+    restsUntil = tookMs < LONG_FLUSH_MS ? 0 : end + Math.min(MAX_REST_MS, tookMs * REST_FACTOR);
   }
 
   return {
@@ -24,7 +45,7 @@ export function createFlushQueue(clock: Clock): FlushQueue {
       return origin;
     },
     add(outbox: Outbox): void {
-      if (waiting.push(outbox) === 1) clock.endOfTurn(flushAll);
+      if (waiting.push(outbox) === 1) schedule();
     },
   };
 }

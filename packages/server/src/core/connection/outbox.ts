@@ -9,6 +9,7 @@
 import type { Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
+import { isOver, type Lifetime } from "./lifetime.js";
 import type { ResolvedOutboxOptions } from "./outbox-options.js";
 import { Run } from "./run.js";
 import type { Socket } from "./socket.js";
@@ -33,8 +34,9 @@ export class Outbox {
   readonly #socket: Socket;
   readonly #queue: FlushQueue;
   readonly #limits: ResolvedOutboxOptions;
-  /** Asked before every write: standing and expiry may have changed since the frames were queued. */
-  readonly #mayDeliver: (now: Instant) => boolean;
+  /** Looked at before every write: the credential may have ended since the frames were queued. */
+  readonly #lifetime: Lifetime;
+  readonly #onExpired: () => void;
 
   /** Full batches in front of the growing one; only a peer that lags has any. */
   #sealed: Run[] | undefined;
@@ -55,14 +57,16 @@ export class Outbox {
     socket: Socket,
     queue: FlushQueue,
     limits: ResolvedOutboxOptions,
+    lifetime: Lifetime,
     now: number,
-    mayDeliver: (now: Instant) => boolean,
+    onExpired: () => void,
   ) {
     this.#socket = socket;
     this.#queue = queue;
     this.#limits = limits;
     this.#lastWriteAt = now;
-    this.#mayDeliver = mayDeliver;
+    this.#lifetime = lifetime;
+    this.#onExpired = onExpired;
   }
 
   /** Queues one frame. False when the peer is too far behind to take it: a slow consumer. */
@@ -88,7 +92,8 @@ export class Outbox {
   flush(instant: Instant): void {
     const now = instant.monotonic;
     this.#isQueued = false;
-    if (!this.#isOpen || this.#heldBytes === 0 || !this.#mayDeliver(instant)) return;
+    if (!this.#isOpen || this.#heldBytes === 0) return;
+    if (isOver(this.#lifetime, instant)) return this.#onExpired();
     if (this.#socket.queuedBytes !== 0 || this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES) return;
     const batch = this.#takeBatch();
     if (this.#unconfirmedBytes === 0) this.#oldestUnconfirmedAt = now;
