@@ -20,5 +20,6 @@ export default defineConfig({
     exclude: ["**/node_modules/**", "**/dist/**"],
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    reporters: ["default", "./scripts/closing-line-reporter.ts"],
   },
 });

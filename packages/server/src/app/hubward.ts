@@ -164,7 +164,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
       if (heartbeat.size === 0) return;
       await new Promise<void>((resolve) => {
         drained = resolve;
-        for (const connection of [...heartbeat.connections()]) connection.apply({ type: "drained" });
+        for (const connection of Array.from(heartbeat.connections())) connection.apply({ type: "drained" });
         if (heartbeat.size === 0) resolve();
       });
     },

@@ -55,17 +55,19 @@ export function createMemoryIdempotencyStore({
     outcome.catch(() => undefined);
     const command: Command = { argumentsDigest, forgetAt: Infinity, outcome };
     running.set(key, command);
+    // Who let go once may not settle what somebody else has claimed since.
+    const release = (): boolean => running.get(key) === command && running.delete(key);
     return {
       state: "started",
       finish(result) {
-        if (!running.delete(key)) return;
+        if (!release()) return;
         command.outcome = result;
         command.forgetAt = clock.monotonic() + keepMs;
         ended.set(key, command);
         settle(result);
       },
       abandon() {
-        if (running.delete(key)) giveUp(new HubwardError("auth_unavailable", { retryAfterSeconds: 1 }));
+        if (release()) giveUp(new HubwardError("auth_unavailable", { retryAfterSeconds: 1 }));
       },
     };
   }

@@ -57,6 +57,14 @@ export function sessionKey(authentication: Authentication): string {
   return joinKey([identityKey(authentication), authentication.sessionId]);
 }
 
+/** What is known about a refused attempt, for the log. */
+export interface AttemptFacts {
+  readonly authentication?: Authentication | undefined;
+  readonly connectionId?: ConnectionId | undefined;
+  /** A constant text for the operator, where the reason alone does not say it. */
+  readonly hint?: string | undefined;
+}
+
 const HINTS: Partial<Record<ReasonName, string>> = {
   origin_denied: "a page of this origin is not in allowedOrigins",
   try_again_later: "too many connect attempts are waiting",
@@ -69,16 +77,16 @@ export function refuse<P>(
   hub: Hub<P>,
   ports: Pick<DoorPorts<P>, "telemetry">,
   error: HubwardError,
-  about?: { readonly authentication: Authentication; readonly connectionId?: ConnectionId | undefined },
+  { authentication, connectionId, hint }: AttemptFacts = {},
 ): HttpReply {
   ports.telemetry({
     event: "connection.refused",
-    connectionId: about?.connectionId,
+    connectionId,
     hub: hub.path,
     reason: error.reason,
-    principal: about === undefined ? undefined : principalFields(about.authentication, []),
+    principal: authentication === undefined ? undefined : principalFields(authentication, []),
     remoteAddress: request.remoteAddress,
-    hint: refusalHint(error),
+    hint: hint ?? refusalHint(error),
   });
   return refusalReply(error);
 }

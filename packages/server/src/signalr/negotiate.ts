@@ -66,13 +66,11 @@ export function createNegotiate<P>(ports: DoorPorts<P>): Negotiate<P> {
     const connectionId = base64url(ports.random.bytes(ID_BYTES)) as ConnectionId;
     const issued = given === undefined && wantsTicket ? ports.tickets.issue(hub.path, holder) : undefined;
     const ticket = given ?? issued?.ticket;
-    const hasRoom =
-      (ticket !== undefined || !wantsTicket) &&
-      (ticket === undefined || ports.tickets.own(ticket, connectionToken)) &&
-      ports.attempts.add({ connectionToken, connectionId, hub: hub.path, holder, ticket });
-    if (!hasRoom) {
+    if (ticket === undefined && wantsTicket) throw tooManyWaiting();
+    if (ticket !== undefined && !ports.tickets.own(ticket, connectionToken)) throw new HubwardError("ticket_invalid");
+    if (!ports.attempts.add({ connectionToken, connectionId, hub: hub.path, holder, ticket })) {
       if (issued !== undefined) ports.tickets.end(issued.ticket);
-      throw new HubwardError(given === undefined ? "try_again_later" : "ticket_invalid", { retryAfterSeconds: 5 });
+      throw tooManyWaiting();
     }
     const accessToken = issued?.secret.reveal();
     const common = { kind: "connection", availableTransports: WEB_SOCKETS_ONLY, accessToken } as const;
@@ -109,8 +107,7 @@ export function createNegotiate<P>(ports: DoorPorts<P>): Negotiate<P> {
       if (holder.kind === "doomed") refuse(request, hub, ports, holder.refusal, { authentication, connectionId });
       return json(body);
     } catch (error) {
-      const about = authentication === undefined ? undefined : { authentication };
-      return refuse(request, hub, ports, asHubwardError(error), about);
+      return refuse(request, hub, ports, asHubwardError(error), { authentication });
     }
   };
 }
@@ -118,6 +115,10 @@ export function createNegotiate<P>(ports: DoorPorts<P>): Negotiate<P> {
 /** Reasons that no retry with the same credential changes. */
 function isLasting({ reason }: HubwardError): boolean {
   return reason !== "auth_unavailable" && reason !== "internal_error" && reason !== "token_expired";
+}
+
+function tooManyWaiting(): HubwardError {
+  return new HubwardError("try_again_later", { retryAfterSeconds: 5 });
 }
 
 function json(body: string): HttpReply {

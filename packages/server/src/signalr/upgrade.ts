@@ -34,6 +34,14 @@ export type OpenSocket<P> = (arrival: Arrival<P>, socket: Socket) => SocketListe
 export type Upgrade<P> = (request: HttpRequest, hub: Hub<P>) => Promise<UpgradeAnswer>;
 
 const UNKNOWN_ID = textReply(404, "No Connection with that ID");
+const HAS_TRANSPORT = textReply(409, "Connection already has a transport");
+const UNKNOWN_ID_HINT = "nothing with this id waits for a transport, or it is somebody else's";
+const HAS_TRANSPORT_HINT = "the connection has its transport already";
+
+/** Who asks, once it is known: for the log, whatever comes of it. */
+interface Asking {
+  authentication: Authentication | undefined;
+}
 
 export function createUpgrade<P>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgrade<P> {
   /** Verifies, maps and asks the hub's policies, for a credential that no negotiate has seen. */
@@ -44,8 +52,13 @@ export function createUpgrade<P>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgr
   }
 
   /** The attempt with this id if it belongs to who asks. Foreign and unknown ids look alike. */
-  async function claim(credential: BearerCredential, id: string, hub: Hub<P>): Promise<Claim<P> | undefined> {
-    const authentication = await ports.admitter.authenticate(credential);
+  async function claim(
+    credential: BearerCredential,
+    id: string,
+    hub: Hub<P>,
+    asking: Asking,
+  ): Promise<Claim<P> | undefined> {
+    const authentication = (asking.authentication = await ports.admitter.authenticate(credential));
     const attempt = ports.attempts.find(id, hub.path);
     if (attempt === undefined) return undefined;
     const negotiated = authenticationOf(attempt.holder);
@@ -56,8 +69,8 @@ export function createUpgrade<P>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgr
     return { attempt, holder };
   }
 
-  async function withoutNegotiate(credential: BearerCredential, hub: Hub<P>): Promise<Holder<P>> {
-    const authentication = await ports.admitter.authenticate(credential);
+  async function withoutNegotiate(credential: BearerCredential, hub: Hub<P>, asking: Asking): Promise<Holder<P>> {
+    const authentication = (asking.authentication = await ports.admitter.authenticate(credential));
     assertWorthConnecting(authentication, ports.clock);
     const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
     if (delayMs > 0) throw new HubwardError("try_again_later", { retryAfterSeconds: delayMs / 1000 });
@@ -90,13 +103,14 @@ export function createUpgrade<P>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgr
     return { accepted: true, open: (socket) => open(arrival, socket), abandon: () => arrival.end() };
   }
 
-  async function answer(request: HttpRequest, hub: Hub<P>): Promise<UpgradeAnswer> {
+  async function answer(request: HttpRequest, hub: Hub<P>, asking: Asking): Promise<UpgradeAnswer> {
     const presented = readCredential(request, hub, ports);
+    if (presented.kind === "ticket") asking.authentication = authenticationOf(presented.ticket.holder);
     if (ports.isDraining()) throw new HubwardError("service_restart", { retryAfterSeconds: 2 });
     const id = request.query.get("id");
     if (id === undefined) {
       if (presented.kind === "ticket") throw new HubwardError("ticket_invalid");
-      const holder = await withoutNegotiate(presented.credential, hub);
+      const holder = await withoutNegotiate(presented.credential, hub, asking);
       const connectionId = base64url(ports.random.bytes(16)) as ConnectionId;
       const { remoteAddress } = request;
       return accept({ hub, holder, connectionId, remoteAddress, bind: () => true, end: () => undefined });
@@ -104,19 +118,29 @@ export function createUpgrade<P>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgr
     const claimed =
       presented.kind === "ticket"
         ? ownAttempt(ports.attempts.find(id, hub.path), presented.ticket)
-        : await claim(presented.credential, id, hub);
-    if (claimed === undefined) return no(UNKNOWN_ID);
-    if (!ports.attempts.attach(claimed.attempt)) return no(textReply(409, "Connection already has a transport"));
+        : await claim(presented.credential, id, hub, asking);
+    const { authentication } = asking;
+    if (claimed === undefined) {
+      refuse(request, hub, ports, new HubwardError("not_found"), { authentication, hint: UNKNOWN_ID_HINT });
+      return no(UNKNOWN_ID);
+    }
+    if (!ports.attempts.attach(claimed.attempt)) {
+      const { connectionId } = claimed.attempt;
+      const facts = { authentication, connectionId, hint: HAS_TRANSPORT_HINT };
+      refuse(request, hub, ports, new HubwardError("bad_request"), facts);
+      return no(HAS_TRANSPORT);
+    }
     return accept(arrive(claimed.attempt, claimed.holder, request, hub));
   }
 
   return async (request, hub) => {
     const originRefusal = judgeOrigin(request, ports.allowedOrigins);
     if (originRefusal !== undefined) return no(refuse(request, hub, ports, originRefusal));
+    const asking: Asking = { authentication: undefined };
     try {
-      return await answer(request, hub);
+      return await answer(request, hub, asking);
     } catch (error) {
-      return no(refuse(request, hub, ports, asHubwardError(error)));
+      return no(refuse(request, hub, ports, asHubwardError(error), asking));
     }
   };
 }

@@ -9,7 +9,8 @@ const ORIGIN_PATTERN = /^https?:\/\/[a-z0-9.-]+(?::\d{1,5})?$|^https?:\/\/\[[0-9
 /** @throws RangeError for an entry no browser would ever send, such as one with a path or a wildcard. */
 export function resolveAllowedOrigins(origins: readonly string[]): ReadonlySet<string> {
   for (const origin of origins) {
-    if (!ORIGIN_PATTERN.test(origin)) throw new RangeError(`allowedOrigins: ${JSON.stringify(origin)} is not an origin such as "https://example.org"`);
+    if (!ORIGIN_PATTERN.test(origin))
+      throw new RangeError(`allowedOrigins: ${JSON.stringify(origin)} is not an origin such as "https://example.org"`);
   }
   return new Set(origins);
 }

@@ -19,7 +19,9 @@ export function resolveOutboxOptions({
   maxBytes = outboxDefaults.maxBytes,
   maxLagMs = outboxDefaults.maxLagMs,
 }: OutboxOptions = {}): ResolvedOutboxOptions {
-  if (!Number.isInteger(maxBytes) || maxBytes < 1024) throw new RangeError("outbox.maxBytes: a whole number of at least 1024");
-  if (!Number.isInteger(maxLagMs) || maxLagMs < 1000) throw new RangeError("outbox.maxLagMs: a whole number of at least 1000");
+  if (!Number.isInteger(maxBytes) || maxBytes < 1024)
+    throw new RangeError("outbox.maxBytes: a whole number of at least 1024");
+  if (!Number.isInteger(maxLagMs) || maxLagMs < 1000)
+    throw new RangeError("outbox.maxLagMs: a whole number of at least 1000");
   return { maxBytes, maxLagMs };
 }

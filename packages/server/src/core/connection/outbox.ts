@@ -11,7 +11,7 @@ import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
 import { isOver, type Lifetime } from "./lifetime.js";
 import type { ResolvedOutboxOptions } from "./outbox-options.js";
-import { Run } from "./run.js";
+import type { Run } from "./run.js";
 import type { Socket } from "./socket.js";
 
 /** Bytes handed over in one write. */
@@ -122,6 +122,8 @@ export class Outbox {
 
   /** Once a second: asks for a confirmation that is due. False when the peer lags too far: a slow consumer. */
   beat(now: number): boolean {
+    // The socket may have been busy with bytes that are not ours (a pong): nobody says when those have left.
+    this.drained();
     if (this.#unconfirmedBytes === 0) return true;
     this.#askToConfirm(now);
     return now - this.#oldestUnconfirmedAt <= this.#limits.maxLagMs;
@@ -195,7 +197,8 @@ export class Outbox {
   #askToConfirm(now: number): void {
     if (this.#requestedBytes !== -1) return;
     const unconfirmed = this.#unconfirmedBytes;
-    if (unconfirmed < MAX_BATCH_BYTES && (unconfirmed === 0 || now - this.#oldestUnconfirmedAt < CONFIRM_AFTER_MS)) return;
+    if (unconfirmed < MAX_BATCH_BYTES && (unconfirmed === 0 || now - this.#oldestUnconfirmedAt < CONFIRM_AFTER_MS))
+      return;
     this.#requestedBytes = this.#writtenBytes;
     this.#requestedAt = now;
     this.#socket.requestConfirmation();

@@ -57,11 +57,9 @@ export class Run {
   }
 
   #newestFirst(): readonly Frame[] {
-    const frames: Frame[] = [];
-    let node: Run | undefined = this;
-    while (node !== undefined) {
+    const frames: Frame[] = this.#frame === undefined ? [] : [this.#frame];
+    for (let node = this.#parent; node !== undefined; node = node.#parent) {
       if (node.#frame !== undefined) frames.push(node.#frame);
-      node = node.#parent;
     }
     return frames;
   }

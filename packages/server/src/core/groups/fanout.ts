@@ -19,7 +19,12 @@ export type Address =
     }
   | { readonly to: "group"; readonly key: GroupKey; readonly hub: string | undefined }
   | { readonly to: "principal"; readonly identity: IdentityKey; readonly hub: string | undefined }
-  | { readonly to: "connection"; readonly id: ConnectionId; readonly scope: TenantScope; readonly hub: string | undefined };
+  | {
+      readonly to: "connection";
+      readonly id: ConnectionId;
+      readonly scope: TenantScope;
+      readonly hub: string | undefined;
+    };
 
 export type Fanout = (publication: Publication, address: Address, except?: ReadonlySet<ConnectionId>) => void;
 

@@ -36,7 +36,9 @@ export function groupKey<P>(tenant: string | undefined, { template, values }: Gr
   for (const name of template.parameters) {
     const value = values[name];
     if (typeof value !== "string" || value.length === 0 || value.length > MAX_VALUE_LENGTH || !isPlainName(value)) {
-      throw new TypeError(`group ${template.pattern}: {${name}} must be 1 to ${MAX_VALUE_LENGTH} characters of well-formed NFC text`);
+      throw new TypeError(
+        `group ${template.pattern}: {${name}} must be 1 to ${MAX_VALUE_LENGTH} characters of well-formed NFC text`,
+      );
     }
     parts.push(value);
   }
@@ -59,7 +61,8 @@ const PATTERN = /^[a-z][\w-]*(?:\/(?:[\w-]+|\{\w+\}))*$/i;
 
 /** Reads the parameters out of a template. @throws TypeError for a pattern that is none. */
 export function parsePattern(pattern: string): readonly string[] {
-  if (!PATTERN.test(pattern)) throw new TypeError(`group: ${JSON.stringify(pattern)} is not a template such as "ward/{ward}"`);
+  if (!PATTERN.test(pattern))
+    throw new TypeError(`group: ${JSON.stringify(pattern)} is not a template such as "ward/{ward}"`);
   const names = [...pattern.matchAll(/\{(\w+)\}/g)].map((match) => match[1] as string);
   if (new Set(names).size !== names.length) throw new TypeError(`group: ${pattern} names a parameter twice`);
   return names;

@@ -1,0 +1,164 @@
+/** Connections under test: real ones, over memory sockets, speaking a protocol of plain lines. */
+
+import { createFakeClock, MemorySocket, testAuthentication, type FakeClock } from "@hubward/testing";
+import type { TestAuthenticationOptions } from "@hubward/testing";
+import type { ReasonName } from "@hubward/wire";
+import type { Admission } from "../src/core/auth/policy.js";
+import { createPrincipal, type Principal } from "../src/core/auth/principal.js";
+import { Connection, type ConnectionObserver, type ProtocolHandler } from "../src/core/connection/connection.js";
+import { createFlushQueue } from "../src/core/connection/flush-queue.js";
+import type { FlushQueue } from "../src/core/connection/outbox.js";
+import { outboxDefaults, type ResolvedOutboxOptions } from "../src/core/connection/outbox-options.js";
+import { Registry } from "../src/core/connection/registry.js";
+import { createFanout, type Fanout } from "../src/core/groups/fanout.js";
+import { createGroups, type Groups } from "../src/core/groups/groups.js";
+import type { ConnectionId } from "../src/core/ids.js";
+import type { Dialect } from "../src/core/publication.js";
+
+export type Staff = Principal<{ readonly department: string | null }>;
+
+export function text(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+export function bytes(value: string): Uint8Array {
+  return new TextEncoder().encode(value);
+}
+
+/** `vitals(["icu",1])` and a line feed. Counts what it rendered. */
+export class LineDialect implements Dialect {
+  readonly name: string = "lines";
+  rendered = 0;
+
+  renderEvent(event: string, args: readonly unknown[]): Uint8Array {
+    this.rendered++;
+    return bytes(`${event}(${JSON.stringify(args)})\n`);
+  }
+}
+
+/** Completes the handshake at once; keeps what it is given. */
+export class LineHandler implements ProtocolHandler {
+  readonly dialect: Dialect | undefined;
+  isBusy = false;
+  readonly keepAlive: Uint8Array = bytes("keep-alive\n");
+  readonly heard: string[] = [];
+  endings = 0;
+  /** What the next chunk makes it throw. */
+  failure: Error | undefined;
+
+  constructor(dialect: Dialect | undefined) {
+    this.dialect = dialect;
+  }
+
+  received(data: Uint8Array): void {
+    this.heard.push(text(data));
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  farewell(reason: ReasonName): Uint8Array {
+    return bytes(`bye ${reason}\n`);
+  }
+
+  ended(): void {
+    this.endings++;
+  }
+}
+
+export interface PeerOptions extends TestAuthenticationOptions {
+  readonly id?: string;
+  readonly hub?: string;
+  readonly roles?: readonly string[];
+  readonly department?: string;
+  /** Milliseconds the credential has from now on, in place of `expiresAt`. */
+  readonly livesMs?: number;
+  /** Whether the protocol's handshake is done. Default true. */
+  readonly isOpen?: boolean;
+  readonly dialect?: Dialect;
+  readonly socket?: MemorySocket;
+}
+
+export interface Peer {
+  readonly connection: Connection<Staff>;
+  readonly socket: MemorySocket;
+  readonly handler: LineHandler;
+  /** Everything written to it, as text. */
+  readonly said: () => string;
+}
+
+export interface Fixture {
+  readonly clock: FakeClock;
+  readonly flushQueue: FlushQueue;
+  readonly registry: Registry<Staff>;
+  readonly groups: Groups<Staff>;
+  readonly fanout: Fanout;
+  /** What the connections reported: `opened c1`, `ended c1`, `released c1 normal`. */
+  readonly reports: string[];
+  /** Policies that threw, and what. */
+  readonly failures: [where: string, error: unknown][];
+  readonly dialect: LineDialect;
+  connect(options?: PeerOptions): Peer;
+}
+
+export const times = { handshakeTimeoutMs: 15_000, clientTimeoutMs: 30_000, keepAliveMs: 15_000 } as const;
+
+export function admissionOf({
+  roles = ["nurse"],
+  department,
+  ...authentication
+}: TestAuthenticationOptions & Pick<PeerOptions, "roles" | "department"> = {}): Admission<Staff> {
+  const verified = testAuthentication(authentication);
+  return { authentication: verified, principal: createPrincipal(verified, { roles, department: department ?? null }) };
+}
+
+export function createFixture({
+  outbox = {},
+  maxGroups = 100,
+}: { readonly outbox?: Partial<ResolvedOutboxOptions>; readonly maxGroups?: number } = {}): Fixture {
+  const clock = createFakeClock();
+  const flushQueue = createFlushQueue(clock);
+  const registry = new Registry<Staff>();
+  const reports: string[] = [];
+  const failures: Fixture["failures"] = [];
+  const groups = createGroups<Staff>(maxGroups, (where, error) => void failures.push([where, error]));
+  const fanout = createFanout(registry, groups);
+  const dialect = new LineDialect();
+  let count = 0;
+
+  const observer: ConnectionObserver<Staff> = {
+    opened(connection) {
+      reports.push(`opened ${connection.id}`);
+      registry.add(connection);
+    },
+    ended(connection) {
+      reports.push(`ended ${connection.id}`);
+      registry.remove(connection);
+      groups.release(connection);
+    },
+    released: (connection, reason) => void reports.push(`released ${connection.id} ${reason}`),
+    failed: (connection, error) => void reports.push(`failed ${connection.id} ${String(error)}`),
+  };
+
+  function connect({ id, hub = "/hubs/ward", livesMs, isOpen = true, ...options }: PeerOptions = {}): Peer {
+    const socket = options.socket ?? new MemorySocket();
+    const handler = new LineHandler(options.dialect ?? dialect);
+    const expiresAt = livesMs === undefined ? options.expiresAt : clock.now() + livesMs;
+    const connection = new Connection<Staff>({
+      id: (id ?? `c${++count}`) as ConnectionId,
+      hub,
+      admission: admissionOf({ ...options, expiresAt }),
+      remoteAddress: "192.0.2.7",
+      socket,
+      clock,
+      times,
+      flushQueue,
+      outboxLimits: { ...outboxDefaults, ...outbox },
+      observer,
+    });
+    socket.listen(connection);
+    connection.speak(handler);
+    if (isOpen) connection.apply({ type: "handshake-completed" });
+    return { connection, socket, handler, said: () => text(socket.written) };
+  }
+
+  return { clock, flushQueue, registry, groups, fanout, reports, failures, dialect, connect };
+}

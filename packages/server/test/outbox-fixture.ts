@@ -1,0 +1,46 @@
+/** Outboxes under test: real ones, over memory sockets. */
+
+import { MemorySocket, type FakeClock } from "@hubward/testing";
+import { readInstant, type EpochMs } from "../src/core/clock.js";
+import { lifetimeUntil } from "../src/core/connection/lifetime.js";
+import { Outbox, type FlushQueue } from "../src/core/connection/outbox.js";
+import { outboxDefaults, type ResolvedOutboxOptions } from "../src/core/connection/outbox-options.js";
+
+export interface OutboxPeer {
+  readonly outbox: Outbox;
+  readonly socket: MemorySocket;
+  /** How often it said that the credential has ended. */
+  readonly expiries: () => number;
+  readonly sizes: () => number[];
+}
+
+export function createOutboxPeer(
+  clock: FakeClock,
+  queue: FlushQueue,
+  { livesMs = 3_600_000, ...limits }: Partial<ResolvedOutboxOptions> & { readonly livesMs?: number } = {},
+): OutboxPeer {
+  const socket = new MemorySocket();
+  const instant = readInstant(clock);
+  const lifetime = lifetimeUntil((clock.now() + livesMs) as EpochMs, instant);
+  let expiries = 0;
+  const outbox = new Outbox(socket, queue, { ...outboxDefaults, ...limits }, lifetime, instant.monotonic, () => {
+    expiries++;
+  });
+  socket.listen({
+    received: () => undefined,
+    confirmed: () => outbox.confirmed(clock.monotonic()),
+    drained: () => outbox.drained(),
+    failed: () => undefined,
+    closed: () => undefined,
+  });
+  return { outbox, socket, expiries: () => expiries, sizes: () => socket.writes.map((bytes) => bytes.length) };
+}
+
+/** Makes every write of a socket take this long, as a busy kernel does. */
+export function slowDown(socket: MemorySocket, clock: FakeClock, ms: number): void {
+  const write = socket.write.bind(socket);
+  socket.write = (bytes) => {
+    write(bytes);
+    clock.block(ms);
+  };
+}
