@@ -74,6 +74,8 @@ export interface PeerOptions extends TestAuthenticationOptions {
   /** Whether the protocol's handshake is done. Default true. */
   readonly isOpen?: boolean;
   readonly dialect?: Dialect;
+  /** A connection that was never given its protocol. */
+  readonly isMute?: boolean;
   readonly socket?: MemorySocket;
 }
 
@@ -155,7 +157,7 @@ export function createFixture({
       observer,
     });
     socket.listen(connection);
-    connection.speak(handler);
+    if (options.isMute !== true) connection.speak(handler);
     if (isOpen) connection.apply({ type: "handshake-completed" });
     return { connection, socket, handler, said: () => text(socket.written) };
   }

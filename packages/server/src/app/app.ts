@@ -43,4 +43,3 @@ export interface App<P> extends Sender<P, unknown> {
    */
   close(): Promise<void>;
 }
-

@@ -14,6 +14,8 @@ export type ValidMethods<Methods> = {
 /** A mounted hub: speaks to its own connections, and carries the types a client is typed from. */
 export interface Hub<P, Events, Methods> extends Sender<P, Events> {
   readonly path: string;
+  /** Speaks within one tenant; the hub itself speaks to those without a tenant. */
+  tenant(id: string): Sender<P, Events>;
   /** Exists in types only. */
   readonly types?: { readonly events: Events; readonly methods: Methods };
 }
@@ -35,21 +37,22 @@ export interface GuardedHub<P, Events> {
   ): Hub<P, Events, Methods>;
 }
 
+/** Mounts a hub and returns who speaks to its connections, by tenant. */
+export type Mount<P, Events> = (hub: CoreHub<P>) => (tenant: string | undefined) => Sender<P, Events>;
+
 const PATH_PATTERN = /^(?:\/[\w.~-]+)+$/;
 
 /** @throws TypeError for a path, a method or a name that cannot be meant */
-export function buildHub<P, Events>(
-  path: string,
-  mount: (hub: CoreHub<P>) => Sender<P, Events>,
-): HubDraft<P, Events> {
-  if (!PATH_PATTERN.test(path)) throw new TypeError(`hub: ${JSON.stringify(path)} is not a path such as "/hubs/clinical"`);
+export function buildHub<P, Events>(path: string, mount: Mount<P, Events>): HubDraft<P, Events> {
+  if (!PATH_PATTERN.test(path))
+    throw new TypeError(`hub: ${JSON.stringify(path)} is not a path such as "/hubs/clinical"`);
   return draft<P, Events>(path, [], mount) as unknown as HubDraft<P, Events>;
 }
 
 function draft<P, Events>(
   path: string,
   requirements: readonly Requirement<P>[],
-  mount: (hub: CoreHub<P>) => Sender<P, Events>,
+  mount: Mount<P, Events>,
 ): GuardedHub<P, Events> {
   return {
     allow: (policy) => draft(path, [...requirements, { policy, resource: undefined }], mount),
@@ -65,8 +68,8 @@ function draft<P, Events>(
       for (const [name, method] of Object.entries(built)) {
         methods.set(name.toLowerCase(), readMethod(path, name, method, methods, requirements.length > 0));
       }
-      const sender = mount({ path, requirements, methods });
-      return Object.assign(sender, { path });
+      const speakTo = mount({ path, requirements, methods });
+      return Object.assign(speakTo(undefined), { path, tenant: (id: string) => speakTo(id) });
     },
   };
 }
@@ -81,7 +84,8 @@ function readMethod<P>(
   assertNotReserved("method", name);
   const parts = methodParts<P>(method);
   if (parts === undefined) throw new TypeError(`hub ${path}: ${name} must end in .handle(…)`);
-  if (known.has(name.toLowerCase())) throw new TypeError(`hub ${path}: two methods are called ${name} (case is ignored)`);
+  if (known.has(name.toLowerCase()))
+    throw new TypeError(`hub ${path}: two methods are called ${name} (case is ignored)`);
   // Said again at run time for callers without types: what nobody may allow must not exist.
   if (!isHubGuarded && parts.requirements.length + parts.resourceRequirements.length === 0) {
     throw new TypeError(`hub ${path}: ${name} has no policy, and neither has the hub`);

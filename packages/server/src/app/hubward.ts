@@ -144,7 +144,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
         const key = path.toLowerCase();
         if (hubs.has(key)) throw new TypeError(`hub: ${path} is mounted already`);
         hubs.set(key, hub);
-        return new ScopedSender<P, never>(fanout, { tenant: undefined, hub: hub.path, issuer });
+        return (tenant) => new ScopedSender<P, never>(fanout, { tenant, hub: hub.path, issuer });
       }),
     to: (group) => sender.to(group),
     toAll: () => sender.toAll(),
@@ -170,4 +170,3 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     },
   } as App<P>;
 }
-

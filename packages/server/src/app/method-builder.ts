@@ -72,9 +72,11 @@ export function buildMethod<P, Events>(parts: Omit<MethodParts<P>, "handle">): G
   const builder = {
     args: (...schemas: ArgumentSchemas) => {
       for (const schema of schemas) {
-        if (typeof schema?.["~standard"]?.validate !== "function") throw new TypeError("args: a Standard Schema for each argument");
+        if (typeof schema?.["~standard"]?.validate !== "function")
+          throw new TypeError("args: a Standard Schema for each argument");
       }
-      if (parts.resourceRequirements.length > 0) throw new TypeError("args: name the arguments before policies that use them");
+      if (parts.resourceRequirements.length > 0)
+        throw new TypeError("args: name the arguments before policies that use them");
       return buildMethod({ ...parts, schemas });
     },
     allow: (policy: Policy<P, never>, resource?: LooseFunction) => {

@@ -3,7 +3,11 @@
 import type { Authenticator } from "../core/auth/authenticator.js";
 import type { PrincipalMapping } from "../core/auth/principal.js";
 import type { Clock } from "../core/clock.js";
-import { resolveOutboxOptions, type OutboxOptions, type ResolvedOutboxOptions } from "../core/connection/outbox-options.js";
+import {
+  resolveOutboxOptions,
+  type OutboxOptions,
+  type ResolvedOutboxOptions,
+} from "../core/connection/outbox-options.js";
 import type { ConnectionTimes } from "../core/connection/connection.js";
 import type { IdempotencyStore } from "../core/dispatch/idempotency-store.js";
 import { resolveAllowedOrigins } from "../core/admission/origin.js";
@@ -88,7 +92,8 @@ export const hubwardDefaults: HubwardDefaults = {
 export function resolveOptions<Attributes extends object>(
   options: HubwardOptions<Attributes>,
 ): ResolvedOptions<Attributes> {
-  if (typeof options.authenticator?.authenticate !== "function") throw new TypeError("hubward: authenticator is required");
+  if (typeof options.authenticator?.authenticate !== "function")
+    throw new TypeError("hubward: authenticator is required");
   if (typeof options.principal !== "function") throw new TypeError("hubward: principal is required");
   const clock = options.clock ?? systemClock;
   const count = (name: keyof HubwardDefaults): number => {

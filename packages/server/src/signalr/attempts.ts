@@ -13,7 +13,13 @@ import type { ConnectionId } from "../core/ids.js";
 /** Who negotiated. `doomed`: verified but unwelcome, let in only to be told why. */
 export type Holder<P> =
   | { readonly kind: "admitted"; readonly admission: Admission<P> }
-  | { readonly kind: "doomed"; readonly authentication: Authentication; readonly refusal: HubwardError };
+  | {
+      readonly kind: "doomed";
+      readonly authentication: Authentication;
+      /** For the log: what the mapping said, if it came that far. */
+      readonly roles: readonly string[];
+      readonly refusal: HubwardError;
+    };
 
 export function authenticationOf<P>(holder: Holder<P>): Authentication {
   return holder.kind === "admitted" ? holder.admission.authentication : holder.authentication;

@@ -45,7 +45,11 @@ export const dialects: Readonly<Record<HubProtocolName, SignalRDialect>> = {
 };
 
 /** The Close message: its error text is the only reason a stock client hands to the application. */
-export function renderClose(dialect: SignalRDialect, reason: ReasonName, text: string = formatReason(reason)): Uint8Array {
+export function renderClose(
+  dialect: SignalRDialect,
+  reason: ReasonName,
+  text: string = formatReason(reason),
+): Uint8Array {
   const { allowReconnect } = reasons[reason];
   return dialect.render({
     type: messageType.close,

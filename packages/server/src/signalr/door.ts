@@ -57,36 +57,37 @@ export function sessionKey(authentication: Authentication): string {
   return joinKey([identityKey(authentication), authentication.sessionId]);
 }
 
-/** What is known about a refused attempt, for the log. */
-export interface AttemptFacts {
-  readonly authentication?: Authentication | undefined;
-  readonly connectionId?: ConnectionId | undefined;
-  /** A constant text for the operator, where the reason alone does not say it. */
-  readonly hint?: string | undefined;
-}
-
 const HINTS: Partial<Record<ReasonName, string>> = {
   origin_denied: "a page of this origin is not in allowedOrigins",
   try_again_later: "too many connect attempts are waiting",
 };
 const QUERY_TOKEN_HINT = "a JWT stood in the query, and allowQueryToken is off";
 
-/** Logs a refused attempt and makes the answer. */
+/** Who knocks, as far as is known by now: for the log, whatever comes of it. */
+export interface Applicant {
+  authentication: Authentication | undefined;
+  roles: readonly string[];
+  connectionId?: ConnectionId | undefined;
+}
+
+/** Logs a refused attempt and makes the answer. `hint`: a constant text for the operator. */
 export function refuse<P>(
   request: HttpRequest,
   hub: Hub<P>,
   ports: Pick<DoorPorts<P>, "telemetry">,
   error: HubwardError,
-  { authentication, connectionId, hint }: AttemptFacts = {},
+  applicant?: Applicant,
+  hint: string | undefined = refusalHint(error),
 ): HttpReply {
+  const authentication = applicant?.authentication;
   ports.telemetry({
     event: "connection.refused",
-    connectionId,
+    connectionId: applicant?.connectionId,
     hub: hub.path,
     reason: error.reason,
-    principal: authentication === undefined ? undefined : principalFields(authentication, []),
+    principal: authentication === undefined ? undefined : principalFields(authentication, applicant?.roles ?? []),
     remoteAddress: request.remoteAddress,
-    hint: hint ?? refusalHint(error),
+    hint,
   });
   return refusalReply(error);
 }

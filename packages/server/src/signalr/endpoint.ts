@@ -2,6 +2,7 @@
 
 import { decodeLimitDefaults, type DecodeLimits } from "@hubward/wire";
 import { textReply } from "../core/admission/refusal-reply.js";
+import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Connection } from "../core/connection/connection.js";
 import type { Socket } from "../core/connection/socket.js";
 import type { Dispatch } from "../core/dispatch/dispatcher.js";
@@ -24,7 +25,10 @@ export interface SignalRPorts<P> extends DoorPorts<P> {
 }
 
 /** Hubs are found by lower-cased path: ASP.NET's routes ignore case and its clients rely on it. */
-export function createSignalREndpoint<P>(hubs: ReadonlyMap<string, Hub<P>>, ports: SignalRPorts<P>): Endpoint {
+export function createSignalREndpoint<P extends PrincipalBase>(
+  hubs: ReadonlyMap<string, Hub<P>>,
+  ports: SignalRPorts<P>,
+): Endpoint {
   const decodeLimits: DecodeLimits = { ...decodeLimitDefaults, maxBytes: ports.maxMessageBytes };
   const negotiate = createNegotiate(ports);
   const upgrade = createUpgrade<P>(ports, (arrival, socket) => {
@@ -54,6 +58,8 @@ export function createSignalREndpoint<P>(hubs: ReadonlyMap<string, Hub<P>>, port
         bind: () => arrival.bind(),
       }),
     );
+    // Accepted before the server began to go away, opened after.
+    if (ports.isDraining()) connection.apply({ type: "drained" });
     return connection;
   });
 
@@ -74,7 +80,9 @@ export function createSignalREndpoint<P>(hubs: ReadonlyMap<string, Hub<P>>, port
       if (found?.rest === "/negotiate") return negotiate(request, found.hub);
       if (found === undefined) return textReply(404, "");
       // What the other transports would be asked for: none is offered.
-      return request.query.has("id") ? textReply(404, "Transport not available") : textReply(400, "Connection ID required");
+      return request.query.has("id")
+        ? textReply(404, "Transport not available")
+        : textReply(400, "Connection ID required");
     },
     async upgrade(request) {
       const found = find(request.path);

@@ -39,7 +39,11 @@ export class SignalRHandler<P> implements ProtocolHandler {
 
   constructor(setup: HandlerSetup<P>) {
     this.#setup = setup;
-    this.#invocations = new Invocations(setup.maxParallelInvocations, (message) => this.#run(message), setup.connection);
+    this.#invocations = new Invocations(
+      setup.maxParallelInvocations,
+      (message) => this.#run(message),
+      setup.connection,
+    );
   }
 
   get dialect(): SignalRDialect | undefined {

@@ -5,11 +5,18 @@
  * @see TransportProtocols.md, `POST [endpoint-base]/negotiate`
  */
 
-import { allTransports, HubwardError, negotiateBody, parseNegotiateVersion, type NegotiateVersion } from "@hubward/wire";
+import {
+  allTransports,
+  HubwardError,
+  negotiateBody,
+  parseNegotiateVersion,
+  type NegotiateVersion,
+} from "@hubward/wire";
 import { assertWorthConnecting } from "../core/admission/admission.js";
 import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
 import type { Authentication } from "../core/auth/authentication.js";
+import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Ticket } from "../core/auth/tickets.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
@@ -17,16 +24,17 @@ import type { ConnectionId } from "../core/ids.js";
 import { base64url } from "../core/random.js";
 import { authenticationOf, type Holder } from "./attempts.js";
 import { clientKind } from "./client.js";
-import { asHubwardError, readCredential, refuse, sessionKey, type DoorPorts } from "./door.js";
+import { asHubwardError, readCredential, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
 
 /** Negotiates that wait in a hold-back at the same time; more are turned away. */
 const MAX_HELD_BACK = 1_000;
 const ID_BYTES = 16;
+const VERSION_HINT = "negotiateVersion is none that is spoken here";
 const WEB_SOCKETS_ONLY = allTransports.filter(({ transport }) => transport === "WebSockets");
 
 export type Negotiate<P> = (request: HttpRequest, hub: Hub<P>) => Promise<HttpReply>;
 
-export function createNegotiate<P>(ports: DoorPorts<P>): Negotiate<P> {
+export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): Negotiate<P> {
   let heldBack = 0;
 
   async function holdBack(authentication: Authentication): Promise<void> {
@@ -40,18 +48,24 @@ export function createNegotiate<P>(ports: DoorPorts<P>): Negotiate<P> {
   }
 
   /** @throws HubwardError why this person may not even be told in the client's own way. */
-  async function admit(authentication: Authentication, hub: Hub<P>, isStock: boolean): Promise<Holder<P>> {
+  async function admit(
+    authentication: Authentication,
+    applicant: Applicant,
+    hub: Hub<P>,
+    isStock: boolean,
+  ): Promise<Holder<P>> {
     assertWorthConnecting(authentication, ports.clock);
     await holdBack(authentication);
     try {
       const admission = await ports.admitter.identify(authentication);
+      applicant.roles = admission.principal.roles;
       await ports.admitter.authorize(admission, hub.requirements, []);
       return { kind: "admitted", admission };
     } catch (error) {
       const refusal = asHubwardError(error);
       // A status would lose the reason in a stock client's retries; a condition that passes is told by status.
       if (!isStock || !isLasting(refusal)) throw refusal;
-      return { kind: "doomed", authentication, refusal };
+      return { kind: "doomed", authentication, roles: applicant.roles, refusal };
     }
   }
 
@@ -87,7 +101,7 @@ export function createNegotiate<P>(ports: DoorPorts<P>): Negotiate<P> {
     if (request.method !== "POST") return textReply(405, "", { allow: "POST" });
     const originRefusal = judgeOrigin(request, ports.allowedOrigins);
     if (originRefusal !== undefined) return refuse(request, hub, ports, originRefusal);
-    let authentication: Authentication | undefined;
+    const applicant: Applicant = { authentication: undefined, roles: [] };
     try {
       const presented = readCredential(request, hub, ports);
       if (ports.isDraining()) throw new HubwardError("service_restart", { retryAfterSeconds: 2 });
@@ -95,21 +109,30 @@ export function createNegotiate<P>(ports: DoorPorts<P>): Negotiate<P> {
       let holder: Holder<P>;
       if (presented.kind === "ticket") {
         holder = presented.ticket.holder;
-        authentication = authenticationOf(holder);
+        applicant.authentication = authenticationOf(holder);
+        applicant.roles = rolesOf(holder);
       } else {
-        authentication = await ports.admitter.authenticate(presented.credential);
-        holder = await admit(authentication, hub, client.isStock);
+        const authentication = await ports.admitter.authenticate(presented.credential);
+        applicant.authentication = authentication;
+        holder = await admit(authentication, applicant, hub, client.isStock);
       }
       const asked = parseNegotiateVersion(request.query.get("negotiateversion"));
-      if (!asked.ok) return json(negotiateBody({ kind: "error", error: asked.error }));
+      if (!asked.ok) {
+        refuse(request, hub, ports, new HubwardError("bad_request"), applicant, VERSION_HINT);
+        return json(negotiateBody({ kind: "error", error: asked.error }));
+      }
       const given = presented.kind === "ticket" ? presented.ticket : undefined;
       const { body, connectionId } = promise(hub, holder, asked.version, given, !client.sendsHeadersOnly);
-      if (holder.kind === "doomed") refuse(request, hub, ports, holder.refusal, { authentication, connectionId });
+      if (holder.kind === "doomed") refuse(request, hub, ports, holder.refusal, { ...applicant, connectionId });
       return json(body);
     } catch (error) {
-      return refuse(request, hub, ports, asHubwardError(error), { authentication });
+      return refuse(request, hub, ports, asHubwardError(error), applicant);
     }
   };
+}
+
+function rolesOf<P extends PrincipalBase>(holder: Holder<P>): readonly string[] {
+  return holder.kind === "admitted" ? holder.admission.principal.roles : holder.roles;
 }
 
 /** Reasons that no retry with the same credential changes. */

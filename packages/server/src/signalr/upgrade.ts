@@ -8,7 +8,7 @@ import { assertWorthConnecting } from "../core/admission/admission.js";
 import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
 import { sameIdentityAndClient, type Authentication } from "../core/auth/authentication.js";
-import type { BearerCredential } from "../core/auth/credential.js";
+import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Socket, SocketListener } from "../core/connection/socket.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { UpgradeAnswer } from "../core/endpoint.js";
@@ -16,7 +16,7 @@ import type { HttpReply, HttpRequest } from "../core/http.js";
 import type { ConnectionId } from "../core/ids.js";
 import { base64url } from "../core/random.js";
 import { authenticationOf, type Attempt, type Holder } from "./attempts.js";
-import { asHubwardError, readCredential, refuse, sessionKey, type DoorPorts } from "./door.js";
+import { asHubwardError, readCredential, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
 
 /** One accepted upgrade, on its way to become a connection. */
 export interface Arrival<P> {
@@ -38,43 +38,41 @@ const HAS_TRANSPORT = textReply(409, "Connection already has a transport");
 const UNKNOWN_ID_HINT = "nothing with this id waits for a transport, or it is somebody else's";
 const HAS_TRANSPORT_HINT = "the connection has its transport already";
 
-/** Who asks, once it is known: for the log, whatever comes of it. */
-interface Asking {
-  authentication: Authentication | undefined;
-}
-
-export function createUpgrade<P>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgrade<P> {
+export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgrade<P> {
   /** Verifies, maps and asks the hub's policies, for a credential that no negotiate has seen. */
-  async function admit(authentication: Authentication, hub: Hub<P>): Promise<Holder<P>> {
+  async function admit(authentication: Authentication, applicant: Applicant, hub: Hub<P>): Promise<Holder<P>> {
     const admission = await ports.admitter.identify(authentication);
+    applicant.roles = admission.principal.roles;
     await ports.admitter.authorize(admission, hub.requirements, []);
     return { kind: "admitted", admission };
   }
 
   /** The attempt with this id if it belongs to who asks. Foreign and unknown ids look alike. */
   async function claim(
-    credential: BearerCredential,
+    authentication: Authentication,
+    applicant: Applicant,
     id: string,
     hub: Hub<P>,
-    asking: Asking,
   ): Promise<Claim<P> | undefined> {
-    const authentication = (asking.authentication = await ports.admitter.authenticate(credential));
     const attempt = ports.attempts.find(id, hub.path);
     if (attempt === undefined) return undefined;
     const negotiated = authenticationOf(attempt.holder);
     if (!sameIdentityAndClient(authentication, negotiated)) return undefined;
     // The client asks its token factory again for the socket: a later token is who it is now.
     const isLater = authentication.expiresAt > negotiated.expiresAt;
-    const holder = isLater && attempt.holder.kind === "admitted" ? await admit(authentication, hub) : attempt.holder;
-    return { attempt, holder };
+    if (!isLater || attempt.holder.kind !== "admitted") return { attempt, holder: attempt.holder };
+    return { attempt, holder: await admit(authentication, applicant, hub) };
   }
 
-  async function withoutNegotiate(credential: BearerCredential, hub: Hub<P>, asking: Asking): Promise<Holder<P>> {
-    const authentication = (asking.authentication = await ports.admitter.authenticate(credential));
+  async function withoutNegotiate(
+    authentication: Authentication,
+    applicant: Applicant,
+    hub: Hub<P>,
+  ): Promise<Holder<P>> {
     assertWorthConnecting(authentication, ports.clock);
     const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
     if (delayMs > 0) throw new HubwardError("try_again_later", { retryAfterSeconds: delayMs / 1000 });
-    return admit(authentication, hub);
+    return admit(authentication, applicant, hub);
   }
 
   function arrive(attempt: Attempt<P>, holder: Holder<P>, request: HttpRequest, hub: Hub<P>): Arrival<P> {
@@ -103,14 +101,18 @@ export function createUpgrade<P>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgr
     return { accepted: true, open: (socket) => open(arrival, socket), abandon: () => arrival.end() };
   }
 
-  async function answer(request: HttpRequest, hub: Hub<P>, asking: Asking): Promise<UpgradeAnswer> {
+  async function answer(request: HttpRequest, hub: Hub<P>, applicant: Applicant): Promise<UpgradeAnswer> {
     const presented = readCredential(request, hub, ports);
-    if (presented.kind === "ticket") asking.authentication = authenticationOf(presented.ticket.holder);
+    const authentication =
+      presented.kind === "ticket"
+        ? authenticationOf(presented.ticket.holder)
+        : await ports.admitter.authenticate(presented.credential);
+    applicant.authentication = authentication;
     if (ports.isDraining()) throw new HubwardError("service_restart", { retryAfterSeconds: 2 });
     const id = request.query.get("id");
     if (id === undefined) {
       if (presented.kind === "ticket") throw new HubwardError("ticket_invalid");
-      const holder = await withoutNegotiate(presented.credential, hub, asking);
+      const holder = await withoutNegotiate(authentication, applicant, hub);
       const connectionId = base64url(ports.random.bytes(16)) as ConnectionId;
       const { remoteAddress } = request;
       return accept({ hub, holder, connectionId, remoteAddress, bind: () => true, end: () => undefined });
@@ -118,16 +120,13 @@ export function createUpgrade<P>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgr
     const claimed =
       presented.kind === "ticket"
         ? ownAttempt(ports.attempts.find(id, hub.path), presented.ticket)
-        : await claim(presented.credential, id, hub, asking);
-    const { authentication } = asking;
+        : await claim(authentication, applicant, id, hub);
     if (claimed === undefined) {
-      refuse(request, hub, ports, new HubwardError("not_found"), { authentication, hint: UNKNOWN_ID_HINT });
+      refuse(request, hub, ports, new HubwardError("not_found"), applicant, UNKNOWN_ID_HINT);
       return no(UNKNOWN_ID);
     }
     if (!ports.attempts.attach(claimed.attempt)) {
-      const { connectionId } = claimed.attempt;
-      const facts = { authentication, connectionId, hint: HAS_TRANSPORT_HINT };
-      refuse(request, hub, ports, new HubwardError("bad_request"), facts);
+      refuse(request, hub, ports, new HubwardError("superseded"), applicant, HAS_TRANSPORT_HINT);
       return no(HAS_TRANSPORT);
     }
     return accept(arrive(claimed.attempt, claimed.holder, request, hub));
@@ -136,11 +135,11 @@ export function createUpgrade<P>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgr
   return async (request, hub) => {
     const originRefusal = judgeOrigin(request, ports.allowedOrigins);
     if (originRefusal !== undefined) return no(refuse(request, hub, ports, originRefusal));
-    const asking: Asking = { authentication: undefined };
+    const applicant: Applicant = { authentication: undefined, roles: [] };
     try {
-      return await answer(request, hub, asking);
+      return await answer(request, hub, applicant);
     } catch (error) {
-      return no(refuse(request, hub, ports, asHubwardError(error), asking));
+      return no(refuse(request, hub, ports, asHubwardError(error), applicant));
     }
   };
 }

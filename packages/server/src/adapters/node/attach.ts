@@ -22,12 +22,13 @@ export interface Attachment {
 
 const DEFAULT_MAX_PAYLOAD_BYTES = 128 * 1024;
 const MAX_FRAGMENTS = 64;
+const NOT_FOUND: HttpReply = { status: 404, headers: {}, body: "" };
 /** A body nobody reads is not waited for beyond this. */
 const MAX_IGNORED_BODY_BYTES = 64 * 1024;
 
 /**
  * Mounts the application. Requests under its paths are answered here and reach no other listener, whenever
- * that was added; everything else is left alone. An upgrade that nobody else could want is answered 404.
+ * that was added; everything else is left alone. What nobody else listens for is answered 404.
  */
 export function attach(
   server: Server | SecureServer,
@@ -75,7 +76,7 @@ export function attach(
   function onForeignUpgrade(_request: IncomingMessage, socket: Duplex): void {
     if (server.listenerCount("upgrade") > 1) return;
     socket.on("error", ignore);
-    writeRaw(socket, { status: 404, headers: {}, body: "" });
+    writeRaw(socket, NOT_FOUND);
   }
 
   // The events themselves are intercepted, not listened to: a listener added later would hear a listener's
@@ -91,7 +92,11 @@ export function attach(
         return true;
       }
     }
-    return Reflect.apply(emit, server, [event, ...args]) as boolean;
+    const wasHeard = Reflect.apply(emit, server, [event, ...args]) as boolean;
+    if (!wasHeard && event === "request") {
+      writeResponse(args[0] as IncomingMessage, args[1] as ServerResponse, NOT_FOUND);
+    }
+    return wasHeard;
   };
   server.emit = intercept as typeof server.emit;
   server.on("upgrade", onForeignUpgrade);

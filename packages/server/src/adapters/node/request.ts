@@ -26,10 +26,8 @@ export function pathOf(url: string): string | undefined {
 export function takeRequest(request: IncomingMessage, path: string): HttpRequest {
   const { headers, method = "GET", socket } = request;
   const bearers: BearerCredential[] = [];
-  const headerToken = readBearer(headers.authorization);
-  if (headerToken !== undefined) bearers.push({ kind: "bearer", token: headerToken, source: "header" });
+  takeAuthorization(request, bearers);
   const query = takeQuery(request, bearers);
-  removeAuthorization(request);
   return {
     method,
     path,
@@ -63,10 +61,13 @@ function takeQuery(request: IncomingMessage, bearers: BearerCredential[]): Reado
   return query;
 }
 
-function removeAuthorization({ headers, rawHeaders }: IncomingMessage): void {
-  if (headers.authorization === undefined) return;
-  delete headers.authorization;
+/** Reads the raw headers, because node:http's own view keeps the first of several Authorization headers only. */
+function takeAuthorization({ headers, rawHeaders }: IncomingMessage, bearers: BearerCredential[]): void {
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() === "authorization") rawHeaders[index + 1] = "[removed]";
+    if (rawHeaders[index]?.toLowerCase() !== "authorization") continue;
+    const token = readBearer(rawHeaders[index + 1]);
+    if (token !== undefined) bearers.push({ kind: "bearer", token, source: "header" });
+    rawHeaders[index + 1] = "[removed]";
   }
+  delete headers.authorization;
 }

@@ -82,6 +82,7 @@ export class Connection<P> implements SocketListener {
   #standing = 0;
   #lastReceivedAt: number;
   #hasEnded = false;
+  #hasLostStanding = false;
   #aborter: AbortController | undefined;
 
   constructor(setup: ConnectionSetup<P>) {
@@ -160,7 +161,10 @@ export class Connection<P> implements SocketListener {
 
   /** Why nothing may be done through this connection now, or undefined when it may. Asks both clocks. */
   refusal(): HubwardError | undefined {
-    if (isOver(this.#lifetime, readInstant(this.#setup.clock))) this.apply({ type: "expiry-due" });
+    if (isOver(this.#lifetime, readInstant(this.#setup.clock))) {
+      this.#hasLostStanding = true;
+      this.apply({ type: "expiry-due" });
+    }
     const state = this.#lifecycle;
     if (state.phase === "active") return undefined;
     return new HubwardError(state.phase === "handshaking" ? "handshake_required" : state.reason);
@@ -170,6 +174,17 @@ export class Connection<P> implements SocketListener {
   assertActive(): void {
     const refusal = this.refusal();
     if (refusal !== undefined) throw refusal;
+  }
+
+  /**
+   * Whether something may still be said on this principal's behalf: also after its socket is gone, so that a
+   * command's event is not lost with the caller's network, but not once the credential is.
+   * @throws HubwardError
+   */
+  assertMaySpeak(): void {
+    const refusal = this.refusal();
+    if (refusal === undefined || (this.#hasEnded && !this.#hasLostStanding)) return;
+    throw refusal;
   }
 
   /** Queues an event for the peer. A frame in a group passes only with a membership judged for this principal. */
@@ -229,7 +244,10 @@ export class Connection<P> implements SocketListener {
     const { phase } = this.#lifecycle;
     // A socket that is told to close may still hand on what it has read: it is not even decoded.
     if (phase !== "handshaking" && phase !== "active") return;
-    this.#lastReceivedAt = this.#setup.clock.monotonic();
+    const instant = readInstant(this.#setup.clock);
+    // A blocked loop reads before it runs its timers.
+    if (isOver(this.#lifetime, instant)) return this.apply({ type: "expiry-due" });
+    this.#lastReceivedAt = instant.monotonic;
     try {
       this.#handler?.received(data);
     } catch (error) {
@@ -269,9 +287,13 @@ export class Connection<P> implements SocketListener {
   }
 
   #close(reason: ReasonName, farewell: Farewell): void {
+    this.#hasLostStanding = farewell === "discard" && reason !== "normal";
     this.#end();
-    const isAnswering = farewell !== "reset" && this.outbox.isAnswering(this.#setup.clock.monotonic());
-    const held = farewell === "deliver" && isAnswering ? this.outbox.drain() : undefined;
+    const instant = readInstant(this.#setup.clock);
+    const isAnswering = farewell !== "reset" && this.outbox.isAnswering(instant.monotonic);
+    // Whatever the reason: what was queued is not for someone whose credential has ended meanwhile.
+    const mayDeliver = farewell === "deliver" && isAnswering && !isOver(this.#lifetime, instant);
+    const held = mayDeliver ? this.outbox.drain() : undefined;
     this.outbox.discard();
     // A peer that does not read would still be handed what its kernel already has: only a reset takes it back.
     if (!isAnswering || this.#handler === undefined) return this.#socket.reset();

@@ -86,7 +86,7 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
       tenant: connection.tenant,
       hub: connection.hub,
       issuer: connection.authentication.issuer,
-      assertAllowed: () => connection.assertActive(),
+      assertAllowed: () => connection.assertMaySpeak(),
     }));
   }
 }

@@ -9,7 +9,7 @@ import type { Call } from "./call.js";
 import { canonicalText } from "./fingerprint.js";
 import { pass, type Passage } from "./gate.js";
 import type { Hub, HubMethod } from "./hub.js";
-import type { CommandOutcome, IdempotencyStore } from "./idempotency-store.js";
+import type { CommandOutcome, CommandStart, IdempotencyStore } from "./idempotency-store.js";
 
 export type Outcome =
   | { readonly kind: "value"; readonly value: unknown }
@@ -62,8 +62,8 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     if (connection.version !== version) return refused(tryAgain(), method);
     try {
       const result = method.handle(ports.createCall(connection, method), ...(args as never[]));
-      if (!(result instanceof Promise)) return { kind: "value", value: result };
-      return result.then(
+      if (!isThenable(result)) return { kind: "value", value: result };
+      return Promise.resolve(result).then(
         (value: unknown) => ({ kind: "value", value }),
         (error: unknown) => ({ kind: "failed", error, method: method.name }),
       );
@@ -81,7 +81,10 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
   ): Promise<Outcome> {
     const { method } = passage;
     try {
-      const key = joinKey([connection.identity, hub.path, method.name, commandId(...(passage.args as never[]))]);
+      const id: unknown = commandId(...(passage.args as never[]));
+      // Without types anything may come out; commands without an id would all be one.
+      if (typeof id !== "string" || id === "") return refused(new HubwardError("bad_arguments"), method);
+      const key = joinKey([connection.identity, hub.path, method.name, id]);
       const start = await ports.idempotency.start(key, ports.digest(canonicalText(rawArgs)));
       if (start.state === "conflict") return refused(new HubwardError("idempotency_conflict"), method);
       if (start.state === "full") return refused(new HubwardError("rate_limited", { retryAfterSeconds: 60 }), method);
@@ -89,11 +92,19 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
       const refusal = connection.refusal();
       const outcome = refusal === undefined ? await run(connection, passage) : refused(refusal, method);
       if (outcome.kind === "refused") await start.abandon();
-      else if (outcome.kind === "value") await start.finish(outcome);
-      else await start.finish(record(outcome.kind === "failed" ? outcome.error : undefined));
+      else await settle(start.finish, outcome);
       return outcome;
     } catch (cause) {
       return refused(tryAgain(cause), method);
+    }
+  }
+
+  /** The method was entered: what came of it is told also when the store cannot keep it. */
+  async function settle(finish: Started["finish"], outcome: Exclude<Outcome, { kind: "refused" }>): Promise<void> {
+    try {
+      await finish(outcome.kind === "value" ? outcome : record(outcome.kind === "failed" ? outcome.error : undefined));
+    } catch (error) {
+      ports.onPolicyFailure("idempotency store", error);
     }
   }
 
@@ -107,6 +118,13 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
         : enter(connection, hub, args, mode, settled),
     );
   };
+}
+
+type Started = Extract<CommandStart, { readonly state: "started" }>;
+
+/** A query builder's promise need not be one of ours. */
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function";
 }
 
 function lookUp<P>(hub: Hub<P>, target: string): HubMethod<P> | undefined {

@@ -3,7 +3,8 @@
 /** Member names sorted, kinds JSON does not have written with a mark. Equal texts mean equal arguments. */
 export function canonicalText(value: unknown): string {
   if (value === null || value === undefined) return "null";
-  if (typeof value === "bigint") return `#${value}`;
+  // MessagePack carries numbers that JSON would write as null.
+  if (typeof value === "bigint" || (typeof value === "number" && !Number.isFinite(value))) return `#${value}`;
   if (typeof value !== "object") return JSON.stringify(value) ?? "null";
   if (Array.isArray(value)) return `[${value.map(canonicalText).join(",")}]`;
   if (value instanceof Uint8Array) return `b[${value.join(",")}]`;

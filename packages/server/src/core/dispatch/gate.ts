@@ -126,8 +126,11 @@ interface SchemaResult {
   readonly value?: unknown;
 }
 
-function take(result: SchemaResult | undefined, args: unknown[], index: number): Verdict {
-  if (result === undefined || result.issues !== undefined) return badArguments();
+/** What is neither a value nor issues, a foreign promise for one, was not validated. */
+function take(result: SchemaResult | null | undefined, args: unknown[], index: number): Verdict {
+  if (result === null || result === undefined || !("value" in result) || result.issues !== undefined) {
+    return badArguments();
+  }
   args[index] = result.value;
   return undefined;
 }

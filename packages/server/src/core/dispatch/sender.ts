@@ -23,7 +23,7 @@ export interface SenderScope {
   readonly hub: string | undefined;
   /** What a subject without an issuer means. */
   readonly issuer: string | undefined;
-  /** Asked before each send: a call may speak only while its connection stands. */
+  /** Asked before each send: a call may speak only while its caller's credential holds. */
   readonly assertAllowed?: (() => void) | undefined;
 }
 

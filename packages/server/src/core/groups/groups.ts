@@ -52,11 +52,11 @@ export function createGroups<P>(maxPerConnection: number, onPolicyFailure: Polic
       const args = [reference.values];
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
         connection.assertActive();
-        const { version, standing } = connection;
+        const { version } = connection;
         const verdict = judge(reference.template.requirements, connection.admission, args, onPolicyFailure);
         const refusal = verdict instanceof Promise ? await verdict : verdict;
         // While the rule was asked, the connection may have ended or become someone with other rights.
-        if (connection.standing !== standing) connection.assertActive();
+        if (verdict instanceof Promise) connection.assertActive();
         if (connection.version !== version) continue;
         if (refusal !== undefined) throw refusal;
         if (!connection.memberships.has(key) && connection.memberships.size >= maxPerConnection) {

@@ -1,0 +1,96 @@
+/** Getting in. */
+
+import { expect } from "vitest";
+import { createWorld, failure } from "../support/world.js";
+import type { Scenario } from "./scenario.js";
+
+export const connecting: readonly Scenario[] = [
+  {
+    name: "connects, and client, handler and log call the connection by the same id",
+    async run(client) {
+      const world = await createWorld();
+      const { connection } = await world.connect(client, { subject: "ada", roles: ["doctor", "room-one"] });
+      const me: unknown = await connection.invoke("WhoAmI");
+      expect(connection.connectionId).toMatch(/^[\w-]{22}$/);
+      expect(me).toEqual({
+        subject: "ada",
+        roles: ["doctor", "room-one"],
+        connectionId: connection.connectionId,
+        expiresInSeconds: 300,
+      });
+      expect(world.telemetry.items).toEqual([
+        {
+          event: "connection.opened",
+          connectionId: connection.connectionId,
+          hub: "/hubs/Conformance",
+          protocol: client.encoding,
+          principal: {
+            tenant: undefined,
+            issuer: "https://login.hubward.test/",
+            subject: "ada",
+            roles: ["doctor", "room-one"],
+            sessionId: undefined,
+          },
+          remoteAddress: "127.0.0.1",
+        },
+      ]);
+      expect(world.app.connectionCount).toBe(1);
+    },
+  },
+  {
+    name: "finds the hub and its methods whatever their case",
+    async run(client) {
+      const world = await createWorld();
+      const accessTokenFactory = (): Promise<string> => world.issuer.token("ada");
+      const { connection } = world.build(client, { accessTokenFactory }, world.url.replace("hubs", "HUBS"));
+      await connection.start();
+      expect(await connection.invoke("eCHO", "a")).toBe("a");
+      expect(await connection.invoke("ECHO", "b")).toBe("b");
+    },
+  },
+  {
+    name: "asks its token factory for the negotiate only: what follows carries the ticket",
+    async run(client) {
+      const world = await createWorld();
+      let calls = 0;
+      await world.connect(client, {}, { accessTokenFactory: () => (calls++, world.issuer.token("ada")) });
+      expect(calls).toBe(1);
+    },
+  },
+  {
+    name: "connects without a negotiate when the JWT stands in the header, and with none in the URL",
+    async run(client) {
+      const world = await createWorld();
+      const accessTokenFactory = (): Promise<string> => world.issuer.token("ada");
+      // Up to version 6 the factory's token goes into the URL in Node, too; a header of one's own does not.
+      const authorization = `Bearer ${await accessTokenFactory()}`;
+      const options = client.version === 6 ? { headers: { authorization } } : { accessTokenFactory };
+      const { connection } = world.build(client, { skipNegotiation: true, ...options });
+      await connection.start();
+      expect(connection.connectionId).toBeNull();
+      expect(await connection.invoke("WhoAmI")).toMatchObject({ subject: "ada" });
+      const [opened] = await world.opened(1);
+      expect(opened?.connectionId).toMatch(/^[\w-]{22}$/);
+    },
+  },
+  {
+    name: "is refused without a negotiate and without a token",
+    async run(client) {
+      const world = await createWorld();
+      const { connection } = world.build(client, { skipNegotiation: true });
+      await failure(connection.start());
+      expect(world.telemetry.items).toEqual([
+        expect.objectContaining({ event: "connection.refused", hint: "no credential was presented" }),
+      ]);
+    },
+  },
+  {
+    name: "may connect many times over: each connection is its own",
+    async run(client) {
+      const world = await createWorld();
+      const parties = await Promise.all(Array.from({ length: 20 }, () => world.connect(client)));
+      expect(new Set(parties.map(({ connection }) => connection.connectionId)).size).toBe(20);
+      expect(world.app.connectionCount).toBe(20);
+    },
+  },
+];

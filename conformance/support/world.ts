@@ -1,0 +1,169 @@
+/** One scenario's world: a server on a real port, its clock, its identity provider, and everyone who connects. */
+
+import { createServer, type Server } from "node:http";
+import type { HubConnection } from "@microsoft/signalr";
+import type { App, HubwardOptions, Principal, TelemetryEvent } from "@hubward/server";
+import { attach } from "@hubward/server/node";
+import { onTestFinished } from "vitest";
+import { createFakeClock, type FakeClock } from "../../tests/support/fake-clock.js";
+import { Recorder } from "../../tests/support/recorder.js";
+import { listen, shut } from "../../tests/support/server.js";
+import { createIssuer, type TestIssuer, type TokenOptions } from "../../tests/support/tokens.js";
+import { createTestHub, type Sighting } from "./hub.js";
+import type { ConnectionOptions, StockClient } from "./stock-clients.js";
+
+export const HUB_PATH = "/hubs/conformance";
+
+/** A connection of a stock client, with all it was told. */
+export interface Party {
+  readonly connection: HubConnection;
+  /** Every `said` event's text, and "done" for each `done`. */
+  readonly heard: Recorder<string>;
+  readonly valued: Recorder<unknown>;
+  readonly closed: Recorder<Error | undefined>;
+  readonly reconnecting: Recorder<Error | undefined>;
+  readonly reconnected: Recorder<string | undefined>;
+}
+
+export interface Person extends TokenOptions {
+  readonly subject?: string | undefined;
+}
+
+export interface World {
+  readonly server: Server;
+  readonly port: number;
+  readonly url: string;
+  readonly clock: FakeClock;
+  readonly issuer: TestIssuer;
+  readonly app: App<Principal>;
+  readonly telemetry: Recorder<TelemetryEvent>;
+  readonly seen: Recorder<Sighting>;
+  /** Calls of `Wait` that run: the most at one time, and those aborted. */
+  readonly waiting: { now: number; most: number; aborted: number };
+  open(gate: string): void;
+  tellRoom(room: string, said: string): void;
+  tellHub(said: string): void;
+  /** Builds a connection, not started; ended with the test. */
+  build(client: StockClient, options: ConnectionOptions, url?: string): Party;
+  /** A connection that is open. Asks for a new token each time the client does. */
+  connect(client: StockClient, person?: Person, options?: ConnectionOptions): Promise<Party>;
+  opened(count: number): Promise<readonly Opened[]>;
+}
+
+export type Opened = Extract<TelemetryEvent, { event: "connection.opened" }>;
+
+/** What else lives on the server, mounted before or after the application. */
+export interface Neighbours {
+  readonly before?: ((server: Server) => void) | undefined;
+  readonly after?: ((server: Server) => void) | undefined;
+}
+
+export async function createWorld(
+  options: Partial<HubwardOptions> = {},
+  { before, after }: Neighbours = {},
+): Promise<World> {
+  const clock = createFakeClock();
+  const issuer = await createIssuer(clock);
+  const telemetry = new Recorder<TelemetryEvent>();
+  const seen = new Recorder<Sighting>();
+  const gates = new Map<string, PromiseWithResolvers<void>>();
+  const waiting = { now: 0, most: 0, aborted: 0 };
+  const gateOf = (name: string): PromiseWithResolvers<void> => {
+    const gate = gates.get(name) ?? deferred();
+    gates.set(name, gate);
+    return gate;
+  };
+
+  const { app, tellRoom, tellHub } = createTestHub(
+    { authenticator: issuer.authenticator, telemetry: telemetry.push, clock, ...options },
+    {
+      saw: seen.push,
+      gate: (name) => gateOf(name).promise,
+      running(change) {
+        waiting.now += change;
+        waiting.most = Math.max(waiting.most, waiting.now);
+      },
+      aborted: () => waiting.aborted++,
+    },
+  );
+  const server = createServer();
+  before?.(server);
+  attach(server, app);
+  after?.(server);
+  const port = await listen(server);
+  const parties: Party[] = [];
+  onTestFinished(async () => {
+    for (const gate of gates.values()) gate.resolve();
+    await Promise.all(parties.map(({ connection }) => connection.stop()));
+    await app.close();
+    await shut(server);
+  });
+
+  const url = `http://127.0.0.1:${port}${HUB_PATH}`;
+  const build: World["build"] = (client, connectionOptions, at = url) => {
+    const connection = client.build(at, connectionOptions);
+    const party: Party = {
+      connection,
+      heard: new Recorder(),
+      valued: new Recorder(),
+      closed: new Recorder(),
+      reconnecting: new Recorder(),
+      reconnected: new Recorder(),
+    };
+    connection.on("said", party.heard.push);
+    connection.on("done", () => party.heard.push("done"));
+    connection.on("valued", party.valued.push);
+    connection.onclose(party.closed.push);
+    connection.onreconnecting(party.reconnecting.push);
+    connection.onreconnected(party.reconnected.push);
+    parties.push(party);
+    return party;
+  };
+
+  return {
+    server,
+    port,
+    url,
+    clock,
+    issuer,
+    app,
+    telemetry,
+    seen,
+    waiting,
+    open: (name) => gateOf(name).resolve(),
+    tellRoom,
+    tellHub,
+    build,
+    async connect(client, { subject = "ada", ...token } = {}, connectionOptions = {}) {
+      const accessTokenFactory = (): Promise<string> => issuer.token(subject, token);
+      const party = build(client, { accessTokenFactory, ...connectionOptions });
+      await party.connection.start();
+      return party;
+    },
+    opened: (count) => telemetry.take(count, (event) => event.event === "connection.opened") as Promise<readonly Opened[]>,
+  };
+}
+
+interface PromiseWithResolvers<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+}
+
+function deferred(): PromiseWithResolvers<void> {
+  let resolve!: () => void;
+  const promise = new Promise<void>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
+/** How a promise failed; the test fails when it did not. */
+export async function failure(promise: Promise<unknown>): Promise<Error> {
+  const outcome = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (!(outcome instanceof Error)) throw new Error("this was expected to fail with an Error");
+  return outcome;
+}
+
+/** The text the client puts in front of what a hub's Close says. */
+export const CLOSE_PREFIX = "Server returned an error on close: ";

@@ -1,0 +1,216 @@
+import type { CommandOutcome, CommandStart, IdempotencyStore } from "@hubward/server/ports";
+import { describe, expect, it } from "vitest";
+import {
+  idempotencyStoreSuite,
+  type CreateIdempotencyStore,
+  type IdempotencyStoreSettings,
+} from "./idempotency-store-suite.js";
+
+interface Entry {
+  readonly digest: string;
+  readonly outcome: Promise<CommandOutcome>;
+  forgetAt: number;
+}
+
+/** A small store that keeps the contract, with the places where the broken ones differ. */
+class SmallStore implements IdempotencyStore {
+  readonly entries = new Map<string, Entry>();
+  readonly settings: IdempotencyStoreSettings;
+
+  constructor(settings: IdempotencyStoreSettings) {
+    this.settings = settings;
+  }
+
+  keyOf(key: string): string {
+    return key;
+  }
+
+  keep(outcome: CommandOutcome): CommandOutcome {
+    return outcome;
+  }
+
+  isOwn(key: string, entry: Entry): boolean {
+    return this.entries.get(key) === entry;
+  }
+
+  get keepMs(): number {
+    return this.settings.keepMs;
+  }
+
+  get isFull(): boolean {
+    return this.entries.size >= this.settings.maxCommands;
+  }
+
+  isForgotten({ forgetAt }: Entry): boolean {
+    return forgetAt <= this.settings.clock.monotonic();
+  }
+
+  start(rawKey: string, digest: string): CommandStart | Promise<CommandStart> {
+    const key = this.keyOf(rawKey);
+    for (const [each, entry] of this.entries) if (this.isForgotten(entry)) this.entries.delete(each);
+    const known = this.entries.get(key);
+    if (known !== undefined) {
+      return known.digest === digest ? { state: "known", outcome: known.outcome } : { state: "conflict" };
+    }
+    if (this.isFull) return { state: "full" };
+    return this.claim(key, digest);
+  }
+
+  claim(key: string, digest: string): CommandStart {
+    let settle: (outcome: CommandOutcome) => void = () => undefined;
+    let giveUp: (error: Error) => void = () => undefined;
+    const outcome = new Promise<CommandOutcome>((resolve, reject) => {
+      settle = resolve;
+      giveUp = reject;
+    });
+    outcome.catch(() => undefined);
+    const entry: Entry = { digest, outcome, forgetAt: Infinity };
+    this.entries.set(key, entry);
+    return {
+      state: "started",
+      finish: (result) => {
+        if (!this.isOwn(key, entry)) return;
+        entry.forgetAt = this.settings.clock.monotonic() + this.keepMs;
+        settle(this.keep(result));
+      },
+      abandon: () => {
+        if (!this.isOwn(key, entry) || entry.forgetAt !== Infinity) return;
+        this.entries.delete(key);
+        giveUp(new Error("abandoned"));
+      },
+    };
+  }
+}
+
+async function failures(create: CreateIdempotencyStore): Promise<string[]> {
+  const failed: string[] = [];
+  for (const each of idempotencyStoreSuite) await each.run(create).catch(() => failed.push(each.name));
+  return failed;
+}
+
+describe("the suite for idempotency stores", () => {
+  it("passes a store that keeps the contract, also one that answers later", async () => {
+    expect(await failures((settings) => new SmallStore(settings))).toEqual([]);
+    const later: CreateIdempotencyStore = async (settings) => {
+      const store = new SmallStore(settings);
+      return { start: async (key, digest) => store.start(key, digest) };
+    };
+    expect(await failures(later)).toEqual([]);
+  });
+
+  it.each<[string, new (settings: IdempotencyStoreSettings) => SmallStore, RegExp]>([
+    [
+      "looks, pauses, then claims",
+      class extends SmallStore {
+        override async start(key: string, digest: string): Promise<CommandStart> {
+          const found = this.entries.get(key);
+          await Promise.resolve();
+          return found === undefined ? this.claim(key, digest) : super.start(key, digest);
+        }
+      },
+      /exactly one/,
+    ],
+    [
+      "folds the case of keys",
+      class extends SmallStore {
+        override keyOf(key: string): string {
+          return key.toLowerCase();
+        }
+      },
+      /compared exactly/,
+    ],
+    [
+      "ends keys at a NUL",
+      class extends SmallStore {
+        override keyOf(key: string): string {
+          return key.replace(/\u0000.*/su, "");
+        }
+      },
+      /compared exactly/,
+    ],
+    [
+      "normalises keys",
+      class extends SmallStore {
+        override keyOf(key: string): string {
+          return key.normalize();
+        }
+      },
+      /compared exactly/,
+    ],
+    [
+      "forgets why a command failed",
+      class extends SmallStore {
+        override keep(outcome: CommandOutcome): CommandOutcome {
+          return outcome.kind === "value" ? outcome : { kind: "hidden" };
+        }
+      },
+      /told the same/,
+    ],
+    [
+      "ignores the arguments",
+      class extends SmallStore {
+        override start(key: string): CommandStart | Promise<CommandStart> {
+          return super.start(key, "same");
+        }
+      },
+      /conflict/,
+    ],
+    [
+      "lets a stranger settle a claim",
+      class extends SmallStore {
+        override claim(key: string, digest: string): CommandStart {
+          const own = super.claim(key, digest) as CommandStart & { state: "started" };
+          return {
+            ...own,
+            abandon: () => {
+              void own.abandon();
+              this.entries.delete(key);
+            },
+          };
+        }
+      },
+      /settled stays/,
+    ],
+    [
+      "never forgets",
+      class extends SmallStore {
+        override get keepMs(): number {
+          return Infinity;
+        }
+      },
+      /remembered for as long/,
+    ],
+    [
+      "forgets too early",
+      class extends SmallStore {
+        override get keepMs(): number {
+          return super.keepMs - 1;
+        }
+      },
+      /remembered for as long/,
+    ],
+    [
+      "has no bound",
+      class extends SmallStore {
+        override get isFull(): boolean {
+          return false;
+        }
+      },
+      /full store/,
+    ],
+    [
+      "makes room by forgetting the oldest",
+      class extends SmallStore {
+        override get isFull(): boolean {
+          const [oldest] = this.entries.keys();
+          if (super.isFull && oldest !== undefined) this.entries.delete(oldest);
+          return false;
+        }
+      },
+      /full store/,
+    ],
+  ])("catches a store that %s", async (_, Broken, expected) => {
+    const failed = await failures((settings) => new Broken(settings));
+    expect(failed.filter((name) => expected.test(name))).toHaveLength(1);
+  });
+});

@@ -1,0 +1,89 @@
+/**
+ * SignalR's JSON encoding: one object a message, closed by a record separator.
+ *
+ * @see HubProtocol.md, JSON Encoding
+ */
+
+import { buildMessage } from "./envelope.js";
+import { readJsonObject } from "./json-reader.js";
+import { writeJson } from "./json-writer.js";
+import { decodeLimitDefaults, messageType } from "./messages.js";
+import type { CompletionMessage, DecodeLimits, HubCodec, HubMessage, MessageHeaders } from "./messages.js";
+import { unreachable } from "./unreachable.js";
+import { encodeUtf8 } from "./utf8.js";
+
+/**
+ * Bytes (Uint8Array) are written as base64, Date as ISO 8601; what arrives is passed on as JSON.parse made it.
+ * Lone surrogates are written as escapes. NaN and Infinity become null, members that are undefined are left out.
+ */
+export const jsonCodec: HubCodec = {
+  name: "json",
+  transferFormat: "text",
+
+  encode(message: HubMessage): Uint8Array {
+    return encodeUtf8(`${writeMessage(message)}\x1e`);
+  },
+
+  decode(body: Uint8Array, limits: DecodeLimits = decodeLimitDefaults): HubMessage | undefined {
+    return buildMessage(readJsonObject(body, limits), limits);
+  },
+};
+
+/** Assembled by hand: quicker than building an object to stringify, and a payload can never lose its member. */
+function writeMessage(message: HubMessage): string {
+  switch (message.type) {
+    case messageType.invocation:
+    case messageType.streamInvocation: {
+      const { type, invocationId, target, streamIds = [] } = message;
+      const id = invocationId === undefined ? "" : `,"invocationId":${JSON.stringify(invocationId)}`;
+      const streams = streamIds.length === 0 ? "" : `,"streamIds":${JSON.stringify(streamIds)}`;
+      const call = `"target":${JSON.stringify(target)},"arguments":${writeJson(message.arguments)}`;
+      return `{"type":${type}${writeHeaders(message.headers)}${id},${call}${streams}}`;
+    }
+    case messageType.streamItem:
+      return `${writeHead(message)},"item":${writeJson(message.item)}}`;
+    case messageType.completion:
+      return `${writeHead(message)}${writeOutcome(message)}}`;
+    case messageType.cancelInvocation:
+      return `${writeHead(message)}}`;
+    case messageType.ping:
+      return `{"type":6}`;
+    case messageType.close: {
+      const error = message.error === undefined ? "" : `,"error":${JSON.stringify(message.error)}`;
+      return `{"type":7${error}${message.allowReconnect === true ? `,"allowReconnect":true` : ""}}`;
+    }
+    case messageType.ack:
+    case messageType.sequence:
+      return `{"type":${message.type},"sequenceId":${message.sequenceId}}`;
+    default:
+      return unreachable(message);
+  }
+}
+
+interface Head {
+  readonly type: number;
+  readonly invocationId: string;
+  readonly headers?: MessageHeaders | undefined;
+}
+
+function writeHead({ type, headers, invocationId }: Head): string {
+  return `{"type":${type}${writeHeaders(headers)},"invocationId":${JSON.stringify(invocationId)}`;
+}
+
+function writeHeaders(headers: MessageHeaders | undefined): string {
+  if (headers === undefined || Object.keys(headers).length === 0) return "";
+  return `,"headers":${JSON.stringify(headers)}`;
+}
+
+function writeOutcome({ outcome }: CompletionMessage): string {
+  switch (outcome.kind) {
+    case "void":
+      return "";
+    case "error":
+      return `,"error":${JSON.stringify(outcome.error)}`;
+    case "value":
+      return `,"result":${writeJson(outcome.value)}`;
+    default:
+      return unreachable(outcome);
+  }
+}

@@ -1,0 +1,73 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { toBase64, writeJson } from "./json-writer.js";
+
+test("base64 is what Node writes", () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 100 }),
+      (bytes) => toBase64(bytes) === Buffer.from(bytes).toString("base64"),
+    ),
+  );
+});
+
+test("values without bytes are written as JSON.stringify writes them", () => {
+  fc.assert(fc.property(fc.jsonValue(), (value) => writeJson(value) === JSON.stringify(value)));
+});
+
+describe("bytes", () => {
+  const bytes = Uint8Array.of(1, 2, 255);
+
+  test.each([
+    ["alone", bytes, '"AQL/"'],
+    ["empty", new Uint8Array(0), '""'],
+    ["in an array", [1, bytes], '[1,"AQL/"]'],
+    ["in an object", { a: { b: bytes } }, '{"a":{"b":"AQL/"}}'],
+    ["as a Node Buffer, whose own toJSON is not asked", { a: Buffer.from(bytes) }, '{"a":"AQL/"}'],
+    ["from a toJSON", { toJSON: () => ({ a: bytes }) }, '{"a":"AQL/"}'],
+    ["beside a time", [new Date(0), bytes], '["1970-01-01T00:00:00.000Z","AQL/"]'],
+  ])("are base64 %s", (_name, value, expected) => {
+    expect(writeJson(value)).toBe(expected);
+  });
+
+  test("are found however deep they lie", () => {
+    let value: unknown = bytes;
+    for (let depth = 0; depth < 80; depth++) value = depth % 2 === 0 ? [value] : { a: value };
+    expect(writeJson(value)).toContain('"AQL/"');
+  });
+});
+
+describe("values without a JSON form", () => {
+  test.each([
+    ["undefined", undefined],
+    ["a function", () => 1],
+    ["a symbol", Symbol("s")],
+    ["a toJSON that returns nothing", { toJSON: () => undefined }],
+    ["NaN", Number.NaN],
+  ])("%s is null", (_name, value) => {
+    expect(writeJson(value)).toBe("null");
+    expect(writeJson([value])).toBe("[null]");
+  });
+
+  test("members that are undefined are left out", () => {
+    expect(writeJson({ a: undefined, b: 1 })).toBe('{"b":1}');
+  });
+
+  test("a BigInt, a circle and a bottomless value are a TypeError", () => {
+    const circle: unknown[] = [];
+    circle.push([circle]);
+    let deep: unknown = 1;
+    for (let depth = 0; depth < 20_000; depth++) deep = [deep];
+    for (const value of [1n, circle, deep, [Uint8Array.of(1), 1n]]) expect(() => writeJson(value)).toThrow(TypeError);
+  });
+
+  test("what a toJSON throws passes through", () => {
+    const error = new Error("mine");
+    const value = {
+      toJSON: () => {
+        throw error;
+      },
+    };
+    expect(() => writeJson(value)).toThrow(error);
+  });
+});

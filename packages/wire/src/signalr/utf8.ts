@@ -1,0 +1,42 @@
+/**
+ * Strict UTF-8: what arrives must be well formed, because two texts that differ only in a broken character
+ * could otherwise name the same room, method or call.
+ */
+
+import { HubwardError } from "../reasons.js";
+
+/** Fatal: never a replacement character. `ignoreBOM` keeps a byte order mark in the text instead of hiding it. */
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
+
+/** Encodes a text as UTF-8; a lone surrogate becomes U+FFFD. */
+export function encodeUtf8(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** Decodes bytes as UTF-8. @throws HubwardError malformed_unicode */
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw new HubwardError("malformed_unicode", { detail: "text must be well-formed UTF-8", cause });
+  }
+}
+
+/** Length of a text in UTF-8 bytes, or -1 when it holds a lone surrogate and so has no UTF-8 form. */
+export function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit < 0x80) continue;
+    if (unit < 0x800) bytes += 1;
+    else if (unit < 0xd800 || unit > 0xdfff) bytes += 2;
+    else {
+      const low = text.charCodeAt(at + 1); // NaN at the end of the text, which fails both comparisons below
+      if (unit > 0xdbff || !(low >= 0xdc00 && low <= 0xdfff)) return -1;
+      bytes += 2; // two units counted above, four bytes in all
+      at++;
+    }
+  }
+  return bytes;
+}
