@@ -1,0 +1,16 @@
+/** The connection's state in a word. It is the one place that announces a change of it. */
+import type { JSX } from "preact";
+import { badgeLabels } from "../wording.js";
+import { usePage } from "./context.js";
+
+export function ConnectionBadge(): JSX.Element {
+  const { kind } = usePage().clinic.connection.state.value;
+  const shown = kind === "idle" ? "connecting" : kind;
+  return (
+    <p class="badge" role="status" data-testid="connection-badge" data-state={shown}>
+      <span class="badge-dot" aria-hidden="true" />
+      <span class="visually-hidden">Connection: </span>
+      {badgeLabels[shown]}
+    </p>
+  );
+}
