@@ -8,10 +8,3 @@ export interface BearerCredential {
   /** Where it stood. A bearer in the query is a compatibility mode that must be switched on. */
   readonly source: "header" | "query";
 }
-
-export interface TicketCredential {
-  readonly kind: "ticket";
-  readonly ticket: Secret;
-}
-
-export type Credential = BearerCredential | TicketCredential;

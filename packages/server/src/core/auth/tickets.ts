@@ -47,6 +47,7 @@ interface Entry<Holder> extends Ticket<Holder> {
   readonly attachBy: number;
   readonly connectionTokens: Set<string>;
   isBound: boolean;
+  hasEnded: boolean;
 }
 
 export function isTicket(secret: Secret): boolean {
@@ -88,6 +89,7 @@ export function createTickets<Holder>(
         attachBy: now + attachMs,
         connectionTokens: new Set(),
         isBound: false,
+        hasEnded: false,
       };
       unbound.set(hash, entry);
       return { ticket: entry, secret: new Secret(text) };
@@ -110,8 +112,8 @@ export function createTickets<Holder>(
 
     bind(ticket, connectionToken) {
       const entry = ticket as Entry<Holder>;
-      // The time limit is for attaching: a handshake that began in time may end a little later.
-      if (unbound.get(entry.hash) !== entry || !entry.connectionTokens.has(connectionToken)) return undefined;
+      // The time limit is for attaching: a handshake that began in time may end after the ticket was forgotten.
+      if (entry.isBound || entry.hasEnded || !entry.connectionTokens.has(connectionToken)) return undefined;
       unbound.delete(entry.hash);
       bound.set(entry.hash, entry);
       const siblings = [...entry.connectionTokens].filter((token) => token !== connectionToken);
@@ -121,9 +123,10 @@ export function createTickets<Holder>(
     },
 
     end(ticket) {
-      const { hash } = ticket as Entry<Holder>;
-      unbound.delete(hash);
-      bound.delete(hash);
+      const entry = ticket as Entry<Holder>;
+      entry.hasEnded = true;
+      unbound.delete(entry.hash);
+      bound.delete(entry.hash);
     },
 
     get size() {

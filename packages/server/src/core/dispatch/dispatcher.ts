@@ -141,7 +141,10 @@ function tryAgain(cause?: unknown): HubwardError {
 
 function record(error: unknown): CommandOutcome {
   if (error instanceof HubError) return { kind: "hub-error", message: error.message };
-  if (error instanceof HubwardError) return { kind: "reason", reason: error.reason, detail: error.detail };
+  if (error instanceof HubwardError) {
+    const { reason, detail, retryAfterSeconds } = error;
+    return { kind: "reason", reason, detail, retryAfterSeconds };
+  }
   return { kind: "hidden" };
 }
 
@@ -152,7 +155,7 @@ function replay<P>(outcome: CommandOutcome, method: HubMethod<P>): Outcome {
     case "hub-error":
       return failed(new HubError(outcome.message));
     case "reason":
-      return failed(new HubwardError(outcome.reason, { detail: outcome.detail }));
+      return failed(new HubwardError(outcome.reason, outcome));
     default:
       return failed(new Error("the command failed when it was first sent"));
   }

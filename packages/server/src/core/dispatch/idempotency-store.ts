@@ -8,7 +8,12 @@ export type CommandOutcome =
   /** The application refused in its own words. */
   | { readonly kind: "hub-error"; readonly message: string }
   /** The catalogue's words. */
-  | { readonly kind: "reason"; readonly reason: ReasonName; readonly detail: string | undefined }
+  | {
+      readonly kind: "reason";
+      readonly reason: ReasonName;
+      readonly detail: string | undefined;
+      readonly retryAfterSeconds?: number | undefined;
+    }
   /** Something else went wrong; the caller was not told what. */
   | { readonly kind: "hidden" };
 

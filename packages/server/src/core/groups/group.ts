@@ -45,11 +45,6 @@ export function groupKey<P>(tenant: string | undefined, { template, values }: Gr
   return joinKey(parts) as GroupKey;
 }
 
-/** What the group is called for people and logs: `ward/icu`. Not unique over tenants; never a key. */
-export function groupName<P>({ template, values }: GroupReference<P>): string {
-  return template.pattern.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
-}
-
 // Lone surrogates would collapse to one replacement character when encoded; control characters forge log lines.
 const UNSAFE = /[\p{Cc}\p{Cs}]/u;
 

@@ -1,0 +1,239 @@
+import { HubwardError } from "@hubward/wire";
+import { describe, expect, it } from "vitest";
+import { createFixture, type Fixture, type Peer } from "../../../test/connection-fixture.js";
+import { allowAll, deferred, denyAll, groupOf, policy, requirement, template } from "../../../test/hub-fixture.js";
+import { Publication } from "../publication.js";
+import { groupKey } from "./group.js";
+
+const ward = template("ward/{ward}", allowAll);
+const icu = groupOf(ward, { ward: "icu" });
+const er = groupOf(ward, { ward: "er" });
+
+function members({ groups }: Fixture, tenant?: string, reference = icu): unknown[] {
+  return [...(groups.members(groupKey(tenant, reference))?.keys() ?? [])].map(({ id }) => id);
+}
+
+function say({ fanout }: Fixture, event: string, reference = icu): void {
+  const key = groupKey(undefined, reference);
+  fanout(new Publication(event, [], key), { to: "group", key, hub: undefined });
+}
+
+/** Puts another principal in the connection's place, as a refresh will. */
+function replacePrincipal({ connection }: Peer): void {
+  const next = connection.version + 1;
+  Object.defineProperty(connection, "version", { configurable: true, get: () => next });
+}
+
+describe("joining a group", () => {
+  it("asks the group's rule about the connection's principal and the group's values, and remembers who let it in", async () => {
+    const fixture = createFixture();
+    const asked: unknown[] = [];
+    const own = policy<string>("OwnWard", ({ principal }, name) => {
+      asked.push([principal.subject, name]);
+      return principal.department === name;
+    });
+    const guarded = template(
+      "ward/{ward}",
+      requirement(own, (values: { ward: string }) => values.ward),
+    );
+    const { connection } = fixture.connect({ subject: "ann", department: "icu" });
+    const mine = groupOf(guarded, { ward: "icu" });
+    await fixture.groups.join(connection, mine);
+    await expect(fixture.groups.join(connection, groupOf(guarded, { ward: "er" }))).rejects.toMatchObject({
+      reason: "forbidden",
+      policy: "OwnWard",
+    });
+    expect(asked).toEqual([
+      ["ann", "icu"],
+      ["ann", "er"],
+    ]);
+    const membership = fixture.groups.members(groupKey(undefined, mine))?.get(connection);
+    expect(membership).toMatchObject({ connection, reference: mine, judgedVersion: connection.version });
+    expect([fixture.groups.size, connection.memberships.size]).toEqual([1, 1]);
+  });
+
+  it("twice is joining once", async () => {
+    const fixture = createFixture();
+    const { connection, said } = fixture.connect();
+    await fixture.groups.join(connection, icu);
+    await fixture.groups.join(connection, groupOf(ward, { ward: "icu" }));
+    say(fixture, "vitals");
+    fixture.clock.endTurn();
+    expect([said(), connection.memberships.size]).toEqual(["vitals([])\n", 1]);
+  });
+
+  it.each([
+    ["a policy says no", denyAll, "forbidden"],
+    ["a policy throws", requirement(policy("Broken", () => Promise.reject(new Error("down")))), "auth_unavailable"],
+  ])("is refused when %s", async (_, rule, reason) => {
+    const fixture = createFixture();
+    const { connection } = fixture.connect();
+    await expect(fixture.groups.join(connection, groupOf(template("x", allowAll, rule)))).rejects.toMatchObject({
+      reason,
+    });
+    expect([fixture.groups.size, connection.memberships.size]).toEqual([0, 0]);
+    expect(fixture.failures.map(([where]) => where)).toEqual(reason === "forbidden" ? [] : ["Broken"]);
+  });
+
+  it("puts each connection into its own tenant's group", async () => {
+    const fixture = createFixture();
+    const [general, annex] = [fixture.connect({ tenant: "general" }), fixture.connect({ tenant: "annex" })];
+    for (const { connection } of [general, annex]) await fixture.groups.join(connection, icu);
+    expect([members(fixture, "general"), members(fixture, "annex"), members(fixture)]).toEqual([["c1"], ["c2"], []]);
+  });
+
+  it("is limited per connection; joining again and leaving do not count", async () => {
+    const fixture = createFixture({ maxGroups: 2 });
+    const { connection } = fixture.connect();
+    const third = groupOf(ward, { ward: "third" });
+    for (const group of [icu, er, icu]) await fixture.groups.join(connection, group);
+    await expect(fixture.groups.join(connection, third)).rejects.toMatchObject({ reason: "room_limit" });
+    fixture.groups.leave(connection, er);
+    await fixture.groups.join(connection, third);
+    expect(connection.memberships.size).toBe(2);
+  });
+
+  it("cannot get past the limit by joining many at once", async () => {
+    const fixture = createFixture({ maxGroups: 3 });
+    const { connection } = fixture.connect();
+    const slow = template("slow/{n}", requirement(policy("Slow", () => Promise.resolve(true))));
+    const joins = Array.from({ length: 10 }, (_, n) => fixture.groups.join(connection, groupOf(slow, { n: `${n}` })));
+    const outcomes = await Promise.allSettled(joins);
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(3);
+    expect(connection.memberships.size).toBe(3);
+  });
+
+  it("names no group by hostile values", async () => {
+    const fixture = createFixture();
+    const { connection } = fixture.connect();
+    await expect(fixture.groups.join(connection, groupOf(ward, { ward: "r\ud800" }))).rejects.toThrow(TypeError);
+  });
+
+  it.each<[string, (peer: Peer, fixture: Fixture) => void, string]>([
+    ["has not finished its handshake", () => undefined, "handshake_required"],
+    ["was closed", ({ connection }) => connection.apply({ type: "drained" }), "going_away"],
+    ["outlived its credential unnoticed", (_, { clock }) => clock.block(60_000), "token_expired"],
+  ])("is not for a connection that %s", async (_, arrange, reason) => {
+    const fixture = createFixture();
+    const peer = fixture.connect({ livesMs: 60_000, isOpen: reason !== "handshake_required" });
+    arrange(peer, fixture);
+    await expect(fixture.groups.join(peer.connection, icu)).rejects.toMatchObject({ reason });
+    expect(fixture.groups.size).toBe(0);
+  });
+
+  it.each<[string, (peer: Peer, fixture: Fixture) => void, string]>([
+    ["closes", ({ connection }) => connection.apply({ type: "drained" }), "going_away"],
+    ["is left by its peer", ({ socket }) => socket.end(), "normal"],
+    [
+      "sees its credential end by a timer",
+      ({ connection }) => connection.apply({ type: "expiry-due" }),
+      "token_expired",
+    ],
+    ["outlives its credential unnoticed", (_, { clock }) => clock.block(60_000), "token_expired"],
+  ])(
+    "comes to nothing when the connection %s while the rule is asked, also if the rule says yes",
+    async (_, happen, reason) => {
+      for (const answer of [true, false]) {
+        const fixture = createFixture();
+        const peer = fixture.connect({ livesMs: 60_000 });
+        const asked = deferred<boolean>();
+        const slow = template("slow", requirement(policy("Slow", () => asked.promise)));
+        const joining = fixture.groups.join(peer.connection, groupOf(slow));
+        happen(peer, fixture);
+        asked.resolve(answer);
+        await expect(joining).rejects.toMatchObject({ reason });
+        expect([fixture.groups.size, peer.connection.memberships.size]).toEqual([0, 0]);
+      }
+    },
+  );
+
+  it("throws a late verdict about an older principal away and asks again", async () => {
+    const fixture = createFixture();
+    const peer = fixture.connect();
+    const answers = [true, false];
+    let asked = 0;
+    const rule = policy("Changing", async () => {
+      const answer = answers[asked++] ?? false;
+      if (asked === 1) replacePrincipal(peer);
+      return answer;
+    });
+    await expect(fixture.groups.join(peer.connection, groupOf(template("x", requirement(rule))))).rejects.toMatchObject(
+      {
+        reason: "forbidden",
+      },
+    );
+    expect([asked, fixture.groups.size]).toEqual([2, 0]);
+  });
+
+  it("gives up when every verdict is overtaken by a new principal", async () => {
+    const fixture = createFixture();
+    const peer = fixture.connect();
+    let asked = 0;
+    const rule = policy("Overtaken", async () => {
+      asked++;
+      replacePrincipal(peer);
+      return true;
+    });
+    const joining = fixture.groups.join(peer.connection, groupOf(template("x", requirement(rule))));
+    await expect(joining).rejects.toMatchObject({ reason: "auth_unavailable", retryAfterSeconds: 1 });
+    expect([asked, fixture.groups.size]).toEqual([3, 0]);
+  });
+
+  it("again under a new principal lets the group's frames pass again", async () => {
+    const fixture = createFixture();
+    const peer = fixture.connect();
+    await fixture.groups.join(peer.connection, icu);
+    replacePrincipal(peer);
+    say(fixture, "for the one before");
+    await fixture.groups.join(peer.connection, icu);
+    say(fixture, "for the one now");
+    fixture.clock.endTurn();
+    expect(peer.said()).toBe("for the one now([])\n");
+  });
+});
+
+describe("leaving a group", () => {
+  it("takes its frames out of what is not handed over yet, and only its", async () => {
+    const fixture = createFixture();
+    const peer = fixture.connect();
+    const other = fixture.connect();
+    for (const { connection } of [peer, other]) {
+      await fixture.groups.join(connection, icu);
+      await fixture.groups.join(connection, er);
+    }
+    for (const [event, group] of [
+      ["a", icu],
+      ["b", er],
+      ["c", icu],
+    ] as const)
+      say(fixture, event, group);
+    expect(fixture.groups.leave(peer.connection, icu)).toBe(true);
+    say(fixture, "d", icu);
+    fixture.clock.endTurn();
+    expect([peer.said(), other.said()]).toEqual(["b([])\n", "a([])\nb([])\nc([])\nd([])\n"]);
+    expect(fixture.groups.leave(peer.connection, icu)).toBe(false);
+  });
+
+  it("forgets a group with its last member", async () => {
+    const fixture = createFixture();
+    const { connection } = fixture.connect();
+    await fixture.groups.join(connection, icu);
+    fixture.groups.leave(connection, icu);
+    expect([fixture.groups.size, members(fixture)]).toEqual([0, []]);
+  });
+
+  it("happens by itself, from all groups, when standing is lost", async () => {
+    const fixture = createFixture();
+    const [peer, other] = [fixture.connect(), fixture.connect()];
+    for (const group of [icu, er]) await fixture.groups.join(peer.connection, group);
+    await fixture.groups.join(other.connection, icu);
+    peer.connection.apply({ type: "expiry-due" });
+    expect([members(fixture), members(fixture, undefined, er), peer.connection.memberships.size]).toEqual([
+      ["c2"],
+      [],
+      0,
+    ]);
+    expect(fixture.groups.leave(peer.connection, icu)).toBe(false);
+    expect(() => peer.connection.assertActive()).toThrow(HubwardError);
+  });
+});
