@@ -2,7 +2,7 @@
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { HubwardError } from "@hubward/wire";
-import type { Policy, Requirement } from "../core/auth/policy.js";
+import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy.js";
 import type { ValidEvents } from "../core/dispatch/call.js";
 import { parsePattern, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
 
@@ -57,6 +57,7 @@ export function buildGroup<P, Values, Events>(
   declare(template);
 
   const allow = (policy: Policy<P, never>, resource?: LooseResource): Group<P, Values, Events> => {
+    assertPolicy(`group ${pattern}`, policy);
     requirements.push({ policy, resource: resource as Requirement<P>["resource"] });
     return group;
   };

@@ -1,6 +1,6 @@
 /** `app.hub<Events>("/hubs/clinical").allow(policy).methods((m) => ({ … }))`. */
 
-import type { Policy, Requirement } from "../core/auth/policy.js";
+import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy.js";
 import type { Sender } from "../core/dispatch/call.js";
 import type { Hub as CoreHub, HubMethod } from "../core/dispatch/hub.js";
 import { assertNotReserved } from "../core/dispatch/sender.js";
@@ -55,7 +55,10 @@ function draft<P, Events>(
   mount: Mount<P, Events>,
 ): GuardedHub<P, Events> {
   return {
-    allow: (policy) => draft(path, [...requirements, { policy, resource: undefined }], mount),
+    allow(policy) {
+      assertPolicy(`hub ${path}`, policy);
+      return draft(path, [...requirements, { policy, resource: undefined }], mount);
+    },
     methods(build) {
       const start = buildMethod<P, Events>({
         schemas: [],

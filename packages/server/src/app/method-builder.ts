@@ -1,7 +1,7 @@
 /** `m.args(schema).allow(policy).handle(…)`: one hub method. `handle` exists once a policy guards the method. */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { Policy, Requirement } from "../core/auth/policy.js";
+import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy.js";
 import type { Call } from "../core/dispatch/call.js";
 import type { HubMethod } from "../core/dispatch/hub.js";
 
@@ -80,6 +80,7 @@ export function buildMethod<P, Events>(parts: Omit<MethodParts<P>, "handle">): G
       return buildMethod({ ...parts, schemas });
     },
     allow: (policy: Policy<P, never>, resource?: LooseFunction) => {
+      assertPolicy("method.allow", policy);
       const requirement: Requirement<P> = { policy, resource };
       return buildMethod(
         resource === undefined

@@ -1,6 +1,6 @@
 /** Telemetry as JSON lines on standard error: the default, so that no connection attempt goes unlogged. */
 
-import type { Telemetry } from "../core/telemetry.js";
+import type { Telemetry, TelemetryEvent } from "../core/telemetry.js";
 import { telemetryLevels } from "../core/telemetry.js";
 
 /** Lines waiting for the end of the turn are written together; more than this at once are counted, not kept. */
@@ -10,7 +10,10 @@ export interface LineSink {
   write(text: string): unknown;
 }
 
-/** JSON escapes control characters, so peer data cannot forge a line. Never throws, never blocks on a slow sink. */
+/** Control characters and line ends that JSON lets through and terminals and log viewers act on. */
+const UNESCAPED_CONTROLS = /[\u007f-\u009f\u2028\u2029]/g;
+
+/** Control characters are escaped, so peer data cannot forge a line. Never throws, never blocks on a slow sink. */
 export function jsonLines(sink: LineSink = process.stderr): Telemetry {
   let waiting: string[] = [];
   let dropped = 0;
@@ -28,14 +31,29 @@ export function jsonLines(sink: LineSink = process.stderr): Telemetry {
       dropped++;
       return;
     }
-    const { event: name, ...fields } = event;
-    const line = { level: telemetryLevels[name], event: name, time: new Date().toISOString(), ...fields };
-    if (waiting.push(JSON.stringify(line, describeErrors)) === 1) setImmediate(flush);
+    if (waiting.push(renderLine(event)) === 1) setImmediate(flush);
   };
 }
 
-/** An error's name and stack, never its enumerable members (libraries hang payloads on them) or what is not one. */
-function describeErrors(name: string, value: unknown): unknown {
-  if (value instanceof Error) return { name: value.name, message: value.message, stack: value.stack };
-  return name === "error" && typeof value !== "string" ? `a thrown ${typeof value}` : value;
+function renderLine({ event, ...fields }: TelemetryEvent): string {
+  const line = { level: telemetryLevels[event], event, time: new Date().toISOString(), ...fields };
+  if ("error" in line) line.error = describeError(line.error);
+  return JSON.stringify(line).replace(UNESCAPED_CONTROLS, escapeUnit);
+}
+
+function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+/**
+ * An error's name, message and stack, never its other members (libraries hang requests on them), nor its own
+ * toJSON. Whatever was thrown, this does not throw.
+ */
+function describeError(error: unknown): unknown {
+  try {
+    if (!(error instanceof Error)) return typeof error === "string" ? error : `a thrown ${typeof error}`;
+    return { name: String(error.name), message: String(error.message), stack: String(error.stack) };
+  } catch {
+    return "an error that cannot be described";
+  }
 }

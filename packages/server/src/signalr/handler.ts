@@ -139,7 +139,11 @@ export class SignalRHandler<P> implements ProtocolHandler {
     const dialect = this.#dialect as SignalRDialect;
     const fail = (error: string): Uint8Array =>
       dialect.render({ type: messageType.completion, invocationId, outcome: { kind: "error", error } });
-    if (outcome.kind !== "value") return fail(errorText(outcome, message.target, message.streamIds?.length ?? 0));
+    if (outcome.kind !== "value") {
+      // .NET looks at the kind of answer first and at the streams sent along second.
+      const { isStream, uploads } = modeOf(message);
+      return fail(errorText(outcome, message.target, isStream ? 0 : uploads));
+    }
     try {
       // .NET answers a method without a result with a null result; clients rely on it.
       const value = outcome.value ?? null;

@@ -89,6 +89,7 @@ describe("RFC 7517 4 and 5: keys that are left out", () => {
 
   test.each<[string, unknown]>([
     ["an unknown key type", { kty: "AKP", alg: "ML-DSA-44", kid: "x", pub: "AAAA" }],
+    ["an unknown key type whose members mean something else", { kty: "NEW", kid: "x", k: "AAAA", d: "AAAA" }],
     ["a key type that is a member of every object", { kty: "constructor", kid: "x" }],
     ["a key without type", { kid: "x" }],
     ["no key at all", null],

@@ -97,6 +97,14 @@ describe("a public key", () => {
       "encrypt",
     ]);
     expect(() => publicKey(oaep)).toThrow(RangeError);
+    const useless = await webcrypto.subtle.importKey(
+      "spki",
+      der,
+      { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
+      true,
+      [],
+    );
+    expect(() => publicKey(useless)).toThrow(RangeError);
     const hmac = await webcrypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
     expect(() => publicKey(hmac as webcrypto.CryptoKey)).toThrow(TypeError);
   });
@@ -121,7 +129,7 @@ describe("a public key", () => {
 
   test("private keys are refused in every form", () => {
     for (const { privateKey } of [rsa, ec, ed]) {
-      expect(() => publicKey(privateKey)).toThrow(TypeError);
+      expect(() => publicKey(privateKey)).toThrow("publicKey: this is not a public key");
       expect(() => publicKey(jwkOf(privateKey))).toThrow(TypeError);
       expect(() => spkiPem(privateKey.export({ format: "pem", type: "pkcs8" }) as string)).toThrow(TypeError);
     }

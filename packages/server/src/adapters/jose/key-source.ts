@@ -1,8 +1,7 @@
 /** Port: where the keys of one issuer come from. */
 
-import { types } from "node:util";
 import type { Algorithm } from "./algorithms.js";
-import { readPublicKey, type PublicKeyInput } from "./public-key.js";
+import { isKeyHandle, readPublicKey, type PublicKeyInput } from "./public-key.js";
 import { VerificationKey } from "./verification-key.js";
 
 /** What a token's header says about its key. Chosen by whoever made the token: it selects, it never authorises. */
@@ -56,7 +55,7 @@ export function sharedSecret(bytes: Uint8Array, { keyId }: KeyOptions = {}): Key
  */
 export function publicKey(key: PublicKeyInput, { keyId }: KeyOptions = {}): KeySource {
   const keyObject = readPublicKey(key);
-  const ownName = types.isKeyObject(key) || types.isCryptoKey(key) ? undefined : key["kid"];
+  const ownName = isKeyHandle(key) ? undefined : key["kid"];
   if (ownName !== undefined && typeof ownName !== "string") throw new TypeError("publicKey: kid is not a string");
   return singleKey(VerificationKey.fromPublicKey(keyObject, keyId ?? ownName));
 }

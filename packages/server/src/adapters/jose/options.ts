@@ -59,6 +59,7 @@ export const jwtDefaults = {
 
 export interface ResolvedJwtOptions {
   readonly keys: KeySource;
+  readonly maxTokenBytes: number;
   readonly header: HeaderRules;
   readonly claims: ClaimRules;
   readonly maxCachedTokens: number;
@@ -87,8 +88,8 @@ export function resolveJwtOptions(options: JwtOptions): ResolvedJwtOptions {
   if (maxTokenAgeSeconds !== undefined) assertRange("maxTokenAgeSeconds", maxTokenAgeSeconds, 1, 1e9);
   return {
     keys,
+    maxTokenBytes,
     header: {
-      maxTokenBytes,
       algorithms: resolveAlgorithms(options),
       types: new Set(types.map(normalizeType)),
       allowMissingType,

@@ -1,7 +1,6 @@
 /** Public keys in the forms applications hold them, turned into typed key objects. */
 
 import { createPublicKey, KeyObject, type JsonWebKey, type webcrypto } from "node:crypto";
-import { types } from "node:util";
 
 /** A JSON Web Key (RFC 7517 4) as it was parsed from JSON. */
 export interface Jwk {
@@ -36,17 +35,22 @@ export function spkiPem(pem: string): KeyObject {
 
 /** @throws TypeError when it is no public key; RangeError when the key itself says that it is meant for something else. */
 export function readPublicKey(key: PublicKeyInput): KeyObject {
-  if (types.isKeyObject(key)) return key;
-  if (types.isCryptoKey(key)) return fromCryptoKey(key);
+  if (isKeyHandle(key)) return key instanceof KeyObject ? key : fromCryptoKey(key);
   if (typeof key !== "object" || key === null) {
     throw new TypeError("publicKey: a KeyObject, CryptoKey or JWK is needed; PEM text goes through spkiPem");
   }
   return fromJwk(key);
 }
 
+/** Whether this is one of the runtime's own key objects, which tell their type themselves. */
+export function isKeyHandle(key: PublicKeyInput): key is KeyObject | webcrypto.CryptoKey {
+  // By tag: Node has CryptoKey as a global only, which its types for version 20 do not declare.
+  return key instanceof KeyObject || Object.prototype.toString.call(key) === "[object CryptoKey]";
+}
+
 /** Whether a JWK carries private or symmetric material (RFC 7517 9.2 and RFC 7518 6). */
 export function holdsSecret(jwk: Jwk): boolean {
-  return jwk.kty === "oct" || PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member));
+  return PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member));
 }
 
 function fromCryptoKey(key: webcrypto.CryptoKey): KeyObject {

@@ -55,6 +55,7 @@ function hasSafeMembers(text: string): boolean {
         at = end - 1;
         break;
       }
+      default: // white space, punctuation, numbers and literals name nothing
     }
   }
   return true;
@@ -63,7 +64,7 @@ function hasSafeMembers(text: string): boolean {
 /** Index behind the closing quote of the string that opens at `start`. */
 function endOfString(text: string, start: number): number {
   let at = start + 1;
-  while (text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
+  while (at < text.length && text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
   return at + 1;
 }
 

@@ -3,7 +3,6 @@ import { HubwardError } from "@hubward/wire";
 import { normalizeType, readTokenHeader, type HeaderRules, type TokenHeader } from "./token-header.js";
 
 const rules: HeaderRules = {
-  maxTokenBytes: 8192,
   algorithms: new Set(["RS256", "ES256"]),
   types: new Set(["at+jwt"]),
   allowMissingType: false,
@@ -52,11 +51,6 @@ describe("RFC 8725bis 3.14: only letters, digits, - _ . are a JWT", () => {
     ["only dots", ".."],
   ])("%s is refused", (_what, spelling) => {
     expect(refusalOf(spelling)).toBe("invalid_token: this is not three parts of base64url");
-  });
-
-  test("the size limit is exact", () => {
-    expect(refusalOf(token, { maxTokenBytes: token.length })).toBe("accepted");
-    expect(refusalOf(token, { maxTokenBytes: token.length - 1 })).toBe("invalid_token: the token is too long");
   });
 });
 

@@ -127,6 +127,20 @@ describe("the verified-token cache", () => {
     expect(cache.resolve("a", verify)).toBe(authentication);
   });
 
+  test("an old verification that ends first does not part those who wait for the new one", async () => {
+    const { cache, verify, verified } = setUp();
+    const old = cache.resolve("bad", verify);
+    cache.clear();
+    let finish: (verified: VerifiedToken) => void = () => {};
+    const fresh = cache.resolve("bad", () => new Promise((resolve) => (finish = resolve)));
+    await expect(old).rejects.toThrow("refused");
+    expect(cache.resolve("bad", verify)).toBe(fresh);
+    const authentication = { subject: "new", expiresAt: 2000 } as Authentication;
+    finish({ authentication, key });
+    expect(await fresh).toBe(authentication);
+    expect(verified).toEqual(["bad"]);
+  });
+
   test("an old verification that ends late takes nothing away from the new generation", async () => {
     const { cache, verify, verified } = setUp();
     let finish: (verified: VerifiedToken) => void = () => {};

@@ -22,6 +22,8 @@ export interface Attachment {
 
 const DEFAULT_MAX_PAYLOAD_BYTES = 128 * 1024;
 const MAX_FRAGMENTS = 64;
+/** Ours on any server, so that several applications on one do not take each other for somebody who listens. */
+const foreignUpgradeListeners = new WeakSet<object>();
 const NOT_FOUND: HttpReply = { status: 404, headers: {}, body: "" };
 /** A body nobody reads is not waited for beyond this. */
 const MAX_IGNORED_BODY_BYTES = 64 * 1024;
@@ -74,16 +76,18 @@ export function attach(
 
   /** Runs only for upgrades that are not ours: node needs a listener to see upgrades at all. */
   function onForeignUpgrade(_request: IncomingMessage, socket: Duplex): void {
-    if (server.listenerCount("upgrade") > 1) return;
+    if (server.listeners("upgrade").some((listener) => !foreignUpgradeListeners.has(listener))) return;
     socket.on("error", ignore);
     writeRaw(socket, NOT_FOUND);
   }
+  foreignUpgradeListeners.add(onForeignUpgrade);
 
   // The events themselves are intercepted, not listened to: a listener added later would hear a listener's
   // requests, too, and answer them a second time or write their URLs to a log.
   const emit = server.emit;
+  let isAttached = true;
   const intercept = function (this: unknown, event: string | symbol, ...args: unknown[]): boolean {
-    if (event === "request" || event === "upgrade" || event === "checkContinue" || event === "checkExpectation") {
+    if (isAttached && isRequestEvent(event)) {
       const request = args[0] as IncomingMessage;
       const path = pathOf(request.url ?? "");
       if (path !== undefined && endpoint.owns(path)) {
@@ -93,20 +97,25 @@ export function attach(
       }
     }
     const wasHeard = Reflect.apply(emit, server, [event, ...args]) as boolean;
-    if (!wasHeard && event === "request") {
-      writeResponse(args[0] as IncomingMessage, args[1] as ServerResponse, NOT_FOUND);
-    }
-    return wasHeard;
+    if (wasHeard || !isAttached || event !== "request") return wasHeard;
+    writeResponse(args[0] as IncomingMessage, args[1] as ServerResponse, NOT_FOUND);
+    return true;
   };
   server.emit = intercept as typeof server.emit;
   server.on("upgrade", onForeignUpgrade);
 
   return {
     detach() {
+      // Somebody may have wrapped the event since: then it stays, and lets everything through.
+      isAttached = false;
       server.removeListener("upgrade", onForeignUpgrade);
       if (server.emit === intercept) server.emit = emit;
     },
   };
+}
+
+function isRequestEvent(event: string | symbol): boolean {
+  return event === "request" || event === "upgrade" || event === "checkContinue" || event === "checkExpectation";
 }
 
 function ignore(): void {
@@ -124,7 +133,7 @@ function writeResponse(request: IncomingMessage, response: ServerResponse, { sta
 
 /** An HTTP answer on a socket that has left the HTTP parser. */
 function writeRaw(socket: Duplex, { status, headers, body }: HttpReply): void {
-  if (socket.destroyed) return;
+  if (socket.destroyed || socket.writableEnded) return;
   const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`, "connection: close"];
   for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
   lines.push(`content-length: ${Buffer.byteLength(body)}`, "", body);

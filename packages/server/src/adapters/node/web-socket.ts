@@ -134,9 +134,15 @@ function asBuffer(bytes: Uint8Array): Buffer {
  * delivers it. TLS sockets have no reset of their own, the connection beneath them does.
  */
 export function resetConnection(socket: NetSocket): void {
-  const beneath = (socket as NetSocket & { readonly _parent?: NetSocket | null })._parent;
+  const beneath = (socket as NetSocket & { readonly _parent?: NetSocket | null })._parent ?? socket;
+  if (beneath.writableEnded && !beneath.writableFinished && beneath.writableLength === 0) {
+    // Half-way through its shutdown a socket refuses the reset with EINVAL, and Node then leaks the descriptor
+    // and spins on it. Everything is in the kernel already, so the shutdown is over in a moment.
+    beneath.once("finish", () => resetConnection(socket));
+    return;
+  }
   try {
-    (beneath ?? socket).resetAndDestroy();
+    beneath.resetAndDestroy();
   } catch {
     // Not a TCP socket (a pipe, a test's stream).
   }

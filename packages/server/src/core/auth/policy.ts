@@ -27,6 +27,12 @@ export interface Requirement<P> {
 /** Who acts, as one unit that is replaced whole. */
 export interface Admission<P> extends PolicyContext<P> {}
 
+/** For callers without types: a rule that is none must not wait for its first call to be found. @throws TypeError */
+export function assertPolicy(where: string, policy: Policy<never, never>): void {
+  if (typeof policy?.check !== "function")
+    throw new TypeError(`${where}: a policy, as app.policy(…) and anyOf(…) make them`);
+}
+
 /** Why not, or undefined when allowed. */
 export type Verdict = HubwardError | undefined;
 
@@ -38,6 +44,7 @@ export function anyOf<P>(...policies: readonly Policy<P>[]): Policy<P>;
 export function anyOf<P, R>(...policies: readonly (Policy<P, R> | Policy<P>)[]): Policy<P, R>;
 export function anyOf<P, R>(...policies: readonly (Policy<P, R> | Policy<P>)[]): Policy<P, R> {
   if (policies.length === 0) throw new TypeError("anyOf: at least one policy");
+  for (const policy of policies) assertPolicy("anyOf", policy);
   const checks = policies.map((policy) => policy.check as Policy<P, R>["check"]);
   return Object.freeze({
     name: `anyOf(${policies.map((policy) => policy.name).join(", ")})`,

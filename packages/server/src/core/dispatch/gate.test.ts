@@ -18,7 +18,13 @@ import type { Staff } from "../../../test/connection-fixture.js";
 
 type Answer = Awaited<ReturnType<typeof pass<Staff>>>;
 
-function ask({ connection }: Peer, hub: Hub<Staff>, target = "Order", args: readonly unknown[] = [], failures: string[] = []) {
+function ask(
+  { connection }: Peer,
+  hub: Hub<Staff>,
+  target = "Order",
+  args: readonly unknown[] = [],
+  failures: string[] = [],
+) {
   return pass(connection, hub, target, args, (where) => void failures.push(where));
 }
 
@@ -152,35 +158,48 @@ describe("the gate", () => {
     ["is left", ({ socket }) => socket.end(), "normal"],
     ["expires by a timer", ({ connection }) => connection.apply({ type: "expiry-due" }), "token_expired"],
     ["expires unnoticed", (_, { clock }) => clock.block(60_000), "token_expired"],
-  ])("refuses when the connection %s while somebody thinks, whatever they answer and whoever it was", async (_, happen, expected) => {
-    for (const stage of ["hub", "method", "input", "resource"] as const) {
-      for (const answer of [true, false]) {
-        const asked = deferred<boolean>();
-        const slow = requirement(policy<unknown>("Slow", () => asked.promise));
-        const slowSchema = schemaOf(async (value) => ((await asked.promise) ? { value: String(value) } : { issues: [] }));
-        const hub = hubOf(
-          [
-            methodOf("Order", {
-              schemas: stage === "input" ? [slowSchema] : [textSchema()],
-              requirements: stage === "method" ? [slow] : [],
-              resourceRequirements: stage === "resource" ? [requirement(policy<unknown>("Slow", () => asked.promise), (id: string) => id)] : [],
-            }),
-          ],
-          { requirements: [stage === "hub" ? slow : allowAll] },
-        );
-        const fixture = createFixture();
-        const peer = fixture.connect({ livesMs: 60_000 });
-        const passage = ask(peer, hub, "Order", ["x"]);
-        happen(peer, fixture);
-        asked.resolve(answer);
-        const reason = reasonOf(await passage);
-        // A plain no may be told as it is where only time has passed.
-        const isLateNo = !answer && _ === "expires unnoticed";
-        if (isLateNo) expect(["forbidden", "bad_arguments"]).toContain(reason);
-        else expect([stage, answer, reason]).toEqual([stage, answer, expected]);
+  ])(
+    "refuses when the connection %s while somebody thinks, whatever they answer and whoever it was",
+    async (_, happen, expected) => {
+      for (const stage of ["hub", "method", "input", "resource"] as const) {
+        for (const answer of [true, false]) {
+          const asked = deferred<boolean>();
+          const slow = requirement(policy<unknown>("Slow", () => asked.promise));
+          const slowSchema = schemaOf(async (value) =>
+            (await asked.promise) ? { value: String(value) } : { issues: [] },
+          );
+          const hub = hubOf(
+            [
+              methodOf("Order", {
+                schemas: stage === "input" ? [slowSchema] : [textSchema()],
+                requirements: stage === "method" ? [slow] : [],
+                resourceRequirements:
+                  stage === "resource"
+                    ? [
+                        requirement(
+                          policy<unknown>("Slow", () => asked.promise),
+                          (id: string) => id,
+                        ),
+                      ]
+                    : [],
+              }),
+            ],
+            { requirements: [stage === "hub" ? slow : allowAll] },
+          );
+          const fixture = createFixture();
+          const peer = fixture.connect({ livesMs: 60_000 });
+          const passage = ask(peer, hub, "Order", ["x"]);
+          happen(peer, fixture);
+          asked.resolve(answer);
+          const reason = reasonOf(await passage);
+          // A plain no may be told as it is where only time has passed.
+          const isLateNo = !answer && _ === "expires unnoticed";
+          if (isLateNo) expect(["forbidden", "bad_arguments"]).toContain(reason);
+          else expect([stage, answer, reason]).toEqual([stage, answer, expected]);
+        }
       }
-    }
-  });
+    },
+  );
 
   it("throws a late verdict about an older principal away and judges from the start", async () => {
     const peer = createFixture().connect();
@@ -237,11 +256,25 @@ describe("the gate", () => {
     ["the right ones", [textSchema(), textSchema()], ["a", "b"], "in"],
     ["one of the wrong kind", [textSchema(), textSchema()], ["a", 1], "bad_arguments"],
     ["a schema's value of undefined", [value({ value: undefined })], ["a"], "in"],
-    ["a schema that throws", [schemaOf(() => { throw new Error("regex"); })], ["a"], "bad_arguments"],
+    [
+      "a schema that throws",
+      [
+        schemaOf(() => {
+          throw new Error("regex");
+        }),
+      ],
+      ["a"],
+      "bad_arguments",
+    ],
     ["a schema that rejects", [schemaOf(() => Promise.reject(new Error("down")))], ["a"], "bad_arguments"],
     ["a schema that answers later", [schemaOf(async () => ({ value: "late" }))], ["a"], "in"],
     ["a schema that refuses later", [schemaOf(async () => ({ issues: [{ message: "no" }] }))], ["a"], "bad_arguments"],
-    ["two that answer later, the second with a no", [schemaOf(async () => ({ value: "a" })), schemaOf(async () => ({ issues: [] }))], ["a", "b"], "bad_arguments"],
+    [
+      "two that answer later, the second with a no",
+      [schemaOf(async () => ({ value: "a" })), schemaOf(async () => ({ issues: [] }))],
+      ["a", "b"],
+      "bad_arguments",
+    ],
     ["a schema that answers nothing", [value(undefined)], ["a"], "bad_arguments"],
     ["a schema that answers null", [value(null)], ["a"], "bad_arguments"],
     ["a schema that answers null later", [value(Promise.resolve(null))], ["a"], "bad_arguments"],
@@ -268,7 +301,9 @@ describe("the gate", () => {
 
   it("says nothing of a schema's words or causes to the caller", async () => {
     const schema = schemaOf(() => Promise.reject(new Error("secret")));
-    const answer = await ask(createFixture().connect(), hubOf([methodOf("Order", { schemas: [schema] })]), "Order", ["x"]);
+    const answer = await ask(createFixture().connect(), hubOf([methodOf("Order", { schemas: [schema] })]), "Order", [
+      "x",
+    ]);
     expect(answer).toMatchObject({ message: "bad_arguments;action=fix-request" });
     expect((answer as HubwardError).cause).toBeInstanceOf(Error);
   });

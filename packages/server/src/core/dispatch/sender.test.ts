@@ -35,23 +35,76 @@ function heard(fixture: Fixture, people: People): string[] {
 describe("a sender", () => {
   it.each<[string, Partial<SenderScope>, (sender: ScopedSender<Staff, unknown>) => void, string[]]>([
     ["all of a tenant", { tenant: "general" }, (s) => s.toAll().emit("e"), ["caller", "sameHub", "otherHub"]],
-    ["all of a tenant and a hub", { tenant: "general", hub: "/hubs/ward" }, (s) => s.toAll().emit("e"), ["caller", "sameHub"]],
+    [
+      "all of a tenant and a hub",
+      { tenant: "general", hub: "/hubs/ward" },
+      (s) => s.toAll().emit("e"),
+      ["caller", "sameHub"],
+    ],
     ["all of no tenant, from an application that names none", {}, (s) => s.toAll().emit("e"), ["nowhere"]],
     ["a group of a tenant", { tenant: "annex" }, (s) => s.to(icu).emit("e"), ["annex"]],
     ["a group of no tenant", {}, (s) => s.to(icu).emit("e"), ["nowhere"]],
-    ["a person of a tenant", { tenant: "general" }, (s) => s.toPrincipal({ subject: "ann" }).emit("e"), ["caller", "otherHub"]],
-    ["a person by another issuer", { tenant: "general" }, (s) => s.toPrincipal({ subject: "ann", issuer: "x" }).emit("e"), []],
-    ["a connection of the tenant", { tenant: "general" }, (s) => s.toConnection("sameHub" as ConnectionId).emit("e"), ["sameHub"]],
-    ["a connection of another tenant", { tenant: "general" }, (s) => s.toConnection("annex" as ConnectionId).emit("e"), []],
-    ["a connection of another hub", { tenant: "general", hub: "/hubs/ward" }, (s) => s.toConnection("otherHub" as ConnectionId).emit("e"), []],
-    ["all but one", { tenant: "general" }, (s) => s.toAll().except("caller" as ConnectionId).emit("e"), ["sameHub", "otherHub"]],
+    [
+      "a person of a tenant",
+      { tenant: "general" },
+      (s) => s.toPrincipal({ subject: "ann" }).emit("e"),
+      ["caller", "otherHub"],
+    ],
+    [
+      "a person by another issuer",
+      { tenant: "general" },
+      (s) => s.toPrincipal({ subject: "ann", issuer: "x" }).emit("e"),
+      [],
+    ],
+    [
+      "a connection of the tenant",
+      { tenant: "general" },
+      (s) => s.toConnection("sameHub" as ConnectionId).emit("e"),
+      ["sameHub"],
+    ],
+    [
+      "a connection of another tenant",
+      { tenant: "general" },
+      (s) => s.toConnection("annex" as ConnectionId).emit("e"),
+      [],
+    ],
+    [
+      "a connection of another hub",
+      { tenant: "general", hub: "/hubs/ward" },
+      (s) => s.toConnection("otherHub" as ConnectionId).emit("e"),
+      [],
+    ],
+    [
+      "all but one",
+      { tenant: "general" },
+      (s) =>
+        s
+          .toAll()
+          .except("caller" as ConnectionId)
+          .emit("e"),
+      ["sameHub", "otherHub"],
+    ],
     [
       "all but two, said in two steps",
       { tenant: "general" },
-      (s) => s.toAll().except("caller" as ConnectionId).except("otherHub" as ConnectionId).emit("e"),
+      (s) =>
+        s
+          .toAll()
+          .except("caller" as ConnectionId)
+          .except("otherHub" as ConnectionId)
+          .emit("e"),
       ["sameHub"],
     ],
-    ["a group but one", { tenant: "general" }, (s) => s.to(icu).except("caller" as ConnectionId).emit("e"), ["sameHub", "otherHub"]],
+    [
+      "a group but one",
+      { tenant: "general" },
+      (s) =>
+        s
+          .to(icu)
+          .except("caller" as ConnectionId)
+          .emit("e"),
+      ["sameHub", "otherHub"],
+    ],
   ])("reaches %s", async (_, scope, send, expected) => {
     const fixture = createFixture();
     const people = await populate(fixture);
@@ -108,7 +161,11 @@ describe("a call", () => {
     ["a group", (call) => call.to(icu).emit("e"), ["caller", "sameHub"]],
     ["a person by the caller's own issuer", (call) => call.toPrincipal({ subject: "ann" }).emit("e"), ["caller"]],
     ["a connection", (call) => call.toConnection("sameHub" as ConnectionId).emit("e"), ["sameHub"]],
-    ["a connection of another tenant, which is nobody", (call) => call.toConnection("annex" as ConnectionId).emit("e"), []],
+    [
+      "a connection of another tenant, which is nobody",
+      (call) => call.toConnection("annex" as ConnectionId).emit("e"),
+      [],
+    ],
   ])("speaks to %s of its own tenant and hub", async (_, send, expected) => {
     const fixture = createFixture();
     const people = await populate(fixture);

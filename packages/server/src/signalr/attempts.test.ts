@@ -1,0 +1,74 @@
+import { createFakeClock } from "@hubward/testing";
+import { describe, expect, it } from "vitest";
+import { admissionOf, type Staff } from "../../test/connection-fixture.js";
+import type { ConnectionId } from "../core/ids.js";
+import { createAttempts, type AttemptOptions } from "./attempts.js";
+
+const HUB = "/hubs/ward";
+
+function createFixture(options: AttemptOptions = {}) {
+  const clock = createFakeClock();
+  const attempts = createAttempts<Staff>(clock, options);
+  const add = (connectionToken: string, hub = HUB): boolean =>
+    attempts.add({
+      connectionToken,
+      connectionId: `id of ${connectionToken}` as ConnectionId,
+      hub,
+      holder: { kind: "admitted", admission: admissionOf() },
+      ticket: undefined,
+    });
+  const find = (connectionToken: string, hub = HUB) => attempts.find(connectionToken, hub);
+  return { clock, attempts, add, find };
+}
+
+describe("connect attempts", () => {
+  it("are found by token and hub, by nothing else", () => {
+    const { add, find } = createFixture();
+    add("a");
+    expect(find("a")).toMatchObject({ connectionToken: "a", connectionId: "id of a", isAttached: false });
+    for (const token of ["A", "id of a", "", "__proto__", "constructor"]) expect(find(token)).toBeUndefined();
+    expect(find("a", "/hubs/other")).toBeUndefined();
+  });
+
+  it("are claimed by one transport", () => {
+    const { add, attempts, find } = createFixture();
+    add("a");
+    const attempt = find("a");
+    if (attempt === undefined) throw new RangeError("not found");
+    expect([attempts.attach({ ...attempt }), attempts.attach(attempt), attempts.attach(attempt)]).toEqual([
+      false,
+      true,
+      false,
+    ]);
+    expect(find("a")).toMatchObject({ isAttached: true });
+    attempts.end("a");
+    expect([find("a"), attempts.attach(attempt), attempts.size]).toEqual([undefined, false, 0]);
+  });
+
+  it("wait for a transport for 30 s, and keep it for as long as it lasts", () => {
+    const { clock, add, attempts, find } = createFixture();
+    add("taken");
+    add("late");
+    const taken = find("taken");
+    const late = find("late");
+    if (taken === undefined || late === undefined) throw new RangeError("not found");
+    attempts.attach(taken);
+    clock.advance(29_999);
+    expect(find("late")).toBe(late);
+    clock.advance(1);
+    expect([find("late"), attempts.attach(late)]).toEqual([undefined, false]);
+    clock.advance(86_400_000);
+    expect(find("taken")).toBe(taken);
+  });
+
+  it("are limited while they wait; claimed ones and late ones make room", () => {
+    const { clock, add, attempts, find } = createFixture({ maxWaiting: 2, attachMs: 1_000 });
+    expect([add("a"), add("b"), add("c")]).toEqual([true, true, false]);
+    const a = find("a");
+    if (a === undefined) throw new RangeError("not found");
+    attempts.attach(a);
+    expect([add("c"), add("d"), attempts.waiting, attempts.size]).toEqual([true, false, 2, 3]);
+    clock.advance(1_000);
+    expect([add("d"), attempts.waiting, attempts.size]).toEqual([true, 1, 2]);
+  });
+});
