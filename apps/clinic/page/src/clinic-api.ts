@@ -6,7 +6,7 @@ import type { Session } from "./session.js";
 
 export interface DemoPerson {
   readonly username: string;
-  readonly role: string;
+  readonly roles: readonly string[];
   readonly department: string;
   readonly tenant: string;
 }
@@ -62,11 +62,10 @@ function parseDemoPeople(value: unknown): DemoPeople {
     if (typeof entry !== "object" || entry === null) return [];
     const fields = entry as Readonly<Record<string, unknown>>;
     const text = (name: string): string => (typeof fields[name] === "string" ? fields[name] : "");
-    return text("username") === "" ? [] : [person(text)];
+    const roles: readonly unknown[] = Array.isArray(fields["roles"]) ? fields["roles"] : [];
+    if (text("username") === "") return [];
+    const known = roles.filter((role) => typeof role === "string");
+    return [{ username: text("username"), roles: known, department: text("department"), tenant: text("tenant") }];
   });
   return { people, demoPasswords: "demoPasswords" in value && value.demoPasswords === true };
-}
-
-function person(text: (name: string) => string): DemoPerson {
-  return { username: text("username"), role: text("role"), department: text("department"), tenant: text("tenant") };
 }

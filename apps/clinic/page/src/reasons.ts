@@ -67,6 +67,7 @@ const conditionOfAction: Readonly<Record<string, Condition>> = {
 /** Names that travel without an action. Any other lone word at the start of a text is only a word. */
 const namesWithoutAction = new Set([
   "forbidden",
+  "invalid_credentials",
   "account_disabled",
   "tenant_suspended",
   "superseded",

@@ -21,6 +21,9 @@ export interface HttpAuthentication<P> {
   /** Who asks, if the policy allows it. @throws HubwardError as `authenticate`, and forbidden */
   authorize(request: RequestWithHeaders, policy: Policy<P>): Promise<Admission<P>>;
   authorize<R>(request: RequestWithHeaders, policy: Policy<P, R>, resource: NoInfer<R>): Promise<Admission<P>>;
+  /** Asks one more policy about who was let in already. @throws HubwardError forbidden | auth_unavailable */
+  require(admission: Admission<P>, policy: Policy<P>): Promise<void>;
+  require<R>(admission: Admission<P>, policy: Policy<P, R>, resource: NoInfer<R>): Promise<void>;
 }
 
 /** One b64token (RFC 6750 2.1); the scheme's case is free. */
@@ -42,14 +45,19 @@ export function createHttpAuthentication<P>(admitter: Admitter<P>): HttpAuthenti
     return admitter.identify(authentication);
   }
 
+  function requireOf(admission: Admission<P>, policy: Policy<P, never>, resource?: unknown): Promise<void> {
+    const requirement: Requirement<P> = { policy, resource: () => resource };
+    return admitter.authorize(admission, [requirement], []);
+  }
+
   return {
     authenticate,
-    async authorize(request: RequestWithHeaders, policy: Policy<P, never>, ...resource: readonly unknown[]) {
+    async authorize(request: RequestWithHeaders, policy: Policy<P, never>, resource?: unknown) {
       const admission = await authenticate(request);
-      const requirement: Requirement<P> = { policy, resource: () => resource[0] };
-      await admitter.authorize(admission, [requirement], []);
+      await requireOf(admission, policy, resource);
       return admission;
     },
+    require: requireOf,
   };
 }
 

@@ -8,7 +8,7 @@ import { buildMethod, methodParts, type GuardedMethod, type Method, type Unguard
 
 /** A hub's methods by name; a name that begins with `hubward.` does not compile. */
 export type ValidMethods<Methods> = {
-  [Name in keyof Methods]: Name extends `hubward.${string}` ? never : Method<never, unknown>;
+  [Name in keyof Methods]: Name extends `hubward.${string}` ? never : Method;
 };
 
 /** A mounted hub: speaks to its own connections, and carries the types a client is typed from. */

@@ -47,6 +47,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
   const hubs = new Map<string, CoreHub<P>>();
   const patterns = new Set<string>();
   let drained: (() => void) | undefined;
+  let closed: Promise<void> | undefined;
   let isDraining = false;
 
   const dispatch = createDispatcher<P>({
@@ -126,6 +127,16 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     },
   });
 
+  async function drain(): Promise<void> {
+    isDraining = true;
+    if (heartbeat.size === 0) return;
+    await new Promise<void>((resolve) => {
+      drained = resolve;
+      for (const connection of Array.from(heartbeat.connections())) connection.apply({ type: "drained" });
+      if (heartbeat.size === 0) resolve();
+    });
+  }
+
   const sender = new ScopedSender<P, unknown>(fanout, { tenant: undefined, hub: undefined, issuer });
 
   return {
@@ -159,14 +170,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     get connectionCount() {
       return registry.size;
     },
-    async close() {
-      isDraining = true;
-      if (heartbeat.size === 0) return;
-      await new Promise<void>((resolve) => {
-        drained = resolve;
-        for (const connection of Array.from(heartbeat.connections())) connection.apply({ type: "drained" });
-        if (heartbeat.size === 0) resolve();
-      });
-    },
+    // Called again (a second signal), it answers with the same end.
+    close: () => (closed ??= drain()),
   } as App<P>;
 }

@@ -35,6 +35,6 @@ export type { ConnectionId } from "../core/ids.js";
 export { HubError, HubwardError } from "../core/errors.js";
 export { refusalReply } from "../core/admission/refusal-reply.js";
 export type { HttpReply } from "../core/http.js";
-export type { Telemetry, TelemetryEvent, TelemetryLevel } from "../core/telemetry.js";
+export type { PrincipalFields, Telemetry, TelemetryEvent, TelemetryLevel } from "../core/telemetry.js";
 export { telemetryLevels } from "../core/telemetry.js";
 export { jsonLines } from "../platform/json-lines.js";

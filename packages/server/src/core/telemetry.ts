@@ -44,7 +44,7 @@ export type TelemetryEvent =
       readonly subject: string;
       readonly ageMs: number;
     }
-  /** A call refused by the gate. */
+  /** A call refused by the gate, or one whose method was refused what it tried. */
   | {
       readonly event: "call.refused";
       readonly connectionId: ConnectionId;

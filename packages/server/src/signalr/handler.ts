@@ -155,22 +155,25 @@ export class SignalRHandler<P> implements ProtocolHandler {
   }
 
   #report(outcome: Outcome): void {
+    if (outcome.kind === "refused") return this.#reportRefusal(outcome.error, outcome.method);
+    if (outcome.kind !== "failed" || outcome.error instanceof HubError) return;
+    // The method was let in, but something it tried was not: a join, a send, a check of its own.
+    if (outcome.error instanceof HubwardError) return this.#reportRefusal(outcome.error, outcome.method);
+    const { hub, telemetry } = this.#setup;
+    telemetry({ ...this.#failure(`${hub.path} ${outcome.method}`), error: outcome.error });
+  }
+
+  #reportRefusal(error: HubwardError, method: string | undefined): void {
     const { connection, hub, telemetry } = this.#setup;
-    if (outcome.kind === "refused") {
-      const { error, method } = outcome;
-      telemetry({
-        event: "call.refused",
-        connectionId: connection.id,
-        hub: hub.path,
-        method,
-        reason: error.reason,
-        policy: error instanceof PolicyRefusal ? error.policy : undefined,
-        subject: connection.authentication.subject,
-      });
-    } else if (outcome.kind === "failed" && !(outcome.error instanceof HubError)) {
-      if (outcome.error instanceof HubwardError) return;
-      telemetry({ ...this.#failure(`${hub.path} ${outcome.method}`), error: outcome.error });
-    }
+    telemetry({
+      event: "call.refused",
+      connectionId: connection.id,
+      hub: hub.path,
+      method,
+      reason: error.reason,
+      policy: error instanceof PolicyRefusal ? error.policy : undefined,
+      subject: connection.authentication.subject,
+    });
   }
 
   #failure(where: string): { event: "application.failed"; where: string; connectionId: Connection<P>["id"] } {

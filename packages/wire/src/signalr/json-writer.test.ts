@@ -59,6 +59,7 @@ describe("values without a JSON form", () => {
     let deep: unknown = 1;
     for (let depth = 0; depth < 20_000; depth++) deep = [deep];
     for (const value of [1n, circle, deep, [Uint8Array.of(1), 1n]]) expect(() => writeJson(value)).toThrow(TypeError);
+    expect(() => writeJson(circle)).toThrow(/circular/); // said by JSON.stringify, not by an exhausted stack
   });
 
   test("what a toJSON throws passes through", () => {

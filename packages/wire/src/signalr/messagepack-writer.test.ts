@@ -87,24 +87,26 @@ function numbersAsText(_key: string, value: unknown): unknown {
   return typeof value === "number" || typeof value === "bigint" ? String(value) : value;
 }
 
-test("a value is whole wherever in it the buffer grows", () => {
-  const large = "x".repeat(70_000); // after it the next message starts with a small buffer again
-  for (let padding = 2000; padding < 2060; padding++) {
-    const value = [
-      "x".repeat(padding),
-      1,
-      300,
-      70_000,
-      2 ** 40,
-      -5,
-      1.5,
-      7n,
-      "é",
-      { key: "text" },
-      Uint8Array.of(1, 2),
-    ];
+test.each<[string, unknown]>([
+  ["8 bits", 200],
+  ["16 bits", 300],
+  ["32 bits", 70_000],
+  ["64 bits", 7n],
+  ["a float", 1.5],
+  ["ASCII", "text"],
+  ["text beyond ASCII", "é".repeat(20)],
+  ["long text", "x".repeat(200)],
+  ["a list", Array<number>(20).fill(1)],
+  ["a member", { key: null }],
+  ["bytes", Uint8Array.of(1, 2, 3)],
+  ["a time", new Date(1)],
+])("a value is whole where the buffer grows in it (%s)", (_name, value) => {
+  const large = new Uint8Array(70_000); // after it the next message starts with a small buffer again
+  for (let size = 1980; size < 2050; size++) {
+    // Binary makes room for exactly its length, so the value behind it meets the end at every offset.
+    const padding = new Uint8Array(size);
     expect(write(large)).toHaveLength(70_005);
-    expect(readBack(value)).toEqual([...value.slice(0, 4), BigInt(2 ** 40), ...value.slice(5)]);
+    expect(readBack([padding, value])).toEqual([padding, value]);
   }
 });
 

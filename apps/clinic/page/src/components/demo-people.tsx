@@ -29,6 +29,8 @@ export function DemoPeopleChips({ onPick }: { readonly onPick: (person: DemoPers
   );
 }
 
-function describePerson({ role, department, tenant }: DemoPerson): string {
-  return [role === "" ? "no role" : role, department.toUpperCase(), tenant].filter((part) => part !== "").join(" · ");
+function describePerson({ roles, department, tenant }: DemoPerson): string {
+  return [roles.length === 0 ? "no role" : roles.join(", "), department.toUpperCase(), tenant]
+    .filter((part) => part !== "")
+    .join(" · ");
 }

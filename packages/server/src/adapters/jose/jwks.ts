@@ -7,7 +7,8 @@ import { isKeyId, VerificationKey } from "./verification-key.js";
 
 /** A key set as it was parsed from JSON. */
 export interface JsonWebKeySet {
-  readonly keys: readonly Jwk[];
+  /** Each key's other members depend on its kind, and are read with care. */
+  readonly keys: readonly { readonly kty: string }[];
 }
 
 const knownKeyTypes: ReadonlySet<unknown> = new Set(["RSA", "EC", "OKP", "oct"]);

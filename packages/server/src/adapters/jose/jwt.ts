@@ -47,6 +47,7 @@ export function jwt(options: JwtOptions): JwtAuthenticator {
   const cache = createVerifiedTokenCache({ maxTokens, now, holds: (key) => keys.holds(key) });
   const verify = (token: string): Promise<VerifiedToken> => verifyToken(token, rules);
   return {
+    issuer: options.issuer,
     authenticate({ token }) {
       if (token.length > maxTokenBytes) return Promise.reject(refuseToken("the token is too long"));
       return cache.resolve(token.reveal(), verify);

@@ -1,0 +1,57 @@
+/**
+ * Who works here: the one source of roles and departments. Tokens say who somebody is; what that person may do is
+ * looked up here, at every connect, so a token cannot keep a role its holder has lost.
+ */
+
+import type { Passwords } from "./passwords.js";
+import type { WardId } from "./patients.js";
+
+export type Role = "doctor" | "nurse" | "admin";
+
+export interface Person {
+  /** Signs in with it; `sub` of the tokens. Unique over all tenants. */
+  readonly username: string;
+  readonly tenant: string;
+  readonly roles: readonly Role[];
+  readonly department: WardId | null;
+}
+
+export const demoPeople: readonly Person[] = [
+  { username: "doctor-icu", tenant: "general", roles: ["doctor"], department: "icu" },
+  { username: "doctor-er", tenant: "general", roles: ["doctor"], department: "er" },
+  { username: "nurse-icu", tenant: "general", roles: ["nurse"], department: "icu" },
+  { username: "nurse-er", tenant: "general", roles: ["nurse"], department: "er" },
+  { username: "admin", tenant: "general", roles: ["admin"], department: null },
+  { username: "visitor", tenant: "general", roles: [], department: null },
+  { username: "doctor-annex", tenant: "annex", roles: ["doctor"], department: "icu" },
+];
+
+export interface Directory {
+  /** A person of that tenant, or undefined. */
+  find(tenant: string | undefined, subject: string): Person | undefined;
+  /** The person with that name and password. Takes equally long for a wrong password and for an unknown name. */
+  signIn(username: string, password: string): Promise<Person | undefined>;
+}
+
+export interface Account {
+  readonly person: Person;
+  readonly password: string;
+}
+
+export async function createDirectory(accounts: readonly Account[], passwords: Passwords): Promise<Directory> {
+  const entries = await Promise.all(
+    accounts.map(async ({ person, password }) => ({ person, hash: await passwords.hash(password) })),
+  );
+  const byName = new Map(entries.map((entry) => [entry.person.username, entry]));
+  if (byName.size !== entries.length) throw new TypeError("directory: a name twice");
+  return {
+    find(tenant, subject) {
+      const person = byName.get(subject)?.person;
+      return person?.tenant === tenant ? person : undefined;
+    },
+    async signIn(username, password) {
+      const entry = byName.get(username);
+      return (await passwords.verify(password, entry?.hash)) ? entry?.person : undefined;
+    },
+  };
+}

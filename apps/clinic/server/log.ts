@@ -1,0 +1,102 @@
+/**
+ * What the demo says while it runs: one JSON object a line, each field named here. Whole objects are never handed to
+ * the logger, so a token or a claim has no way in.
+ */
+
+import { telemetryLevels, type Telemetry, type TelemetryEvent } from "@hubward/server";
+import type { SessionEnded } from "@hubward/sessions";
+import { pino, type DestinationStream } from "pino";
+
+export interface ClinicLog {
+  readonly telemetry: Telemetry;
+  signedIn(who: { readonly subject: string; readonly tenant: string; readonly remoteAddress: string }): void;
+  /** `subject` only where there is such a person: what else was typed as a name could be a password. */
+  signInRefused(about: {
+    readonly reason: "invalid_credentials" | "rate_limited";
+    readonly subject: string | undefined;
+    readonly remoteAddress: string;
+  }): void;
+  sessionEnded(ended: SessionEnded): void;
+  /** Something of ours failed; `where` is a constant. */
+  failed(where: string, error: unknown): void;
+}
+
+const levels = { info: "info", warning: "warn", error: "error" } as const;
+
+export function createLog(destination: DestinationStream): ClinicLog {
+  const logger = pino(
+    {
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
+
+  function failed(where: string, error: unknown): void {
+    logger.error({ event: "application.failed", where, error: describeError(error) }, "something failed");
+  }
+
+  return {
+    telemetry(event) {
+      const { fields, message } = describeEvent(event);
+      logger[levels[telemetryLevels[event.event]]]({ event: event.event, ...fields }, message);
+    },
+    signedIn({ subject, tenant, remoteAddress }) {
+      logger.info({ event: "session.started", subject, tenant, remoteAddress }, "signed in");
+    },
+    signInRefused({ reason, subject, remoteAddress }) {
+      logger.warn({ event: "session.refused", reason, subject, remoteAddress }, "refused a sign-in");
+    },
+    sessionEnded({ sessionId, subject, tenant, why }) {
+      logger.info({ event: "session.ended", sessionId, subject, tenant, why }, "a session ended");
+    },
+    failed,
+  };
+}
+
+function describeEvent(event: TelemetryEvent): { fields: Record<string, unknown>; message: string } {
+  switch (event.event) {
+    case "connection.opened": {
+      const { connectionId, hub, protocol, principal, remoteAddress } = event;
+      return {
+        fields: { connectionId, hub, protocol, ...principalFields(principal), remoteAddress },
+        message: "connected",
+      };
+    }
+    case "connection.refused": {
+      const { connectionId, hub, reason, principal, remoteAddress, hint } = event;
+      const fields = { connectionId, hub, reason, ...principalFields(principal), remoteAddress, hint };
+      return { fields, message: "refused a connection" };
+    }
+    case "connection.closed": {
+      const { connectionId, hub, reason, subject, ageMs } = event;
+      return {
+        fields: { connectionId, hub, reason, subject, ageMs: Math.round(ageMs) },
+        message: "a connection ended",
+      };
+    }
+    case "call.refused": {
+      const { connectionId, hub, method, reason, policy, subject } = event;
+      return { fields: { connectionId, hub, method, reason, policy, subject }, message: "refused a call" };
+    }
+    case "application.failed": {
+      const { where, connectionId, error } = event;
+      return { fields: { where, connectionId, error: describeError(error) }, message: "something failed" };
+    }
+  }
+}
+
+type PrincipalOf<T> = T extends { readonly principal: infer P } ? P : never;
+
+function principalFields(principal: PrincipalOf<TelemetryEvent>): Record<string, unknown> {
+  if (principal === undefined) return {};
+  const { tenant, subject, roles, sessionId } = principal;
+  return { tenant, subject, roles, sessionId };
+}
+
+/** Never an error's other members (libraries hang payloads on them), nor a thrown value that is no error. */
+function describeError(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { message: `a thrown ${typeof error}` };
+  return { name: error.name, message: error.message, stack: error.stack };
+}

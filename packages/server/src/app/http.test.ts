@@ -1,0 +1,96 @@
+import { describe, expect, it } from "vitest";
+import { createApp } from "../../test/app-fixture.js";
+import { refusalReply, type HubwardError } from "./index.js";
+import { readBearer } from "./http.js";
+
+async function refusal(asked: Promise<unknown>): Promise<HubwardError> {
+  return asked.then(
+    () => expect.unreachable("it was allowed"),
+    (error: unknown) => error as HubwardError,
+  );
+}
+
+const by = (authorization?: string) => ({ headers: authorization === undefined ? {} : { authorization } });
+
+describe("who asks over HTTP", () => {
+  it("is known by the same token, as the same principal", async () => {
+    const { app, tokenOf } = createApp();
+    const token = tokenOf({ subject: "ann", roles: ["doctor"], department: "icu" });
+    for (const request of [by(`Bearer ${token}`), { headers: new Headers({ authorization: `bearer ${token}` }) }]) {
+      const { principal, authentication } = await app.http.authenticate(request);
+      expect([principal.subject, principal.department, principal.hasRole("doctor")]).toEqual(["ann", "icu", true]);
+      expect(authentication.subject).toBe("ann");
+    }
+  });
+
+  it.each<[string, string | undefined]>([
+    ["nothing", undefined],
+    ["an empty header", ""],
+    ["another scheme", "Basic YTpi"],
+    ["a scheme without a token", "Bearer"],
+    ["a scheme and spaces", "Bearer   "],
+    ["two tokens", "Bearer a b"],
+    ["a token beside another", "Bearer a, Bearer b"],
+    ["a token with a line feed", "Bearer a\nb"],
+    ["a quoted token", 'Bearer "a"'],
+  ])("is nobody by %s: a bare challenge", async (_, authorization) => {
+    const { app } = createApp();
+    const error = await refusal(app.http.authenticate(by(authorization)));
+    expect(refusalReply(error)).toMatchObject({ status: 401, headers: { "www-authenticate": "Bearer" }, body: "" });
+  });
+
+  it("is nobody by a ticket, which is a credential for its hub alone", async () => {
+    const { app, tokenOf, negotiate } = createApp();
+    app
+      .hub("/hubs/ward")
+      .allow(app.policy("All", () => true))
+      .methods(() => ({}));
+    const { accessToken } = JSON.parse((await negotiate(tokenOf({}))).body) as { accessToken: string };
+    expect(accessToken).toMatch(/^hwt_/);
+    expect((await refusal(app.http.authenticate(by(`Bearer ${accessToken}`)))).reason).toBe("invalid_token");
+  });
+
+  it.each([
+    ["an unknown token", { token: "eyJ-unknown" }, "invalid_token"],
+    ["an expired one", { livesMs: 0 }, "token_expired"],
+  ])("is refused by %s", async (_, how, reason) => {
+    const { app, tokenOf } = createApp();
+    const token = "token" in how ? how.token : tokenOf(how);
+    expect((await refusal(app.http.authenticate(by(`Bearer ${token}`)))).reason).toBe(reason);
+  });
+
+  it("is asked the same policies, with their resource", async () => {
+    const { app, tokenOf } = createApp();
+    const ownWard = app.policy("OwnWard", ({ principal }, ward: string) => principal.department === ward);
+    const request = by(`Bearer ${tokenOf({ department: "icu" })}`);
+    await expect(app.http.authorize(request, ownWard, "icu")).resolves.toMatchObject({
+      principal: { department: "icu" },
+    });
+    expect((await refusal(app.http.authorize(request, ownWard, "er"))).reason).toBe("forbidden");
+    const broken = app.policy("Broken", () => Promise.reject(new Error("down")));
+    expect((await refusal(app.http.authorize(request, broken))).reason).toBe("auth_unavailable");
+  });
+
+  it("is authenticated before any policy is asked", async () => {
+    const { app } = createApp();
+    let asked = 0;
+    const policy = app.policy("Counting", () => (asked++, true));
+    await refusal(app.http.authorize(by("Bearer eyJ-unknown"), policy));
+    expect(asked).toBe(0);
+  });
+});
+
+describe("a bearer in a header", () => {
+  it.each([
+    ["Bearer abc", "abc"],
+    ["bearer   abc  ", "abc"],
+    ["BEARER a.b-c_d~e+f/g==", "a.b-c_d~e+f/g=="],
+    ["Bearer a=b", undefined],
+    ["Bearerabc", undefined],
+    [" Bearer abc", undefined],
+    [undefined, undefined],
+    [null, undefined],
+  ])("%j: %s", (header, expected) => {
+    expect(readBearer(header)?.reveal()).toBe(expected);
+  });
+});

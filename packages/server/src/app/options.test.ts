@@ -1,0 +1,55 @@
+import { describe, expect, it } from "vitest";
+import type { HubwardOptions } from "./index.js";
+import { hubwardDefaults, resolveOptions } from "./options.js";
+
+const required: HubwardOptions = {
+  authenticator: { authenticate: () => Promise.reject(new Error("nobody")) },
+  principal: () => null,
+};
+
+describe("an application's options", () => {
+  it("default to ASP.NET Core's own where it has one, to no page and to no JWT in the query", () => {
+    const resolved = resolveOptions(required);
+    expect(resolved).toMatchObject({
+      allowedOrigins: new Set(),
+      allowQueryToken: false,
+      outbox: { maxBytes: 1_048_576, maxLagMs: 30_000 },
+      times: { handshakeTimeoutMs: 15_000, clientTimeoutMs: 30_000, keepAliveMs: 15_000 },
+      maxMessageBytes: 32_768,
+      maxParallelInvocations: 1,
+      maxGroupsPerConnection: 100,
+    });
+  });
+
+  it("take what is set, fill in what is undefined, and leave the caller's object alone", () => {
+    const options = Object.freeze({
+      ...required,
+      keepAliveMs: 1_000,
+      clientTimeoutMs: undefined,
+      allowedOrigins: ["https://a.example"],
+    });
+    const resolved = resolveOptions(options);
+    expect(resolved.times).toEqual({ handshakeTimeoutMs: 15_000, clientTimeoutMs: 30_000, keepAliveMs: 1_000 });
+    expect(resolved.allowedOrigins).toEqual(new Set(["https://a.example"]));
+  });
+
+  it.each(
+    Object.keys(hubwardDefaults).flatMap((name) =>
+      [0, -1, 1.5, Number.NaN, Infinity, "5"].map((value) => [name, value] as const),
+    ),
+  )("refuse %s: %s, and name it", (name, value) => {
+    expect(() => resolveOptions({ ...required, [name]: value })).toThrow(RangeError);
+    expect(() => resolveOptions({ ...required, [name]: value })).toThrow(name);
+  });
+
+  it.each([
+    [{ allowedOrigins: ["*"] }, RangeError],
+    [{ outbox: { maxBytes: 1 } }, RangeError],
+    [{ authenticator: undefined }, TypeError],
+    [{ authenticator: {} }, TypeError],
+    [{ principal: undefined }, TypeError],
+    [{ principal: { roles: [] } }, TypeError],
+  ])("refuse %o", (wrong, kind) => {
+    expect(() => resolveOptions({ ...required, ...wrong } as HubwardOptions)).toThrow(kind);
+  });
+});

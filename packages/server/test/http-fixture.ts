@@ -1,0 +1,38 @@
+/** HTTP requests as an adapter would hand them to the core. */
+
+import type { HttpRequest } from "../src/core/http.js";
+import { Secret } from "../src/core/auth/secret.js";
+
+export interface TestRequest {
+  readonly method?: string;
+  readonly path?: string;
+  /** As in a URL: `negotiateVersion=1`. Names are lower-cased, as adapters do. */
+  readonly query?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Bearers in the Authorization header. */
+  readonly bearers?: readonly string[];
+  /** Bearers in the query. */
+  readonly queryBearers?: readonly string[];
+}
+
+export function requestOf({
+  method = "POST",
+  path = "/hubs/ward/negotiate",
+  query = "",
+  headers = {},
+  bearers = [],
+  queryBearers = [],
+}: TestRequest = {}): HttpRequest {
+  const pairs = [...new URLSearchParams(query)].map(([name, value]) => [name.toLowerCase(), value] as const);
+  return {
+    method,
+    path,
+    query: new Map(pairs.reverse()),
+    header: (name) => headers[name],
+    bearers: [
+      ...bearers.map((token) => ({ kind: "bearer", token: new Secret(token), source: "header" }) as const),
+      ...queryBearers.map((token) => ({ kind: "bearer", token: new Secret(token), source: "query" }) as const),
+    ],
+    remoteAddress: "192.0.2.7",
+  };
+}
