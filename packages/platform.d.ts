@@ -22,10 +22,3 @@ declare class AbortController {
   readonly signal: AbortSignal;
   abort(reason?: unknown): void;
 }
-/** Mentioned by the types of @msgpack/msgpack only. */
-type BufferSource = ArrayBufferView | ArrayBuffer;
-/** Mentioned by the types of @msgpack/msgpack only. */
-interface ReadableStream<R = unknown> {
-  readonly locked: boolean;
-  getReader(): { read(): Promise<{ done: boolean; value?: R }> };
-}

@@ -20,7 +20,7 @@ export function writeJson(value: unknown): string {
   }
 }
 
-/** Below this depth, where only a circle may follow, the walk stops looking and the replacer decides. */
+/** At this depth the walk may be going in a circle: it stops, and the replacer decides. */
 const WALK_DEPTH = 32;
 
 /**
