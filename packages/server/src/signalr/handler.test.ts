@@ -314,7 +314,7 @@ describe("a SignalR connection", () => {
     expect(peer.said()).not.toContain("secret");
   });
 
-  it("reports refusals with who, what and why, and failures of the application, but not what it said on purpose", async () => {
+  it("reports refusals, also of what a method tried, and failures of the application, but not what it said on purpose", async () => {
     const boom = new Error("boom");
     const bench = createBench([
       methodOf("Shut", { requirements: [denyAll] }),
@@ -341,6 +341,7 @@ describe("a SignalR connection", () => {
         where: "result of formless",
         error: expect.any(TypeError) as unknown,
       },
+      { event: "call.refused", ...about, method: "Strict", reason: "forbidden", policy: undefined },
     ]);
   });
 });

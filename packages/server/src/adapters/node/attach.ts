@@ -8,7 +8,7 @@ import { WebSocketServer } from "ws";
 import type { Endpoint } from "../../core/endpoint.js";
 import type { HttpReply } from "../../core/http.js";
 import { pathOf, takeRequest } from "./request.js";
-import { NodeWebSocket } from "./web-socket.js";
+import { NodeWebSocket, WebSocketWithLastWords } from "./web-socket.js";
 
 export interface AttachOptions {
   /** Bytes of one WebSocket message, which may hold several hub messages. Default 131072. */
@@ -39,6 +39,7 @@ export function attach(
 ): Attachment {
   const { endpoint } = app;
   const webSockets = new WebSocketServer({
+    WebSocket: WebSocketWithLastWords,
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,

@@ -32,7 +32,10 @@ afterEach(async () => {
 });
 
 /** A server that accepts every upgrade, and its end of the first one. */
-async function serve(made: Server = createServer()): Promise<{ readonly port: number; readonly ends: Promise<Ends> }> {
+async function serve(
+  made: Server = createServer(),
+  onFailed: (socket: Socket) => void = () => undefined,
+): Promise<{ readonly port: number; readonly ends: Promise<Ends> }> {
   server = made;
   const heard = new Recorder<Heard>();
   const sockets = new Recorder<Socket>();
@@ -40,7 +43,11 @@ async function serve(made: Server = createServer()): Promise<{ readonly port: nu
     received: (data) => heard.push(`received ${Buffer.from(data).toString("latin1")}`),
     confirmed: () => heard.push("confirmed"),
     drained: () => heard.push("drained"),
-    failed: () => heard.push("failed"),
+    failed() {
+      heard.push("failed");
+      const [socket] = sockets.items;
+      if (socket !== undefined) onFailed(socket);
+    },
     closed: () => heard.push("closed"),
   };
   attach(made, {
@@ -225,7 +232,20 @@ describe("a peer", () => {
     await heard.first((what) => what === "failed");
     peer.end();
     await heard.first((what) => what === "closed");
-    expect(heard.items).toEqual(["failed", "closed"]);
+    expect(new Set(heard.items)).toEqual(new Set(["failed", "closed"]));
+    expect(heard.items.at(-1)).toBe("closed");
+  });
+
+  test("that breaks the rules hears the listener's last words before the transport's own code", async () => {
+    const { ends, port } = await serve(createServer(), (socket) =>
+      socket.close(textFrame("why"), 1002, "protocol_error"),
+    );
+    const peer = await openWebSocket({ port, path: "/" });
+    await ends;
+    peer.sendFrame({ opcode: opcodes.binary, payload: randomBytes(128 * 1024 + 1) });
+    expect(await peer.closeFrame()).toEqual({ code: 1009, reason: "protocol_error" });
+    expect(peer.frames.items.map(({ payload }) => payload.toString()).at(0)).toBe("why");
+    peer.end();
   });
 
   test("that vanishes is gone", async () => {

@@ -6,7 +6,7 @@
 
 import type { Socket as NetSocket } from "node:net";
 import { renderPing } from "@hubward/wire";
-import type { WebSocket } from "ws";
+import { WebSocket } from "ws";
 import type { Socket, SocketListener } from "../../core/connection/socket.js";
 
 /** After the closing handshake was begun, the peer has this long to answer. */
@@ -18,9 +18,25 @@ interface Carrier extends WebSocket {
   [port]: NodeWebSocket;
 }
 
+/**
+ * `ws` answers a frame that breaks the rules with a Close frame of its own, and tells of it afterwards. Here the
+ * listener is told before: a stock client comes back after every close code, only its hub's own last words in
+ * front of the Close frame stop it.
+ */
+export class WebSocketWithLastWords extends WebSocket {
+  override close(code?: number, reason?: string | Buffer): void {
+    // Nobody else gives a code and no reason.
+    const isBroken = code !== undefined && reason === undefined && this.readyState === OPEN;
+    if (isBroken) (this as Partial<Pick<Carrier, typeof port>>)[port]?.broken(code);
+    super.close(code, reason);
+  }
+}
+
 export class NodeWebSocket implements Socket {
   readonly #ws: WebSocket;
   readonly #net: NetSocket;
+  /** What the transport itself calls the rule that was broken. */
+  #brokenCode: number | undefined;
   #listener: SocketListener | undefined;
   #isBackedUp = false;
   #closeTimer: NodeJS.Timeout | undefined;
@@ -73,7 +89,7 @@ export class NodeWebSocket implements Socket {
       this.#net.cork();
       if (lastFrames.length > 0) this.#net.write(lastFrames);
       try {
-        this.#ws.close(code, reason);
+        this.#ws.close(this.#brokenCode ?? code, reason);
       } catch {
         // A code or reason that may not be sent would leave the socket open: it must end whatever happens.
         this.#net.uncork();
@@ -96,6 +112,11 @@ export class NodeWebSocket implements Socket {
 
   confirmed(): void {
     this.#listener?.confirmed();
+  }
+
+  broken(code: number): void {
+    this.#brokenCode = code;
+    this.failed();
   }
 
   failed(): void {

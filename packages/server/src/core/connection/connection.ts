@@ -68,12 +68,12 @@ export class Connection<P> implements SocketListener {
   readonly identity: IdentityKey;
   readonly remoteAddress: string | undefined;
   readonly outbox: Outbox;
-  readonly memberships: Set<GroupKey> = new Set();
   readonly #admission: Admission<P>;
   readonly #lifetime: Lifetime;
   readonly #socket: Socket;
   readonly #setup: Pick<ConnectionSetup<P>, "clock" | "times" | "observer">;
   readonly #openedAt: number;
+  #memberships: Set<GroupKey> | undefined;
   #handler: ProtocolHandler | undefined;
   #lifecycle: Lifecycle = initialLifecycle;
   /** What the lifecycle says, where every delivery can see it. */
@@ -129,6 +129,11 @@ export class Connection<P> implements SocketListener {
   /** Counts losses of standing: what began under another number must not take effect. */
   get standing(): number {
     return this.#standing;
+  }
+
+  /** The groups it is in; kept by `Groups`. */
+  get memberships(): Set<GroupKey> {
+    return (this.#memberships ??= new Set());
   }
 
   get lifetime(): Lifetime {

@@ -178,6 +178,17 @@ describe("an outbox", () => {
     expect(outbox.beat(clock.monotonic())).toBe(false);
   });
 
+  it("does not take later bytes for a sign of life: the oldest keeps its age", () => {
+    const { clock, outbox, settle } = createFixture({ maxLagMs: 30_000 });
+    const verdicts = Array.from({ length: 32 }, () => {
+      outbox.push(frame(1));
+      settle();
+      clock.advance(1_000);
+      return outbox.beat(clock.monotonic());
+    });
+    expect(verdicts.indexOf(false)).toBe(30);
+  });
+
   it("a peer that confirms in time never lags, however much it is sent", () => {
     const { clock, outbox, socket, settle } = createFixture({ maxLagMs: 1_000 });
     for (let round = 0; round < 50; round++) {

@@ -5,7 +5,8 @@ import type { Connection } from "./connection.js";
 
 export class Registry<P> {
   readonly #byId = new Map<ConnectionId, Connection<P>>();
-  readonly #byIdentity = new Map<IdentityKey, Set<Connection<P>>>();
+  /** Nearly everyone has one connection: only those with more have a set. */
+  readonly #byIdentity = new Map<IdentityKey, Connection<P> | Set<Connection<P>>>();
 
   get size(): number {
     return this.#byId.size;
@@ -13,17 +14,20 @@ export class Registry<P> {
 
   add(connection: Connection<P>): void {
     this.#byId.set(connection.id, connection);
-    const peers = this.#byIdentity.get(connection.identity);
-    if (peers === undefined) this.#byIdentity.set(connection.identity, new Set([connection]));
-    else peers.add(connection);
+    const known = this.#byIdentity.get(connection.identity);
+    if (known === undefined) this.#byIdentity.set(connection.identity, connection);
+    else if (known instanceof Set) known.add(connection);
+    else this.#byIdentity.set(connection.identity, new Set([known, connection]));
   }
 
   remove(connection: Connection<P>): void {
     if (this.#byId.get(connection.id) !== connection) return;
     this.#byId.delete(connection.id);
-    const peers = this.#byIdentity.get(connection.identity);
-    peers?.delete(connection);
-    if (peers?.size === 0) this.#byIdentity.delete(connection.identity);
+    const known = this.#byIdentity.get(connection.identity);
+    if (known instanceof Set) known.delete(connection);
+    if (known === connection || (known instanceof Set && known.size === 0)) {
+      this.#byIdentity.delete(connection.identity);
+    }
   }
 
   get(id: ConnectionId): Connection<P> | undefined {
@@ -35,6 +39,8 @@ export class Registry<P> {
   }
 
   of(identity: IdentityKey): Iterable<Connection<P>> {
-    return this.#byIdentity.get(identity) ?? [];
+    const known = this.#byIdentity.get(identity);
+    if (known === undefined) return [];
+    return known instanceof Set ? known : [known];
   }
 }
