@@ -1,0 +1,34 @@
+/** The plain `ws` server: no authentication, a room is a Set, a publication is rendered once and sent in a loop. */
+
+import { createServer } from "node:http";
+import { WebSocketServer } from "ws";
+import { listenOnLoopback, servePeer, wardName } from "../lib/peer-process.mjs";
+
+await servePeer(async () => {
+  const server = createServer((_request, response) => response.writeHead(404).end());
+  const sockets = new WebSocketServer({ server, perMessageDeflate: false });
+  /** @type {Map<string, Set<import("ws").WebSocket>>} */
+  const rooms = new Map([[wardName, new Set()]]);
+
+  sockets.on("connection", (socket) => {
+    socket.on("error", () => socket.terminate());
+    socket.on("message", (data) => {
+      const { event, data: room } = JSON.parse(String(data));
+      if (event !== "join") return;
+      rooms.get(room)?.add(socket);
+      socket.send('{"event":"joined"}');
+    });
+    socket.on("close", () => {
+      for (const members of rooms.values()) members.delete(socket);
+    });
+  });
+
+  return {
+    port: await listenOnLoopback(server),
+    members: () => rooms.get(wardName).size,
+    publish(reading) {
+      const text = JSON.stringify({ event: "vitals", data: reading });
+      for (const socket of rooms.get(wardName)) if (socket.readyState === socket.OPEN) socket.send(text);
+    },
+  };
+});
