@@ -3,7 +3,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Policy, PolicyContext, Requirement } from "../src/core/auth/policy.js";
 import type { Hub, HubMethod } from "../src/core/dispatch/hub.js";
-import { parsePattern, type GroupReference, type GroupTemplate } from "../src/core/groups/group.js";
+import { declareTemplate, parsePattern, type GroupReference, type GroupTemplate } from "../src/core/groups/group.js";
 import type { Staff } from "./connection-fixture.js";
 
 type Check<R> = (context: PolicyContext<Staff>, resource: R) => boolean | Promise<boolean>;
@@ -49,7 +49,7 @@ export function textSchema(): CountingSchema {
 }
 
 export function template(pattern: string, ...requirements: readonly Requirement<Staff>[]): GroupTemplate<Staff> {
-  return { pattern, parameters: parsePattern(pattern), requirements };
+  return declareTemplate({ pattern, parameters: parsePattern(pattern), requirements });
 }
 
 export function groupOf(

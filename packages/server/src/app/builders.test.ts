@@ -143,6 +143,10 @@ describe("declaring hubs", () => {
     ["a reserved name", (m) => ({ "hubward.notice": m["handle"]?.(() => 1) })],
     ["a reserved name in another case", (m) => ({ "HubWard.x": m["handle"]?.(() => 1) })],
     ["two names that differ by case", (m) => ({ Order: m["handle"]?.(() => 1), order: m["handle"]?.(() => 1) })],
+    [
+      "two names that differ by case, the other way round",
+      (m) => ({ order: m["handle"]?.(() => 1), Order: m["handle"]?.(() => 1) }),
+    ],
     ["a builder that was not finished", (m) => ({ Order: m })],
     ["a plain function", () => ({ Order: () => 1 })],
     ["something that looks finished", () => ({ Order: Object.freeze({}) })],

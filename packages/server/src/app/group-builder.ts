@@ -4,7 +4,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { HubwardError } from "@hubward/wire";
 import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy.js";
 import type { ValidEvents } from "../core/dispatch/call.js";
-import { parsePattern, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
+import { declareTemplate, parsePattern, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
 
 /** The parameter names in a template: `"ward/{ward}"` has `"ward"`. */
 export type PatternParameters<Pattern extends string> = Pattern extends `${string}{${infer Name}}${infer Rest}`
@@ -53,7 +53,7 @@ export function buildGroup<P, Values, Events>(
 
   // One template for all that hold it: a rule added later holds for who named the group before, too.
   const requirements: Requirement<P>[] = [];
-  const template: GroupTemplate<P> = Object.freeze({ pattern, parameters, requirements });
+  const template = declareTemplate<P>(Object.freeze({ pattern, parameters, requirements }));
   declare(template);
 
   const allow = (policy: Policy<P, never>, resource?: LooseResource): Group<P, Values, Events> => {

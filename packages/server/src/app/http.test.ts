@@ -1,3 +1,4 @@
+import { testAuthentication } from "@hubward/testing";
 import { describe, expect, it } from "vitest";
 import { createApp } from "../../test/app-fixture.js";
 import { refusalReply, type HubwardError } from "./index.js";
@@ -39,15 +40,20 @@ describe("who asks over HTTP", () => {
     expect(refusalReply(error)).toMatchObject({ status: 401, headers: { "www-authenticate": "Bearer" }, body: "" });
   });
 
-  it("is nobody by a ticket, which is a credential for its hub alone", async () => {
-    const { app, tokenOf, negotiate } = createApp();
+  it("is nobody by a ticket, which is a credential for its hub alone: no authenticator is even asked", async () => {
+    let asked = 0;
+    const { app, negotiate } = createApp({
+      authenticator: { authenticate: () => (asked++, testAuthentication()) },
+      principal: () => ({ department: null }),
+    });
     app
       .hub("/hubs/ward")
       .allow(app.policy("All", () => true))
       .methods(() => ({}));
-    const { accessToken } = JSON.parse((await negotiate(tokenOf({}))).body) as { accessToken: string };
-    expect(accessToken).toMatch(/^hwt_/);
+    const { accessToken } = JSON.parse((await negotiate("eyJ-any")).body) as { accessToken: string };
+    expect([accessToken.slice(0, 4), asked]).toEqual(["hwt_", 1]);
     expect((await refusal(app.http.authenticate(by(`Bearer ${accessToken}`)))).reason).toBe("invalid_token");
+    expect(asked).toBe(1);
   });
 
   it.each([

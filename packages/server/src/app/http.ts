@@ -3,7 +3,7 @@
 import { HubwardError } from "@hubward/wire";
 import type { Admitter } from "../core/admission/admission.js";
 import { MissingCredential } from "../core/admission/refusal-reply.js";
-import type { Admission, Policy, Requirement } from "../core/auth/policy.js";
+import type { Admission, Policy, PolicyFailure, Requirement } from "../core/auth/policy.js";
 import { isTicket } from "../core/auth/tickets.js";
 import { Secret } from "../core/auth/secret.js";
 
@@ -24,6 +24,8 @@ export interface HttpAuthentication<P> {
   /** Asks one more policy about who was let in already. @throws HubwardError forbidden | auth_unavailable */
   require(admission: Admission<P>, policy: Policy<P>): Promise<void>;
   require<R>(admission: Admission<P>, policy: Policy<P, R>, resource: NoInfer<R>): Promise<void>;
+  /** Tells telemetry that a route's own code failed. */
+  failed(where: string, error: unknown): void;
 }
 
 /** One b64token (RFC 6750 2.1); the scheme's case is free. */
@@ -35,7 +37,7 @@ export function readBearer(authorization: string | null | undefined): Secret | u
   return token === undefined ? undefined : new Secret(token);
 }
 
-export function createHttpAuthentication<P>(admitter: Admitter<P>): HttpAuthentication<P> {
+export function createHttpAuthentication<P>(admitter: Admitter<P>, onFailure: PolicyFailure): HttpAuthentication<P> {
   async function authenticate({ headers }: RequestWithHeaders): Promise<Admission<P>> {
     const value = isFetchHeaders(headers) ? headers.get("authorization") : headers.authorization;
     const token = readBearer(value);
@@ -58,6 +60,7 @@ export function createHttpAuthentication<P>(admitter: Admitter<P>): HttpAuthenti
       return admission;
     },
     require: requireOf,
+    failed: onFailure,
   };
 }
 

@@ -142,10 +142,16 @@ describe("an open connection", () => {
     expect(peer.socket.isReset).toBe(true);
   });
 
-  it("answers an event nobody can render to who said it, and stays", async () => {
-    const { connect, tokenOf, app } = createWard();
+  it("is not told an event that has no form in its encoding; telemetry is, once, and whoever speaks is not harmed", async () => {
+    const { connect, tokenOf, app, of } = createWard();
     const peer = await connect(tokenOf({}));
-    expect(() => app.toAll().emit("note", 1n)).toThrow(TypeError);
+    await connect(tokenOf({}));
+    app.toAll().emit("note", 1n);
+    app.toAll().emit("note", "x".repeat(2 << 20));
+    expect(of("application.failed")).toMatchObject([
+      { where: "event note", error: expect.any(TypeError) as unknown },
+      { where: "event note", error: expect.any(RangeError) as unknown },
+    ]);
     expect(() => app.toAll().emit("hubward.notice")).toThrow(TypeError);
     expect([peer.hear(), peer.socket.isEnded]).toEqual([[], false]);
   });

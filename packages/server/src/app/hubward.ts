@@ -19,6 +19,7 @@ import { createHeartbeat } from "../core/supervision/heartbeat.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
 import { principalFields, sessionKey } from "../signalr/door.js";
+import type { DoomedConnection } from "../signalr/doomed.js";
 import { createSignalREndpoint } from "../signalr/endpoint.js";
 import type { Arrival } from "../signalr/upgrade.js";
 import type { App } from "./app.js";
@@ -39,13 +40,14 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
   const admitter = createAdmitter({ authenticator: settings.authenticator, mapping: settings.principal, onFailure });
   const registry = new Registry<P>();
   const groups = createGroups<P>(settings.maxGroupsPerConnection, onFailure);
-  const fanout = createFanout(registry, groups);
+  const fanout = createFanout(registry, groups, (event, error) => onFailure(`event ${event}`, error));
   const flushQueue = createFlushQueue(clock);
   const expiry = createExpiry<P>(clock);
   const heartbeat = createHeartbeat<P>(clock);
   const holdBack = createHoldBack(clock);
   const hubs = new Map<string, CoreHub<P>>();
   const patterns = new Set<string>();
+  const doomed = new Set<DoomedConnection>();
   let drained: (() => void) | undefined;
   let closed: Promise<void> | undefined;
   let isDraining = false;
@@ -56,6 +58,10 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     createCall: (connection, method) => new ConnectionCall(connection, method.name, { groups, fanout }),
     onPolicyFailure: onFailure,
   });
+
+  function tellWhenGone(): void {
+    if (isDraining && heartbeat.size === 0 && doomed.size === 0) drained?.();
+  }
 
   const arrivals = new WeakMap<Connection<P>, Arrival<P>>();
   const observer: ConnectionObserver<P> = {
@@ -84,7 +90,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
       // What the client ended, and what ended by the credential's own time, is no loop of ours.
       if (reason !== "normal" && reason !== "token_expired") holdBack.ended(sessionKey(authentication), ageMs);
       telemetry({ event: "connection.closed", connectionId: id, hub, reason, subject: authentication.subject, ageMs });
-      if (isDraining && heartbeat.size === 0) drained?.();
+      tellWhenGone();
     },
     failed(connection, error) {
       telemetry({ event: "application.failed", where: "connection", connectionId: connection.id, error });
@@ -102,6 +108,16 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     allowedOrigins: settings.allowedOrigins,
     allowQueryToken: settings.allowQueryToken,
     isDraining: () => isDraining,
+    doomed: {
+      watch: (connection) => void doomed.add(connection),
+      forget(connection) {
+        doomed.delete(connection);
+        tellWhenGone();
+      },
+      get size() {
+        return doomed.size;
+      },
+    },
     dispatch,
     maxMessageBytes: settings.maxMessageBytes,
     maxParallelInvocations: settings.maxParallelInvocations,
@@ -129,11 +145,12 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
 
   async function drain(): Promise<void> {
     isDraining = true;
-    if (heartbeat.size === 0) return;
+    if (heartbeat.size === 0 && doomed.size === 0) return;
     await new Promise<void>((resolve) => {
       drained = resolve;
       for (const connection of Array.from(heartbeat.connections())) connection.apply({ type: "drained" });
-      if (heartbeat.size === 0) resolve();
+      for (const connection of Array.from(doomed)) connection.drain();
+      tellWhenGone();
     });
   }
 
@@ -165,7 +182,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     everyTenant: () => ({
       toAll: () => new AddressedTarget<unknown>(fanout, { to: "all", scope: "every", hub: undefined }, undefined),
     }),
-    http: createHttpAuthentication(admitter),
+    http: createHttpAuthentication(admitter, onFailure),
     endpoint,
     get connectionCount() {
       return registry.size;

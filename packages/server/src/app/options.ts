@@ -106,7 +106,7 @@ export function resolveOptions<Attributes extends object>(
     principal: options.principal,
     allowedOrigins: resolveAllowedOrigins(options.allowedOrigins ?? []),
     allowQueryToken: options.allowQueryToken ?? false,
-    telemetry: options.telemetry ?? jsonLines(),
+    telemetry: guarded(options.telemetry ?? jsonLines()),
     idempotency: options.idempotency ?? createMemoryIdempotencyStore({ clock }),
     outbox: resolveOutboxOptions(options.outbox),
     times: {
@@ -119,5 +119,16 @@ export function resolveOptions<Attributes extends object>(
     maxGroupsPerConnection: count("maxGroupsPerConnection"),
     clock,
     random: options.random ?? systemRandom,
+  };
+}
+
+/** A sink that fails must not fail what it is told about. */
+function guarded(telemetry: Telemetry): Telemetry {
+  return (event) => {
+    try {
+      telemetry(event);
+    } catch {
+      // There is nowhere left to say it.
+    }
   };
 }

@@ -19,16 +19,20 @@ describe("a publication", () => {
     expect(text(first?.bytes ?? new Uint8Array())).toBe('note(["a",1])\n');
   });
 
-  it("that cannot be rendered says so each time, and holds no half-made frame", () => {
+  it("that has no form in one dialect is tried there once, remembers why, and is told in the others", () => {
+    let tries = 0;
+    const failure = new TypeError("no form for this");
     const dialect = {
       name: "broken",
       renderEvent: (): Uint8Array => {
-        throw new TypeError("no form for this");
+        tries++;
+        throw failure;
       },
     };
     const publication = new Publication("note", [], undefined);
-    expect(() => publication.frameFor(dialect)).toThrow(TypeError);
-    expect(() => publication.frameFor(dialect)).toThrow(TypeError);
-    expect(publication.frameFor(new LineDialect()).bytes).toHaveLength("note([])\n".length);
+    expect(publication.failure).toBeUndefined();
+    expect([publication.frameFor(dialect), publication.frameFor(dialect), tries]).toEqual([undefined, undefined, 1]);
+    expect(publication.frameFor(new LineDialect())?.bytes).toHaveLength("note([])\n".length);
+    expect(publication.failure).toBe(failure);
   });
 });

@@ -22,7 +22,8 @@ export class Publication {
   readonly group: GroupKey | undefined;
   #dialect: Dialect | undefined;
   #frame: Frame | undefined;
-  #others: Map<Dialect, Frame> | undefined;
+  #others: Map<Dialect, Frame | undefined> | undefined;
+  #failure: unknown;
 
   constructor(event: string, args: readonly unknown[], group: GroupKey | undefined) {
     this.event = event;
@@ -30,19 +31,38 @@ export class Publication {
     this.group = group;
   }
 
-  /** The frame for one dialect; the same object for every connection that speaks it. */
-  frameFor(dialect: Dialect): Frame {
-    if (dialect === this.#dialect) return this.#frame as Frame;
-    let frame = this.#others?.get(dialect);
-    if (frame === undefined) {
-      frame = { bytes: dialect.renderEvent(this.event, this.args), group: this.group };
-      if (this.#dialect === undefined) {
-        this.#dialect = dialect;
-        this.#frame = frame;
-      } else {
-        (this.#others ??= new Map()).set(dialect, frame);
-      }
+  /**
+   * The frame for one dialect; the same object for every connection that speaks it. Undefined when the arguments
+   * have no form in it: which encodings are in use is the peers' choice, and must not fail what others are told.
+   */
+  frameFor(dialect: Dialect): Frame | undefined {
+    if (dialect === this.#dialect) return this.#frame;
+    if (this.#others?.has(dialect) === true) return this.#others.get(dialect);
+    const frame = this.#render(dialect);
+    if (this.#dialect === undefined) {
+      this.#dialect = dialect;
+      this.#frame = frame;
+    } else {
+      (this.#others ??= new Map()).set(dialect, frame);
     }
     return frame;
+  }
+
+  /** Why somebody could not be told, or undefined; the first reason. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= error;
+  }
+
+  #render(dialect: Dialect): Frame | undefined {
+    try {
+      return { bytes: dialect.renderEvent(this.event, this.args), group: this.group };
+    } catch (error) {
+      this.fail(error);
+      return undefined;
+    }
   }
 }

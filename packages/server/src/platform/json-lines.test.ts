@@ -75,6 +75,7 @@ describe("telemetry as JSON lines", () => {
       }),
     );
     expect(await lineOf(closed("a\u009b31mb\u007f\u2028c"))).toMatchObject({ subject: "a\u009b31mb\u007f\u2028c" });
+    expect((await written(closed("a\u009b31mb\u007f\u2028c")))[0]).toContain("a\\u009b31mb\\u007f\\u2028c");
     const [text = ""] = await written(closed('x"}\n{"level":"info","event":"forged'));
     expect(text.split("\n")).toHaveLength(2);
   });

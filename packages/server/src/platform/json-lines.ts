@@ -6,8 +6,12 @@ import { telemetryLevels } from "../core/telemetry.js";
 /** Lines waiting for the end of the turn are written together; more than this at once are counted, not kept. */
 const MAX_WAITING_LINES = 10_000;
 
+/** Bytes the sink may hold for a reader that stalls. */
+const MAX_SINK_BYTES = 1024 * 1024;
+
 export interface LineSink {
   write(text: string): unknown;
+  readonly writableLength?: number | undefined;
 }
 
 /** Control characters and line ends that JSON lets through and terminals and log viewers act on. */
@@ -27,7 +31,7 @@ export function jsonLines(sink: LineSink = process.stderr): Telemetry {
   }
 
   return (event) => {
-    if (waiting.length >= MAX_WAITING_LINES) {
+    if (waiting.length >= MAX_WAITING_LINES || (sink.writableLength ?? 0) > MAX_SINK_BYTES) {
       dropped++;
       return;
     }

@@ -9,7 +9,7 @@ const HUB = "/hubs/ward";
 function createFixture(options: AttemptOptions = {}) {
   const clock = createFakeClock();
   const attempts = createAttempts<Staff>(clock, options);
-  const add = (connectionToken: string, hub = HUB): boolean =>
+  const add = (connectionToken: string, hub = HUB): string =>
     attempts.add({
       connectionToken,
       connectionId: `id of ${connectionToken}` as ConnectionId,
@@ -63,12 +63,36 @@ describe("connect attempts", () => {
 
   it("are limited while they wait; claimed ones and late ones make room", () => {
     const { clock, add, attempts, find } = createFixture({ maxWaiting: 2, attachMs: 1_000 });
-    expect([add("a"), add("b"), add("c")]).toEqual([true, true, false]);
+    expect([add("a"), add("b"), add("c")]).toEqual(["added", "added", "full"]);
     const a = find("a");
     if (a === undefined) throw new RangeError("not found");
     attempts.attach(a);
-    expect([add("c"), add("d"), attempts.waiting, attempts.size]).toEqual([true, false, 2, 3]);
+    expect([add("c"), add("d"), attempts.waiting, attempts.size]).toEqual(["added", "full", 2, 3]);
     clock.advance(1_000);
-    expect([add("d"), attempts.waiting, attempts.size]).toEqual([true, 1, 2]);
+    expect([add("d"), attempts.waiting, attempts.size]).toEqual(["added", 1, 2]);
+  });
+
+  it("are limited per identity, so that one cannot use up what all need", () => {
+    const { add, attempts, find } = createFixture({ maxWaitingPerIdentity: 2 });
+    expect([add("a"), add("b"), add("c")]).toEqual(["added", "added", "over-share"]);
+    attempts.end("a");
+    expect([add("c"), add("d")]).toEqual(["added", "over-share"]);
+    const b = find("b");
+    if (b === undefined) throw new RangeError("not found");
+    attempts.attach(b);
+    expect([add("d"), add("e")]).toEqual(["added", "over-share"]);
+  });
+
+  it("may be claimed again when their transport was refused, but no longer than before", () => {
+    const { clock, add, attempts, find } = createFixture({ attachMs: 1_000 });
+    add("a");
+    const a = find("a");
+    if (a === undefined) throw new RangeError("not found");
+    expect([attempts.attach(a), attempts.attach(a)]).toEqual([true, false]);
+    attempts.detach("a");
+    expect([attempts.attach(a), attempts.attach(a)]).toEqual([true, false]);
+    attempts.detach("a");
+    clock.advance(1_000);
+    expect([find("a"), attempts.attach(a)]).toEqual([undefined, false]);
   });
 });

@@ -8,7 +8,8 @@ import type { Authentication } from "../core/auth/authentication.js";
 import type { Admission } from "../core/auth/policy.js";
 import type { Ticket } from "../core/auth/tickets.js";
 import type { Clock } from "../core/clock.js";
-import type { ConnectionId } from "../core/ids.js";
+import { createShares } from "../core/admission/shares.js";
+import { identityKey, type ConnectionId } from "../core/ids.js";
 
 /** Who negotiated. `doomed`: verified but unwelcome, let in only to be told why. */
 export type Holder<P> =
@@ -36,12 +37,14 @@ export interface Attempt<P> {
 }
 
 export interface Attempts<P> {
-  /** False when too many wait already. */
-  add(attempt: Omit<Attempt<P>, "isAttached">): boolean;
+  /** `full`: too many wait already. `over-share`: too many of this identity do. */
+  add(attempt: Omit<Attempt<P>, "isAttached">): "added" | "full" | "over-share";
   find(connectionToken: string, hub: string): Attempt<P> | undefined;
   /** A transport claims it. False when one has already. */
   attach(attempt: Attempt<P>): boolean;
-  /** The transport is gone, or never came to be: the token dies, the ticket may try again. */
+  /** The transport could not be established after all: the attempt waits again, no longer than before. */
+  detach(connectionToken: string): void;
+  /** The transport is gone: the token dies, the ticket may try again. */
   end(connectionToken: string): void;
   readonly waiting: number;
   readonly size: number;
@@ -52,25 +55,37 @@ export interface AttemptOptions {
   readonly attachMs?: number | undefined;
   /** Attempts no transport has claimed. Default 10000. */
   readonly maxWaiting?: number | undefined;
+  /** Of one identity. Default 100. */
+  readonly maxWaitingPerIdentity?: number | undefined;
 }
 
 interface Entry<P> extends Attempt<P> {
+  readonly owner: string;
   readonly attachBy: number;
   isAttached: boolean;
 }
 
 export function createAttempts<P>(
   clock: Pick<Clock, "monotonic">,
-  { attachMs = 30_000, maxWaiting = 10_000 }: AttemptOptions = {},
+  { attachMs = 30_000, maxWaiting = 10_000, maxWaitingPerIdentity = 100 }: AttemptOptions = {},
 ): Attempts<P> {
   // Waiting ones stand in the order they came, which is the order they run out in.
   const waiting = new Map<string, Entry<P>>();
   const attached = new Map<string, Entry<P>>();
+  const shares = createShares(maxWaitingPerIdentity);
+
+  function stopWaiting(token: string): Entry<P> | undefined {
+    const entry = waiting.get(token);
+    if (entry === undefined) return undefined;
+    waiting.delete(token);
+    shares.give(entry.owner);
+    return entry;
+  }
 
   function forgetLate(now: number): void {
     for (const [token, entry] of waiting) {
       if (entry.attachBy > now) return;
-      waiting.delete(token);
+      stopWaiting(token);
     }
   }
 
@@ -78,25 +93,38 @@ export function createAttempts<P>(
     add(attempt) {
       const now = clock.monotonic();
       forgetLate(now);
-      if (waiting.size >= maxWaiting) return false;
-      waiting.set(attempt.connectionToken, { ...attempt, isAttached: false, attachBy: now + attachMs });
-      return true;
+      if (waiting.size >= maxWaiting) return "full";
+      const owner = identityKey(authenticationOf(attempt.holder));
+      if (!shares.take(owner)) return "over-share";
+      waiting.set(attempt.connectionToken, { ...attempt, owner, isAttached: false, attachBy: now + attachMs });
+      return "added";
     },
     find(connectionToken, hub) {
-      forgetLate(clock.monotonic());
+      const now = clock.monotonic();
+      forgetLate(now);
       const entry = waiting.get(connectionToken) ?? attached.get(connectionToken);
-      return entry?.hub === hub ? entry : undefined;
+      // One that waits again stands behind younger ones, so it may not have been forgotten yet.
+      if (entry?.hub !== hub || (!entry.isAttached && entry.attachBy <= now)) return undefined;
+      return entry;
     },
     attach(attempt) {
       const entry = waiting.get(attempt.connectionToken);
       if (entry === undefined || entry !== attempt) return false;
-      waiting.delete(attempt.connectionToken);
+      stopWaiting(attempt.connectionToken);
       attached.set(attempt.connectionToken, entry);
       entry.isAttached = true;
       return true;
     },
+    detach(connectionToken) {
+      const entry = attached.get(connectionToken);
+      if (entry === undefined) return;
+      attached.delete(connectionToken);
+      if (entry.attachBy <= clock.monotonic() || !shares.take(entry.owner)) return;
+      entry.isAttached = false;
+      waiting.set(connectionToken, entry);
+    },
     end(connectionToken) {
-      waiting.delete(connectionToken);
+      stopWaiting(connectionToken);
       attached.delete(connectionToken);
     },
     get waiting() {

@@ -17,7 +17,12 @@ export interface DoomedSetup {
   readonly onClosed: () => void;
 }
 
-export function openDoomed({ socket, clock, refusal, timeoutMs, onClosed }: DoomedSetup): SocketListener {
+export interface DoomedConnection extends SocketListener {
+  /** The server goes away and cannot wait for the handshake. */
+  drain(): void;
+}
+
+export function openDoomed({ socket, clock, refusal, timeoutMs, onClosed }: DoomedSetup): DoomedConnection {
   const handshake = new HandshakeReader();
   let isOver = false;
   const timer: Timer = clock.after(timeoutMs, () => end(handshake.refusal(), "handshake_timeout"));
@@ -41,6 +46,7 @@ export function openDoomed({ socket, clock, refusal, timeoutMs, onClosed }: Doom
         end(handshake.refusal(), error instanceof HubwardError ? error.reason : "unexpected_error");
       }
     },
+    drain: () => end(handshake.refusal(), "going_away"),
     confirmed: () => undefined,
     drained: () => undefined,
     failed: () => end(handshake.refusal(), "protocol_error"),

@@ -8,14 +8,26 @@ import type { Socket } from "../core/connection/socket.js";
 import type { Dispatch } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { Endpoint } from "../core/endpoint.js";
-import { authenticationOf } from "./attempts.js";
-import { sessionKey, type DoorPorts } from "./door.js";
-import { openDoomed } from "./doomed.js";
+import type { DoorPorts } from "./door.js";
+import { openDoomed, type DoomedConnection } from "./doomed.js";
 import { SignalRHandler } from "./handler.js";
 import { createNegotiate } from "./negotiate.js";
 import { createUpgrade, type Arrival } from "./upgrade.js";
 
+/** Sockets that exist only to be told why not. */
+const MAX_DOOMED = 1_000;
+/** They get less time than welcome ones. Milliseconds. */
+const MAX_DOOMED_MS = 5_000;
+
+/** Where doomed connections are kept until their socket is gone. */
+export interface DoomedConnections {
+  watch(doomed: DoomedConnection): void;
+  forget(doomed: DoomedConnection): void;
+  readonly size: number;
+}
+
 export interface SignalRPorts<P> extends DoorPorts<P> {
+  readonly doomed: DoomedConnections;
   readonly dispatch: Dispatch<P>;
   readonly maxMessageBytes: number;
   readonly maxParallelInvocations: number;
@@ -34,16 +46,20 @@ export function createSignalREndpoint<P extends PrincipalBase>(
   const upgrade = createUpgrade<P>(ports, (arrival, socket) => {
     const { holder, hub } = arrival;
     if (holder.kind === "doomed") {
-      return openDoomed({
+      const doomed = openDoomed({
         socket,
         clock: ports.clock,
         refusal: holder.refusal,
-        timeoutMs: ports.handshakeTimeoutMs,
+        timeoutMs: Math.min(ports.handshakeTimeoutMs, MAX_DOOMED_MS),
         onClosed() {
           arrival.end();
-          ports.holdBack.ended(sessionKey(authenticationOf(holder)), 0);
+          ports.doomed.forget(doomed);
         },
       });
+      ports.doomed.watch(doomed);
+      if (ports.isDraining()) doomed.drain();
+      else if (ports.doomed.size > MAX_DOOMED) socket.reset();
+      return doomed;
     }
     const connection = ports.connect(arrival, socket);
     const { dispatch, telemetry, maxParallelInvocations } = ports;
@@ -64,7 +80,8 @@ export function createSignalREndpoint<P extends PrincipalBase>(
   });
 
   function find(path: string): { readonly hub: Hub<P>; readonly rest: string } | undefined {
-    const lower = path.toLowerCase();
+    // A hub URL configured with a slash at its end is the same hub.
+    const lower = path.toLowerCase().replace(/(?<=.)\/$/, "");
     const exact = hubs.get(lower);
     if (exact !== undefined) return { hub: exact, rest: "" };
     const cut = lower.lastIndexOf("/");

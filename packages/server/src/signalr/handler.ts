@@ -123,7 +123,12 @@ export class SignalRHandler<P> implements ProtocolHandler {
       this.#answer(message, outcome);
       return undefined;
     }
-    return outcome.then((settled) => this.#answer(message, settled));
+    return outcome
+      .then((settled) => this.#answer(message, settled))
+      .catch((error: unknown) => {
+        // Not the method, which is caught before: something of ours or of a sink. The peer's state is unknown.
+        connection.fail(error);
+      });
   }
 
   #answer(message: AnyInvocation, outcome: Outcome): void {
@@ -131,7 +136,11 @@ export class SignalRHandler<P> implements ProtocolHandler {
     const { invocationId } = message;
     const { connection } = this.#setup;
     if (invocationId === undefined || connection.refusal() !== undefined) return;
-    const bytes = this.#renderCompletion(message, invocationId, outcome);
+    let bytes = this.#renderCompletion(message, invocationId, outcome);
+    if (bytes.length > connection.maxFrameBytes) {
+      const refused: Outcome = { kind: "refused", error: new HubwardError("result_too_large"), method: message.target };
+      bytes = this.#renderCompletion(message, invocationId, refused);
+    }
     connection.send({ bytes, group: undefined });
   }
 

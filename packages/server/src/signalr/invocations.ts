@@ -50,10 +50,11 @@ export class Invocations {
     const ending = this.#run(message);
     if (ending === undefined) return;
     this.#running++;
-    void ending.then(() => {
+    const over = (): void => {
       this.#running--;
       this.#startNext();
-    });
+    };
+    ending.then(over, over);
   }
 
   #startNext(): void {

@@ -20,7 +20,7 @@ import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Ticket } from "../core/auth/tickets.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
-import type { ConnectionId } from "../core/ids.js";
+import { identityKey, type ConnectionId } from "../core/ids.js";
 import { base64url } from "../core/random.js";
 import { authenticationOf, type Holder } from "./attempts.js";
 import { clientKind } from "./client.js";
@@ -78,13 +78,15 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
   ): { readonly body: string; readonly connectionId: ConnectionId } {
     const connectionToken = base64url(ports.random.bytes(ID_BYTES));
     const connectionId = base64url(ports.random.bytes(ID_BYTES)) as ConnectionId;
-    const issued = given === undefined && wantsTicket ? ports.tickets.issue(hub.path, holder) : undefined;
+    const owner = identityKey(authenticationOf(holder));
+    const issued = given === undefined && wantsTicket ? ports.tickets.issue(hub.path, holder, owner) : undefined;
     const ticket = given ?? issued?.ticket;
     if (ticket === undefined && wantsTicket) throw tooManyWaiting();
     if (ticket !== undefined && !ports.tickets.own(ticket, connectionToken)) throw new HubwardError("ticket_invalid");
-    if (!ports.attempts.add({ connectionToken, connectionId, hub: hub.path, holder, ticket })) {
+    const added = ports.attempts.add({ connectionToken, connectionId, hub: hub.path, holder, ticket });
+    if (added !== "added") {
       if (issued !== undefined) ports.tickets.end(issued.ticket);
-      throw tooManyWaiting();
+      throw added === "full" ? tooManyWaiting() : new HubwardError("connection_limit", { retryAfterSeconds: 30 });
     }
     const accessToken = issued?.secret.reveal();
     const common = { kind: "connection", availableTransports: WEB_SOCKETS_ONLY, accessToken } as const;
@@ -123,7 +125,10 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
       }
       const given = presented.kind === "ticket" ? presented.ticket : undefined;
       const { body, connectionId } = promise(hub, holder, asked.version, given, !client.sendsHeadersOnly);
-      if (holder.kind === "doomed") refuse(request, hub, ports, holder.refusal, { ...applicant, connectionId });
+      if (holder.kind === "doomed") {
+        refuse(request, hub, ports, holder.refusal, { ...applicant, connectionId });
+        ports.holdBack.ended(sessionKey(authenticationOf(holder)), 0);
+      }
       return json(body);
     } catch (error) {
       return refuse(request, hub, ports, asHubwardError(error), applicant);

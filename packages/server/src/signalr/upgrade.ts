@@ -28,6 +28,8 @@ export interface Arrival<P> {
   bind(): boolean;
   /** The socket is gone, or never came: the attempt is over. */
   end(): void;
+  /** The transport was refused after all: the attempt may be claimed again. */
+  abandon(): void;
 }
 
 export type OpenSocket<P> = (arrival: Arrival<P>, socket: Socket) => SocketListener;
@@ -94,11 +96,12 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
         ports.attempts.end(connectionToken);
         if (isBound && ticket !== undefined) ports.tickets.end(ticket);
       },
+      abandon: () => ports.attempts.detach(connectionToken),
     };
   }
 
   function accept(arrival: Arrival<P>): UpgradeAnswer {
-    return { accepted: true, open: (socket) => open(arrival, socket), abandon: () => arrival.end() };
+    return { accepted: true, open: (socket) => open(arrival, socket), abandon: () => arrival.abandon() };
   }
 
   async function answer(request: HttpRequest, hub: Hub<P>, applicant: Applicant): Promise<UpgradeAnswer> {
@@ -115,7 +118,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       const holder = await withoutNegotiate(authentication, applicant, hub);
       const connectionId = base64url(ports.random.bytes(16)) as ConnectionId;
       const { remoteAddress } = request;
-      return accept({ hub, holder, connectionId, remoteAddress, bind: () => true, end: () => undefined });
+      return accept({ hub, holder, connectionId, remoteAddress, bind: () => true, end: ignore, abandon: ignore });
     }
     const claimed =
       presented.kind === "ticket"
@@ -151,6 +154,10 @@ interface Claim<P> {
 
 function ownAttempt<P>(attempt: Attempt<P> | undefined, ticket: Attempt<P>["ticket"]): Claim<P> | undefined {
   return attempt !== undefined && attempt.ticket === ticket ? { attempt, holder: attempt.holder } : undefined;
+}
+
+function ignore(): void {
+  // Nothing was negotiated, so nothing is to be given back.
 }
 
 function no(reply: HttpReply): UpgradeAnswer {

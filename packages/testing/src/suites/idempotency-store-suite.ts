@@ -55,13 +55,13 @@ function assertSame(actual: CommandOutcome, expected: CommandOutcome, message?: 
 }
 
 async function claim(store: IdempotencyStore, key: string, digest = "digest"): Promise<Started> {
-  const start = await store.start(key, digest);
+  const start = await store.start(key, digest, "owner");
   assert.equal(start.state, "started", `${key} was not free`);
   return start as Started;
 }
 
 async function ended(store: IdempotencyStore, key: string, digest = "digest"): Promise<CommandOutcome> {
-  const start = await store.start(key, digest);
+  const start = await store.start(key, digest, "owner");
   assert.ok(start.state === "known", `${key} is ${start.state}`);
   return start.outcome;
 }
@@ -91,7 +91,7 @@ export const idempotencyStoreSuite: readonly IdempotencyStoreCase[] = [
     }
   }),
   contractCase("of many who claim one command at once, exactly one may run it", async (store) => {
-    const starts = await Promise.all(Array.from({ length: 50 }, async () => store.start("race", "digest")));
+    const starts = await Promise.all(Array.from({ length: 50 }, async () => store.start("race", "digest", "owner")));
     const [first, ...others] = starts.filter((start) => start.state === "started");
     assert.ok(first !== undefined && others.length === 0, `${others.length + 1} were let in`);
     const waiting = starts.flatMap((start) => (start.state === "known" ? [start.outcome] : []));
@@ -101,7 +101,7 @@ export const idempotencyStoreSuite: readonly IdempotencyStoreCase[] = [
   }),
   contractCase("whoever sends a command that runs waits for its end", async (store) => {
     const { finish } = await claim(store, "running");
-    const again = await store.start("running", "digest");
+    const again = await store.start("running", "digest", "owner");
     assert.ok(again.state === "known");
     let isSettled = false;
     const waiting = Promise.resolve(again.outcome).then((outcome) => ((isSettled = true), outcome));
@@ -112,9 +112,9 @@ export const idempotencyStoreSuite: readonly IdempotencyStoreCase[] = [
   }),
   contractCase("the same id with other arguments is a conflict, while it runs and afterwards", async (store) => {
     const { finish } = await claim(store, "key", "digest");
-    assert.equal((await store.start("key", "other")).state, "conflict");
+    assert.equal((await store.start("key", "other", "owner")).state, "conflict");
     await finish(DONE);
-    assert.equal((await store.start("key", "other")).state, "conflict");
+    assert.equal((await store.start("key", "other", "owner")).state, "conflict");
     assertSame(await ended(store, "key", "digest"), DONE, "the conflict changed the record");
   }),
   contractCase("an abandoned command may be run by whoever comes next, with any arguments", async (store) => {
@@ -126,7 +126,7 @@ export const idempotencyStoreSuite: readonly IdempotencyStoreCase[] = [
   }),
   contractCase("whoever waits for a command that is abandoned is told so by a rejection", async (store) => {
     const { abandon } = await claim(store, "given-up");
-    const again = await store.start("given-up", "digest");
+    const again = await store.start("given-up", "digest", "owner");
     assert.ok(again.state === "known");
     const waiting = assert.rejects(Promise.resolve(again.outcome));
     await abandon();
@@ -145,7 +145,7 @@ export const idempotencyStoreSuite: readonly IdempotencyStoreCase[] = [
     const third = await claim(store, "let-go");
     await second.finish(DONE);
     await second.abandon();
-    assert.equal((await store.start("let-go", "other")).state, "conflict", "a stranger let the new claim go");
+    assert.equal((await store.start("let-go", "other", "owner")).state, "conflict", "a stranger let the new claim go");
     await third.finish({ kind: "hidden" });
     assertSame(await ended(store, "let-go"), { kind: "hidden" });
   }),
@@ -189,7 +189,7 @@ export const idempotencyStoreSuite: readonly IdempotencyStoreCase[] = [
     async (store, clock) => {
       const { finish } = await claim(store, "slow");
       clock.advance(30 * DAY_MS);
-      const again = await store.start("slow", "digest");
+      const again = await store.start("slow", "digest", "owner");
       assert.equal(again.state, "known");
       await finish(DONE);
       assertSame(await ended(store, "slow"), DONE);
@@ -202,14 +202,18 @@ export const idempotencyStoreSuite: readonly IdempotencyStoreCase[] = [
       const first = await claim(store, "first");
       const second = await claim(store, "second");
       await claim(store, "third");
-      assert.equal((await store.start("fourth", "digest")).state, "full");
+      assert.equal((await store.start("fourth", "digest", "owner")).state, "full");
       await first.finish(DONE);
-      assert.equal((await store.start("fourth", "digest")).state, "full", "an ended command is still remembered");
+      assert.equal(
+        (await store.start("fourth", "digest", "owner")).state,
+        "full",
+        "an ended command is still remembered",
+      );
       assertSame(await ended(store, "first"), DONE);
-      assert.equal((await store.start("first", "other")).state, "conflict");
+      assert.equal((await store.start("first", "other", "owner")).state, "conflict");
       await second.abandon();
       await claim(store, "fourth");
-      assert.equal((await store.start("fifth", "digest")).state, "full");
+      assert.equal((await store.start("fifth", "digest", "owner")).state, "full");
       clock.advance(DAY_MS);
       await claim(store, "fifth");
     },

@@ -63,7 +63,7 @@ describe("requests", () => {
     attach(server, owning("/hub"));
     expect(await status("/else")).toBe(404);
     expect(await status("*")).toBe(404);
-    expect(await status("http://127.0.0.1/hub")).toBe(404);
+    expect(await status("http://127.0.0.1/else")).toBe(404);
   });
 
   test("with a path that cannot be decoded are not the application's", async () => {

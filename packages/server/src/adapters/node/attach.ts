@@ -22,6 +22,11 @@ export interface Attachment {
 
 const DEFAULT_MAX_PAYLOAD_BYTES = 128 * 1024;
 const MAX_FRAGMENTS = 64;
+/**
+ * Network reads one incomplete frame may be spread over. `ws` joins them in quadratic time: a frame that comes a
+ * byte at a time, with its own default of 262144, holds the event loop for seconds.
+ */
+const MAX_BUFFERED_CHUNKS = 1024;
 /** Ours on any server, so that several applications on one do not take each other for somebody who listens. */
 const foreignUpgradeListeners = new WeakSet<object>();
 const NOT_FOUND: HttpReply = { status: 404, headers: {}, body: "" };
@@ -45,6 +50,7 @@ export function attach(
     perMessageDeflate: false,
     maxPayload: maxPayloadBytes,
     maxFragments: MAX_FRAGMENTS,
+    maxBufferedChunks: MAX_BUFFERED_CHUNKS,
   });
 
   function onRequest(request: IncomingMessage, response: ServerResponse, path: string): void {

@@ -22,7 +22,8 @@ export interface GuardingApp<P> {
 /**
  * `requirePolicy(app, staff, handler)`: answers 401, 403 or 503 with the reason itself, otherwise runs the
  * handler with who asks. With a resource: `requirePolicy(app, ownWard, handler, (request) => wardOf(request))`.
- * The handler's own errors are passed on.
+ * A resource that cannot be read out of the request is a 400. A handler that fails is a 500, unless it has begun
+ * to answer, and is told to telemetry; it never ends the process.
  */
 export function requirePolicy<P>(app: GuardingApp<P>, policy: Policy<P>, handler: GuardedHandler<P>): RequestHandler;
 export function requirePolicy<P, R>(
@@ -38,15 +39,28 @@ export function requirePolicy<P>(
   resource?: (request: IncomingMessage) => unknown,
 ): RequestHandler {
   return async (request, response) => {
-    let admission: Admission<P>;
     try {
-      admission = await app.http.authorize(request, policy as Policy<P, unknown>, resource?.(request));
+      const admission = await app.http.authenticate(request);
+      await app.http.require(admission, policy as Policy<P, unknown>, readResource(request, resource));
+      await handler(request, response, admission);
     } catch (error) {
-      if (!(error instanceof HubwardError)) throw error;
-      const { status, headers, body } = refusalReply(error);
+      if (!(error instanceof HubwardError)) app.http.failed(`route ${request.method ?? ""}`, error);
+      if (response.headersSent) return void response.destroy();
+      const refusal = error instanceof HubwardError ? error : new HubwardError("internal_error");
+      const { status, headers, body } = refusalReply(refusal);
       response.writeHead(status, headers).end(body);
-      return;
     }
-    await handler(request, response, admission);
   };
+}
+
+/** Only for who is known already: nobody else's request is read that far. */
+function readResource(
+  request: IncomingMessage,
+  resource: ((request: IncomingMessage) => unknown) | undefined,
+): unknown {
+  try {
+    return resource?.(request);
+  } catch (cause) {
+    throw cause instanceof HubwardError ? cause : new HubwardError("invalid_request", { cause });
+  }
 }

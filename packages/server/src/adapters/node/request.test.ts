@@ -89,8 +89,14 @@ describe("the rest of the request", () => {
     expect(pathOf("/%68ub")).toBe("/hub");
     expect(pathOf("/%2568ub")).toBe("/%68ub");
     expect(pathOf("/%zz")).toBeUndefined();
-    expect(pathOf("http://host/hub")).toBeUndefined();
     expect(pathOf("*")).toBeUndefined();
     expect(pathOf("")).toBeUndefined();
+  });
+
+  test("may be asked for as if we were a proxy, and its credential is taken all the same", async () => {
+    const request = await take({ path: "http://127.0.0.1/hub?id=1&access_token=secret" });
+    expect(request.path).toBe("/hub");
+    expect(tokensOf(request)).toEqual(["query secret"]);
+    expect(leftovers()).not.toContain("secret");
   });
 });

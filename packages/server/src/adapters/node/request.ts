@@ -12,7 +12,8 @@ import type { HttpRequest } from "../../core/http.js";
 /** The path as hubs are found by it, or undefined when it is no path at all. */
 export function pathOf(url: string): string | undefined {
   const end = url.indexOf("?");
-  const raw = end === -1 ? url : url.slice(0, end);
+  // A proxy's way of asking names the whole URL (RFC 9112 3.2.2).
+  const raw = (end === -1 ? url : url.slice(0, end)).replace(/^https?:\/\/[^/]*/i, "");
   if (!raw.startsWith("/")) return undefined;
   if (!raw.includes("%")) return raw;
   try {
@@ -62,7 +63,9 @@ function takeQuery(request: IncomingMessage, bearers: BearerCredential[]): Reado
 }
 
 /** Reads the raw headers, because node:http's own view keeps the first of several Authorization headers only. */
-function takeAuthorization({ headers, rawHeaders }: IncomingMessage, bearers: BearerCredential[]): void {
+function takeAuthorization(request: IncomingMessage, bearers: BearerCredential[]): void {
+  const { headers, rawHeaders } = request;
+  if (headers.authorization === undefined) return;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     if (rawHeaders[index]?.toLowerCase() !== "authorization") continue;
     const token = readBearer(rawHeaders[index + 1]);
@@ -70,4 +73,6 @@ function takeAuthorization({ headers, rawHeaders }: IncomingMessage, bearers: Be
     rawHeaders[index + 1] = "[removed]";
   }
   delete headers.authorization;
+  // Somebody in front may have asked for it in this form already; it is kept once it was.
+  delete request.headersDistinct["authorization"];
 }

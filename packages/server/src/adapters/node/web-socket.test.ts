@@ -95,12 +95,17 @@ describe("writing", () => {
     peer.end();
   });
 
-  test("is confirmed by the peer's pong", async () => {
+  test("is confirmed by the pong to the ping that asked, and by no other", async () => {
     const { socket, heard, peer } = await open();
     socket.requestConfirmation();
-    await peer.frames.first(({ opcode }) => opcode === opcodes.ping);
+    const { payload } = await peer.frames.first(({ opcode }) => opcode === opcodes.ping);
     peer.sendFrame({ opcode: opcodes.pong });
-    expect(await heard.first()).toBe("confirmed");
+    peer.sendFrame({ opcode: opcodes.pong, payload: Buffer.from(payload).reverse() });
+    peer.sendText("behind the guesses");
+    peer.sendFrame({ opcode: opcodes.pong, payload });
+    peer.sendText("behind the answer");
+    await heard.first((what) => what === "received behind the answer");
+    expect(heard.items).toEqual(["received behind the guesses", "confirmed", "received behind the answer"]);
     peer.end();
   });
 

@@ -39,6 +39,8 @@ export class NodeWebSocket implements Socket {
   #brokenCode: number | undefined;
   #listener: SocketListener | undefined;
   #isBackedUp = false;
+  /** Payload of the open confirmation request. */
+  #askedFor: number | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
 
   /** Takes over a socket that is open. `listen` must follow in the same turn. */
@@ -73,7 +75,11 @@ export class NodeWebSocket implements Socket {
   }
 
   requestConfirmation(): void {
-    this.write(PING);
+    // Only who reads the ping can answer it: a peer that does not read must not look as if it did.
+    this.#askedFor = crypto.getRandomValues(new Uint32Array(1))[0];
+    const payload = new Uint8Array(4);
+    new DataView(payload.buffer).setUint32(0, this.#askedFor ?? 0);
+    this.write(renderPing(payload));
   }
 
   pause(): void {
@@ -110,7 +116,9 @@ export class NodeWebSocket implements Socket {
     this.#listener?.received(data);
   }
 
-  confirmed(): void {
+  confirmed(payload: Buffer): void {
+    if (this.#askedFor === undefined || payload.length !== 4 || payload.readUInt32BE() !== this.#askedFor) return;
+    this.#askedFor = undefined;
     this.#listener?.confirmed();
   }
 
@@ -138,7 +146,6 @@ export class NodeWebSocket implements Socket {
 
 const OPEN = 1;
 const EMPTY = Buffer.alloc(0);
-const PING = renderPing();
 
 let lastBytes: Uint8Array | undefined;
 let lastBuffer: Buffer = EMPTY;
@@ -174,8 +181,8 @@ function onMessage(this: WebSocket, data: Buffer | ArrayBuffer | Buffer[]): void
   (this as Carrier)[port].received(data as Buffer);
 }
 
-function onPong(this: WebSocket): void {
-  (this as Carrier)[port].confirmed();
+function onPong(this: WebSocket, payload: Buffer): void {
+  (this as Carrier)[port].confirmed(payload);
 }
 
 function onError(this: WebSocket): void {

@@ -3,6 +3,7 @@
  * hash, good for one hub; once bound it names that connection and nothing else.
  */
 
+import { createShares } from "../admission/shares.js";
 import type { Clock } from "../clock.js";
 import type { Digest } from "../digest.js";
 import { base64url, type Random } from "../random.js";
@@ -23,8 +24,12 @@ export interface Ticket<Holder> {
 }
 
 export interface Tickets<Holder> {
-  /** Undefined when too many are open. */
-  issue(hub: string, holder: Holder): { readonly ticket: Ticket<Holder>; readonly secret: Secret } | undefined;
+  /** Undefined when too many are open, of all or of this owner. */
+  issue(
+    hub: string,
+    holder: Holder,
+    owner?: string,
+  ): { readonly ticket: Ticket<Holder>; readonly secret: Secret } | undefined;
   /** The ticket if it is alive and of this hub. */
   find(secret: Secret, hub: string): Ticket<Holder> | undefined;
   /** Adds one connect attempt. False when the ticket is bound, dead or has had its attempts. */
@@ -40,9 +45,12 @@ export interface TicketOptions {
   readonly attachMs?: number | undefined;
   /** Tickets that nobody attached to yet. Default 20000. */
   readonly maxUnbound?: number | undefined;
+  /** Of one owner. Default 100. */
+  readonly maxUnboundPerOwner?: number | undefined;
 }
 
 interface Entry<Holder> extends Ticket<Holder> {
+  readonly owner: string;
   readonly hash: string;
   readonly attachBy: number;
   readonly connectionTokens: Set<string>;
@@ -56,16 +64,21 @@ export function isTicket(secret: Secret): boolean {
 
 export function createTickets<Holder>(
   ports: { readonly clock: Clock; readonly random: Random; readonly digest: Digest },
-  { attachMs = 30_000, maxUnbound = 20_000 }: TicketOptions = {},
+  { attachMs = 30_000, maxUnbound = 20_000, maxUnboundPerOwner = 100 }: TicketOptions = {},
 ): Tickets<Holder> {
   // In the order of issue, which is the order they run out in.
   const unbound = new Map<string, Entry<Holder>>();
   const bound = new Map<string, Entry<Holder>>();
+  const shares = createShares(maxUnboundPerOwner);
+
+  function stopWaiting(entry: Entry<Holder>): void {
+    if (unbound.delete(entry.hash)) shares.give(entry.owner);
+  }
 
   function forgetLate(now: number): void {
-    for (const [hash, entry] of unbound) {
+    for (const entry of unbound.values()) {
       if (entry.attachBy > now) return;
-      unbound.delete(hash);
+      stopWaiting(entry);
     }
   }
 
@@ -76,13 +89,14 @@ export function createTickets<Holder>(
   };
 
   return {
-    issue(hub, holder) {
+    issue(hub, holder, owner = "") {
       const now = ports.clock.monotonic();
       forgetLate(now);
-      if (unbound.size >= maxUnbound) return undefined;
+      if (unbound.size >= maxUnbound || !shares.take(owner)) return undefined;
       const text = PREFIX + base64url(ports.random.bytes(32));
       const hash = ports.digest(text);
       const entry: Entry<Holder> = {
+        owner,
         hub,
         holder,
         hash,
@@ -114,7 +128,7 @@ export function createTickets<Holder>(
       const entry = ticket as Entry<Holder>;
       // The time limit is for attaching: a handshake that began in time may end after the ticket was forgotten.
       if (entry.isBound || entry.hasEnded || !entry.connectionTokens.has(connectionToken)) return undefined;
-      unbound.delete(entry.hash);
+      stopWaiting(entry);
       bound.set(entry.hash, entry);
       const siblings = [...entry.connectionTokens].filter((token) => token !== connectionToken);
       for (const token of siblings) entry.connectionTokens.delete(token);
@@ -125,7 +139,7 @@ export function createTickets<Holder>(
     end(ticket) {
       const entry = ticket as Entry<Holder>;
       entry.hasEnded = true;
-      unbound.delete(entry.hash);
+      stopWaiting(entry);
       bound.delete(entry.hash);
     },
 

@@ -103,6 +103,7 @@ describe("a connection", () => {
     say(peer, "late");
     fixture.clock.endTurn();
     expect(peer.said()).toBe(`bye ${reason}\n`);
+    expect(peer.socket.lateWrites).toBe(0);
     expect(peer.connection.refusal()?.reason).toBe(reason);
   });
 

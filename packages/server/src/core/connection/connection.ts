@@ -71,7 +71,7 @@ export class Connection<P> implements SocketListener {
   readonly #admission: Admission<P>;
   readonly #lifetime: Lifetime;
   readonly #socket: Socket;
-  readonly #setup: Pick<ConnectionSetup<P>, "clock" | "times" | "observer">;
+  readonly #setup: Pick<ConnectionSetup<P>, "clock" | "times" | "observer" | "outboxLimits">;
   readonly #openedAt: number;
   #memberships: Set<GroupKey> | undefined;
   #handler: ProtocolHandler | undefined;
@@ -197,7 +197,16 @@ export class Connection<P> implements SocketListener {
     const dialect = this.#dialect;
     if (!this.#isActive || dialect === undefined) return;
     if (judgedVersion !== undefined && judgedVersion !== this.version) return;
-    if (!this.outbox.push(publication.frameFor(dialect))) this.apply({ type: "lagging" });
+    const frame = publication.frameFor(dialect);
+    if (frame === undefined) return;
+    if (frame.bytes.length > this.maxFrameBytes)
+      publication.fail(new RangeError("an event larger than outbox.maxBytes"));
+    else if (!this.outbox.push(frame)) this.apply({ type: "lagging" });
+  }
+
+  /** Bytes of one frame at most. A larger one is the sender's mistake, not the peer's. */
+  get maxFrameBytes(): number {
+    return this.#setup.outboxLimits.maxBytes;
   }
 
   /** Queues a frame meant for this peer alone, or shared. */
@@ -235,6 +244,12 @@ export class Connection<P> implements SocketListener {
     if (!this.outbox.beat(now)) return this.apply({ type: "lagging" });
     const keepAlive = handler?.keepAlive;
     if (keepAlive !== undefined) this.outbox.keepAlive(keepAlive, now, times.keepAliveMs);
+  }
+
+  /** Something of our own went wrong while serving it. */
+  fail(error: unknown): void {
+    this.#setup.observer.failed(this, error);
+    this.apply({ type: "violation", reason: "unexpected_error" });
   }
 
   pause(): void {

@@ -57,11 +57,14 @@ describe("the flush queue", () => {
     const repeated = frame(1);
     const last = frame(2);
     for (let turn = 0; turn < 3; turn++) {
+      const { origin } = queue;
       for (const { outbox } of peers) {
         outbox.push(repeated);
         outbox.push(last);
       }
       clock.endTurn();
+      // What was joined for a turn is not kept beyond it.
+      expect(queue.origin).not.toBe(origin);
     }
     const [a, b] = peers.map(({ socket }) => socket.writes);
     expect(a?.map((bytes) => [...bytes])).toEqual([

@@ -59,6 +59,7 @@ function check(model: Model, real: Real, writesBefore: number, mayWrite: boolean
   const fresh = socket.writes.slice(writesBefore);
   expect(fresh.length, "writes in one turn").toBeLessThanOrEqual(mayWrite ? 1 : 0);
   for (const bytes of fresh) {
+    expect(bytes.length).toBeGreaterThan(0);
     // Each write is whole frames from the front of the queue, in order.
     let at = 0;
     let count = 0;

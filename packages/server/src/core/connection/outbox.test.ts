@@ -178,6 +178,20 @@ describe("an outbox", () => {
     expect(outbox.beat(clock.monotonic())).toBe(false);
   });
 
+  it("a peer that is always a little behind never lags while it confirms in time", () => {
+    const { clock, outbox, socket, settle } = createFixture({ maxLagMs: 2_000 });
+    outbox.push(frame(64 * KIB));
+    settle();
+    for (let round = 0; round < 50; round++) {
+      outbox.push(frame(64 * KIB));
+      settle();
+      clock.advance(900);
+      expect(outbox.beat(clock.monotonic())).toBe(true);
+      socket.confirm();
+      expect(outbox.pendingBytes).toBe(64 * KIB);
+    }
+  });
+
   it("does not take later bytes for a sign of life: the oldest keeps its age", () => {
     const { clock, outbox, settle } = createFixture({ maxLagMs: 30_000 });
     const verdicts = Array.from({ length: 32 }, () => {
@@ -236,6 +250,7 @@ describe("an outbox", () => {
     socket.unstall();
     settle();
     const marks = socket.writes.map((bytes) => [...new Set(bytes)]);
+    expect(marks.every(({ length }) => length > 0)).toBe(true);
     // What was handed over before stays handed over.
     expect(marks.flat()).toEqual([1, 3, 5, 8]);
     outbox.evict(icu);
@@ -307,6 +322,15 @@ describe("an outbox", () => {
     expect(sizes()).toEqual([7, 3, 7]);
     // Keep-alive bytes are nobody's to confirm.
     expect(outbox.pendingBytes).toBe(6);
+  });
+
+  it("lets no keep-alive overtake what waits for confirmations", () => {
+    const { clock, outbox, settle, sizes } = createFixture();
+    for (let count = 0; count < 5; count++) outbox.push(frame(64 * KIB));
+    settle();
+    clock.advance(60_000);
+    outbox.keepAlive(new Uint8Array(7), clock.monotonic(), 15_000);
+    expect(sizes()).toEqual(Array.from({ length: 4 }, () => 64 * KIB));
   });
 
   it.each<[string, (fixture: Fixture) => void, boolean]>([

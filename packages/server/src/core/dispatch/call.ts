@@ -23,8 +23,9 @@ export type EventName<Events> = unknown extends Events ? string : keyof Events &
 /** Somewhere to say something. */
 export interface Target<Events> {
   /**
-   * Sends an event. Returns at once; frames leave at the end of the turn.
-   * @throws TypeError for arguments an encoding has no form for, or a name that begins with `hubward.`.
+   * Sends an event. Returns at once; frames leave at the end of the turn. Arguments that have no form in a peer's
+   * encoding (a bigint in JSON) are reported to telemetry, and that peer is not told.
+   * @throws TypeError for a name that begins with `hubward.`; HubwardError inside a call whose caller may not speak
    */
   emit<Name extends EventName<Events>>(event: Name, ...args: EventArguments<Events, Name>): void;
   /** The same target without these connections. */

@@ -197,7 +197,8 @@ describe("a command", () => {
   });
 
   it("is refused when the store has no room", async () => {
-    const bench = createDispatchFixture(createMemoryIdempotencyStore({ clock: createFakeClock(), maxCommands: 1 }));
+    const clock = createFakeClock();
+    const bench = createDispatchFixture(createMemoryIdempotencyStore({ clock, maxCommands: 1, keepMs: 60_000 }));
     const { hub, runs } = commandHub(() => "o");
     const peer = bench.connect();
     await bench.dispatch(peer, hub, ["aspirin", "id-1"]);

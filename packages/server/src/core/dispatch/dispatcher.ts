@@ -85,9 +85,12 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
       // Without types anything may come out; commands without an id would all be one.
       if (typeof id !== "string" || id === "") return refused(new HubwardError("bad_arguments"), method);
       const key = joinKey([connection.identity, hub.path, method.name, id]);
-      const start = await ports.idempotency.start(key, ports.digest(canonicalText(rawArgs)));
+      const start = await ports.idempotency.start(key, ports.digest(canonicalText(rawArgs)), connection.identity);
       if (start.state === "conflict") return refused(new HubwardError("idempotency_conflict"), method);
-      if (start.state === "full") return refused(new HubwardError("rate_limited", { retryAfterSeconds: 60 }), method);
+      if (start.state === "full") {
+        const retryAfterSeconds = (start.retryAfterMs ?? 60_000) / 1000;
+        return refused(new HubwardError("rate_limited", { retryAfterSeconds }), method);
+      }
       if (start.state === "known") return replay(await start.outcome, method);
       const refusal = connection.refusal();
       const outcome = refusal === undefined ? await run(connection, passage) : refused(refusal, method);

@@ -108,7 +108,7 @@ function readInput(attempt: Attempt<never>): Verdict | Promise<Verdict> {
     try {
       const result = schemas[index]?.["~standard"].validate(attempt.rawArgs[index]);
       if (result instanceof Promise) {
-        (pending ??= []).push(result.then((settled) => take(settled, args, index), badArguments));
+        (pending ??= []).push(result.then((settled) => take(settled, args, index)).catch(badArguments));
       } else {
         const verdict = take(result, args, index);
         if (verdict !== undefined) return verdict;

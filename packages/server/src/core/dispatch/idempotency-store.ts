@@ -28,15 +28,15 @@ export type CommandStart =
   | { readonly state: "known"; readonly outcome: CommandOutcome | Promise<CommandOutcome> }
   /** The same id was used for other arguments. */
   | { readonly state: "conflict" }
-  /** No room for another command now. */
-  | { readonly state: "full" };
+  /** No room for another command now, of all or of this owner. `retryAfterMs`: when there may be. */
+  | { readonly state: "full"; readonly retryAfterMs?: number | undefined };
 
 export interface IdempotencyStore {
   /**
-   * Claims a command. For one key exactly one caller gets `started` until the record is forgotten (24 h by
+   * Claims a command. `owner` is the identity it belongs to: one owner must not use up the room of all. For one key exactly one caller gets `started` until the record is forgotten (24 h by
    * default) or abandoned; everyone else gets `known` or `conflict`, also while it runs. Whoever waits for a
    * command that is abandoned sees its promise rejected. A rejection of `start` itself means that nothing is
    * known: the command must not be run.
    */
-  start(key: string, argumentsDigest: string): CommandStart | Promise<CommandStart>;
+  start(key: string, argumentsDigest: string, owner: string): CommandStart | Promise<CommandStart>;
 }

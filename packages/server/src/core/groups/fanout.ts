@@ -26,9 +26,17 @@ export type Address =
       readonly hub: string | undefined;
     };
 
+/**
+ * Never throws: an event that has no form in some peer's encoding, or is larger than an outbox, is reported once
+ * and reaches everyone else.
+ */
 export type Fanout = (publication: Publication, address: Address, except?: ReadonlySet<ConnectionId>) => void;
 
-export function createFanout<P>(registry: Registry<P>, groups: Groups<P>): Fanout {
+export function createFanout<P>(
+  registry: Registry<P>,
+  groups: Groups<P>,
+  onFailure: (event: string, error: unknown) => void = () => undefined,
+): Fanout {
   function offer(
     connection: Connection<P>,
     publication: Publication,
@@ -41,7 +49,7 @@ export function createFanout<P>(registry: Registry<P>, groups: Groups<P>): Fanou
     connection.deliver(publication, judgedVersion);
   }
 
-  return (publication, address, except) => {
+  function reach(publication: Publication, address: Address, except: ReadonlySet<ConnectionId> | undefined): void {
     switch (address.to) {
       case "group": {
         const members = groups.members(address.key);
@@ -69,6 +77,11 @@ export function createFanout<P>(registry: Registry<P>, groups: Groups<P>): Fanou
       default:
         throw new TypeError(`fanout: unknown address ${JSON.stringify(address satisfies never)}`);
     }
+  }
+
+  return (publication, address, except) => {
+    reach(publication, address, except);
+    if (publication.failure !== undefined) onFailure(publication.event, publication.failure);
   };
 }
 

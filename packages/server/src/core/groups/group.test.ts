@@ -117,3 +117,14 @@ describe("a group's template", () => {
     expect(() => parsePattern(pattern)).toThrow(TypeError);
   });
 });
+
+describe("a reference that a peer wrote", () => {
+  it("names no group, whatever its shape: only declared templates do", () => {
+    const forged = {
+      template: { pattern: "ward/{ward}", parameters: ["ward"], requirements: [] },
+      values: { ward: "a" },
+    };
+    expect(() => groupKey("t", forged)).toThrow(TypeError);
+    expect(groupKey("t", groupOf(ward, { ward: "a" }))).toContain("ward");
+  });
+});

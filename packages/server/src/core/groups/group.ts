@@ -24,6 +24,14 @@ export interface GroupReference<P, Events = unknown> {
   readonly events?: Events;
 }
 
+/** Templates somebody declared: what a peer sends in the shape of a reference names none of them. */
+const declared = new WeakSet<object>();
+
+export function declareTemplate<P>(template: GroupTemplate<P>): GroupTemplate<P> {
+  declared.add(template);
+  return template;
+}
+
 /** Longest value of one parameter, in UTF-16 units. */
 const MAX_VALUE_LENGTH = 128;
 
@@ -32,6 +40,7 @@ const MAX_VALUE_LENGTH = 128;
  * encode the same are the same. @throws TypeError otherwise.
  */
 export function groupKey<P>(tenant: string | undefined, { template, values }: GroupReference<P>): GroupKey {
+  if (!declared.has(template)) throw new TypeError("group: a reference that no declared group made");
   const parts: (string | undefined)[] = [tenant, template.pattern];
   for (const name of template.parameters) {
     const value = values[name];

@@ -1,0 +1,24 @@
+/** How much of something bounded each identity holds, so that one cannot use up what all need. */
+
+export interface Shares {
+  /** False when this identity has its share already. */
+  take(owner: string): boolean;
+  give(owner: string): void;
+}
+
+export function createShares(maxPerOwner: number): Shares {
+  const held = new Map<string, number>();
+  return {
+    take(owner) {
+      const count = held.get(owner) ?? 0;
+      if (count >= maxPerOwner) return false;
+      held.set(owner, count + 1);
+      return true;
+    },
+    give(owner) {
+      const count = held.get(owner) ?? 0;
+      if (count <= 1) held.delete(owner);
+      else held.set(owner, count - 1);
+    },
+  };
+}
