@@ -101,7 +101,10 @@ describe.each(stockClients.map((client) => [client.name, client] as const))("%s"
   test("in an application that restarts a refused connection at once is slowed down", async () => {
     const world = await createWorld();
     let negotiates = 0;
-    const accessTokenFactory = (): Promise<string> => (negotiates++, world.issuer.token("vera", { roles: ["visitor"] }));
+    const accessTokenFactory = (): Promise<string> => (
+      negotiates++,
+      world.issuer.token("vera", { roles: ["visitor"] })
+    );
     const { connection } = world.build(client, { accessTokenFactory });
     for (let start = 0; start < 3; start++) await failure(connection.start());
     const fourth = failure(connection.start());

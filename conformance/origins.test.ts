@@ -20,7 +20,10 @@ const foreign: readonly (readonly [string, Readonly<Record<string, string>>])[] 
   ["two origins", { origin: `${ALLOWED}, https://evil.example` }],
   ["no origin, but a browser's site", { "sec-fetch-site": "cross-site" }],
   ["no origin, but a browser's own site", { "sec-fetch-site": "same-origin" }],
-  ["another origin and a site that claims to be ours", { origin: "https://evil.example", "sec-fetch-site": "same-origin" }],
+  [
+    "another origin and a site that claims to be ours",
+    { origin: "https://evil.example", "sec-fetch-site": "same-origin" },
+  ],
 ];
 
 const welcome: readonly (readonly [string, Readonly<Record<string, string>>])[] = [

@@ -70,7 +70,10 @@ test("the tap would have seen a JWT in a URL: a client that skips negotiate with
 describe.each(["before", "after"] as const)("request loggers mounted %s the application", (when) => {
   test.each(clients)("log ordinary routes, and no credential of %s", async (_, client) => {
     let logged: LoggedServer | undefined;
-    const world = await createWorld({}, { [when]: (server: World["server"]) => (logged = mountLoggers(server, "/api")) });
+    const world = await createWorld(
+      {},
+      { [when]: (server: World["server"]) => (logged = mountLoggers(server, "/api")) },
+    );
     await liveADay(client, world);
     await ask(world.port, { path: "/api/patients?ward=icu" });
     const { lines, upgrades } = logged as LoggedServer;
@@ -81,13 +84,19 @@ describe.each(["before", "after"] as const)("request loggers mounted %s the appl
 
   test("log no credential of those who put theirs where it does not belong", async () => {
     let logged: LoggedServer | undefined;
-    const world = await createWorld({}, { [when]: (server: World["server"]) => (logged = mountLoggers(server, "/api")) });
+    const world = await createWorld(
+      {},
+      { [when]: (server: World["server"]) => (logged = mountLoggers(server, "/api")) },
+    );
     const token = await world.issuer.token("ada");
     for (const path of [HUB_PATH, HUB_PATH.toUpperCase(), `${HUB_PATH}/negotiate`, "/hubs/%63onformance"]) {
       for (const name of ["access_token", "Access_Token", "%61ccess_token"]) {
         const reply = await ask(world.port, { method: "POST", path: `${path}?${name}=${token}` });
         expect([400, 401, 404]).toContain(reply.status);
-        await ask(world.port, { path: `${path}?${name}=${token}`, headers: { ...bearer(token), upgrade: "websocket", connection: "upgrade" } });
+        await ask(world.port, {
+          path: `${path}?${name}=${token}`,
+          headers: { ...bearer(token), upgrade: "websocket", connection: "upgrade" },
+        });
       }
     }
     await ask(world.port, { path: "/api/patients" });
@@ -100,7 +109,10 @@ describe.each(["before", "after"] as const)("request loggers mounted %s the appl
 
 test.each(clients)("%s may use a JWT in the URL where the server says so, and no log shows it", async (_, client) => {
   let logged: LoggedServer | undefined;
-  const world = await createWorld({ allowQueryToken: true }, { before: (server) => (logged = mountLoggers(server, "/api")) });
+  const world = await createWorld(
+    { allowQueryToken: true },
+    { before: (server) => (logged = mountLoggers(server, "/api")) },
+  );
   const token = await world.issuer.token("ada");
   const { connection } = world.build(client, { skipNegotiation: true }, `${world.url}?access_token=${token}`);
   await connection.start();

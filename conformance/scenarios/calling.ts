@@ -16,7 +16,7 @@ const plainValues: readonly unknown[] = [
   -(2 ** 31) - 1,
   1e300,
   "",
-  "ä\u0000\u001e𝄞 \" \\",
+  'ä\u0000\u001e𝄞 " \\',
   [],
   [1, [2, [3, []]]],
   { a: 1, b: { c: [null, "d"] }, constructor: "x", toString: "y" },
@@ -114,7 +114,10 @@ export const calling: readonly Scenario[] = [
       const hidden = await failure(connection.invoke("Crash"));
       expect(hidden.message).toBe("An unexpected error occurred invoking 'Crash' on the server.");
       const failed = await world.telemetry.first(({ event }) => event === "application.failed");
-      expect(failed).toMatchObject({ connectionId: connection.connectionId, error: { message: "a secret of the server" } });
+      expect(failed).toMatchObject({
+        connectionId: connection.connectionId,
+        error: { message: "a secret of the server" },
+      });
     },
   },
   {
@@ -151,17 +154,31 @@ export const calling: readonly Scenario[] = [
       expect((await failure(connection.invoke("Join", "No such room!"))).message).toBe("bad_room;action=fix-request");
       expect(await connection.invoke("Echo", "still here")).toBe("still here");
       expect(closed.items).toEqual([]);
-      expect(world.telemetry.items.slice(1)).toEqual([
-        {
-          event: "call.refused",
-          connectionId: connection.connectionId,
-          hub: "/hubs/Conformance",
-          method: "Doctors",
-          reason: "forbidden",
-          policy: "Doctors",
-          subject: "ada",
-        },
+      const refusals = world.telemetry.items.slice(1);
+      const about = {
+        event: "call.refused",
+        connectionId: connection.connectionId,
+        hub: "/hubs/Conformance",
+        subject: "ada",
+      };
+      expect(refusals).toEqual([
+        { ...about, method: "Doctors", reason: "forbidden", policy: "Doctors" },
+        { ...about, method: "Join", reason: "forbidden", policy: "OwnRoom" },
+        { ...about, method: "Join", reason: "bad_room", policy: undefined },
       ]);
+    },
+  },
+  {
+    name: "may be in so many groups and no more; those it left do not count",
+    async run(client) {
+      const world = await createWorld({ maxGroupsPerConnection: 2 });
+      const { connection } = await world.connect(client, { roles: ["room-one", "room-two", "room-three"] });
+      await connection.invoke("Join", "one");
+      await connection.invoke("Join", "two");
+      await connection.invoke("Join", "two");
+      expect((await failure(connection.invoke("Join", "three"))).message).toBe("room_limit");
+      await connection.invoke("Leave", "one");
+      await connection.invoke("Join", "three");
     },
   },
 ];

@@ -71,6 +71,17 @@ export const ending: readonly Scenario[] = [
     },
   },
   {
+    name: "does not come back either after a message that is too large for the transport",
+    async run(client) {
+      const world = await createWorld();
+      const { connection, closed, reconnecting } = await world.connect(client, {}, { reconnectDelays: [0, 0] });
+      const told = `${CLOSE_PREFIX}protocol_error;action=fix-request`;
+      expect((await failure(connection.invoke("Echo", "x".repeat(200_000)))).message).toBe(told);
+      expect((await closed.first())?.message).toBe(told);
+      expect(reconnecting.items).toEqual([]);
+    },
+  },
+  {
     name: "is ended when its token expires, told to refresh, and comes back with a new one",
     async run(client) {
       const world = await createWorld();

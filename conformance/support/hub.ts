@@ -82,9 +82,12 @@ export function createTestHub(ports: HubPorts, hooks: HubHooks): HubParts {
       Join: m.args(text).handle((call, name) => call.groups.join(room({ room: name }))),
       Leave: m.args(text).handle((call, name) => call.groups.leave(room({ room: name }))),
       TellRoom: m.args(text, text).handle((call, name, what) => call.to(room({ room: name })).emit("said", what)),
-      TellRoomButMe: m
-        .args(text, text)
-        .handle((call, name, what) => call.to(room({ room: name })).except(call.connectionId).emit("said", what)),
+      TellRoomButMe: m.args(text, text).handle((call, name, what) =>
+        call
+          .to(room({ room: name }))
+          .except(call.connectionId)
+          .emit("said", what),
+      ),
       TellAll: m.args(text).handle((call, what) => call.toAll().emit("said", what)),
       TellOthers: m.args(text).handle((call, what) => call.toOthers().emit("said", what)),
       TellMe: m.args(text).handle((call, what) => call.toCaller().emit("said", what)),

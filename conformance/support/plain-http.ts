@@ -1,7 +1,13 @@
 /** Negotiates and upgrades by hand, for what no stock client does. */
 
 import type { OutgoingHttpHeaders } from "node:http";
-import { openWebSocket, upgrade, type RawWebSocket, type UpgradeOptions, type UpgradeOutcome } from "../../tests/support/raw-web-socket.js";
+import {
+  openWebSocket,
+  upgrade,
+  type RawWebSocket,
+  type UpgradeOptions,
+  type UpgradeOutcome,
+} from "../../tests/support/raw-web-socket.js";
 import { ask, bearer, type PlainReply } from "../../tests/support/server.js";
 import { HUB_PATH, type World } from "./world.js";
 
@@ -38,7 +44,10 @@ export async function negotiate(
 }
 
 /** A negotiate whose reply holds a ticket and a connection token. */
-export async function negotiateTicket(where: Where, token: string): Promise<{ readonly ticket: string; readonly id: string }> {
+export async function negotiateTicket(
+  where: Where,
+  token: string,
+): Promise<{ readonly ticket: string; readonly id: string }> {
   const { accessToken, connectionToken } = await negotiate(where, token);
   if (accessToken === undefined || connectionToken === undefined) throw new Error("no ticket was given");
   return { ticket: accessToken, id: connectionToken };

@@ -26,8 +26,16 @@ export interface StockClient {
 /** Older versions have the same face in everything the scenarios use. */
 const libraries = [
   { version: 10, signalr: signalr10, messagepack: messagepack10 },
-  { version: 8, signalr: signalr8 as unknown as typeof signalr10, messagepack: messagepack8 as unknown as typeof messagepack10 },
-  { version: 6, signalr: signalr6 as unknown as typeof signalr10, messagepack: messagepack6 as unknown as typeof messagepack10 },
+  {
+    version: 8,
+    signalr: signalr8 as unknown as typeof signalr10,
+    messagepack: messagepack8 as unknown as typeof messagepack10,
+  },
+  {
+    version: 6,
+    signalr: signalr6 as unknown as typeof signalr10,
+    messagepack: messagepack6 as unknown as typeof messagepack10,
+  },
 ] as const;
 
 export const stockClients: readonly StockClient[] = libraries.flatMap(({ version, signalr, messagepack }) =>
@@ -35,7 +43,10 @@ export const stockClients: readonly StockClient[] = libraries.flatMap(({ version
     name: `signalr ${version}, ${encoding === "json" ? "JSON" : "MessagePack"}`,
     version,
     encoding,
-    build(url: string, { accessTokenFactory, reconnectDelays, skipNegotiation = false, headers = {} }: ConnectionOptions) {
+    build(
+      url: string,
+      { accessTokenFactory, reconnectDelays, skipNegotiation = false, headers = {} }: ConnectionOptions,
+    ) {
       const builder = new signalr.HubConnectionBuilder().configureLogging(signalr.LogLevel.None).withUrl(url, {
         headers: { ...headers },
         ...(accessTokenFactory === undefined ? {} : { accessTokenFactory }),

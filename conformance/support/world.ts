@@ -140,7 +140,8 @@ export async function createWorld(
       await party.connection.start();
       return party;
     },
-    opened: (count) => telemetry.take(count, (event) => event.event === "connection.opened") as Promise<readonly Opened[]>,
+    opened: (count) =>
+      telemetry.take(count, (event) => event.event === "connection.opened") as Promise<readonly Opened[]>,
   };
 }
 

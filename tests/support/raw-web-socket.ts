@@ -1,6 +1,6 @@
 /** A WebSocket client that does exactly what it is told, also what no client should. RFC 6455. */
 
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { Recorder } from "./recorder.js";
 
@@ -95,6 +95,8 @@ export class RawWebSocket {
   readonly messages: Recorder<Readonly<Record<string, unknown>>> = new Recorder();
   /** How the TCP connection ended. */
   readonly closed: Promise<{ readonly wasReset: boolean }>;
+  /** Whether it answers pings, as clients must. Off by default. */
+  answersPings = false;
   #unread: Buffer;
 
   constructor(socket: Socket, head: Buffer) {
@@ -156,9 +158,12 @@ export class RawWebSocket {
   #readFrames(): void {
     for (let frame = this.#takeFrame(); frame !== undefined; frame = this.#takeFrame()) {
       this.frames.push(frame);
-      if (frame.opcode !== opcodes.text) continue;
-      for (const text of frame.payload.toString("utf8").split("\x1e")) {
-        if (text !== "") this.messages.push(JSON.parse(text) as Record<string, unknown>);
+      if (this.answersPings && frame.opcode === opcodes.ping) {
+        this.sendFrame({ opcode: opcodes.pong, payload: frame.payload });
+      }
+      if (frame.opcode !== opcodes.text || frame.payload.at(-1) !== 0x1e) continue;
+      for (const text of frame.payload.toString("utf8", 0, frame.payload.length - 1).split("\x1e")) {
+        this.messages.push(JSON.parse(text) as Record<string, unknown>);
       }
     }
   }
@@ -177,7 +182,12 @@ export class RawWebSocket {
 }
 
 /** A client's frame; masked and final unless told otherwise. */
-export function encodeFrame({ opcode, payload = Buffer.alloc(0), isFinal = true, isMasked = true }: FrameOptions): Buffer {
+export function encodeFrame({
+  opcode,
+  payload = Buffer.alloc(0),
+  isFinal = true,
+  isMasked = true,
+}: FrameOptions): Buffer {
   const first = (isFinal ? 0x80 : 0) | opcode;
   const maskBit = isMasked ? 0x80 : 0;
   const { length } = payload;
@@ -193,11 +203,7 @@ export function encodeFrame({ opcode, payload = Buffer.alloc(0), isFinal = true,
   if (!isMasked) return Buffer.concat([head, payload]);
   const mask = randomBytes(4);
   const masked = Buffer.from(payload);
-  for (let index = 0; index < masked.length; index++) masked[index] = (masked[index] as number) ^ (mask[index % 4] as number);
+  for (let index = 0; index < masked.length; index++)
+    masked[index] = (masked[index] as number) ^ (mask[index % 4] as number);
   return Buffer.concat([head, mask, masked]);
-}
-
-/** What a server must answer to a `Sec-WebSocket-Key` (RFC 6455 1.3). */
-export function acceptKey(key: string): string {
-  return createHash("sha1").update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
 }

@@ -1,6 +1,6 @@
 /** An identity provider for tests: real ES256 access tokens, and the authenticator that trusts them. */
 
-import { jwt, publicKey, type JwtAuthenticator } from "@hubward/server/jose";
+import { jwt, publicKey, type Jwk, type JwtAuthenticator } from "@hubward/server/jose";
 import type { Clock } from "@hubward/server/ports";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 
@@ -22,6 +22,11 @@ export interface TestIssuer {
   token(subject: string, options?: TokenOptions): Promise<string>;
 }
 
+/** The public key, for a server that is a process of its own. */
+export async function verifyingJwk(): Promise<Jwk> {
+  return { ...(await exportJWK((await keys).publicKey)), kty: "EC", kid: "test-key" };
+}
+
 const keys = generateKeyPair("ES256", { extractable: true });
 let issued = 0;
 
@@ -29,8 +34,8 @@ export async function createIssuer(
   clock: Pick<Clock, "now">,
   { tenantClaim }: { readonly tenantClaim?: string | undefined } = {},
 ): Promise<TestIssuer> {
-  const { privateKey, publicKey: verifying } = await keys;
-  const jwk = { ...(await exportJWK(verifying)), kid: "test-key" };
+  const { privateKey } = await keys;
+  const jwk = await verifyingJwk();
   return {
     authenticator: jwt({ issuer: ISSUER, audience: AUDIENCE, keys: publicKey(jwk), tenantClaim, clock }),
     token(subject, { roles = [], lifetime = 300, age = 0, claims = {} } = {}) {

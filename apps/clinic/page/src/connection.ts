@@ -7,7 +7,7 @@ import { type ReadonlySignal, signal } from "@preact/signals";
 import type { Clock } from "./clock.js";
 import { type Failure, readFailure } from "./reasons.js";
 import { isUnverifiable, judge, quickDelaysMs, shortLivedMs, spreadSlowDelayMs } from "./retry-policy.js";
-import type { Session } from "./session.js";
+import { type Session, sessionLimits } from "./session.js";
 
 export type ConnectionState =
   | { readonly kind: "idle" }
@@ -59,19 +59,21 @@ export function createClinicalConnection(options: ConnectionOptions): ClinicalCo
   /** Connections in a row that ended as soon as they were up. The stock client counts its tries anew after each. */
   let shortLived = 0;
   let presentedToken = "";
+  let presentedUntil = 0;
   let refusedTokens = 0;
 
   const hub = new HubConnectionBuilder()
     .withUrl(url, {
       accessTokenFactory: async () => {
         presentedToken = await session.token();
+        presentedUntil = session.credential.peek()?.expiresAt ?? 0;
         return presentedToken;
       },
     })
     .withAutomaticReconnect({
       nextRetryDelayInMilliseconds: ({ previousRetryCount, retryReason }) => {
         const failure = readFailure(retryReason);
-        markLost();
+        markLost(failure);
         return consider(failure, previousRetryCount + shortLived);
       },
     })
@@ -83,7 +85,7 @@ export function createClinicalConnection(options: ConnectionOptions): ClinicalCo
   hub.on("MedicationOrdered", (payload: unknown) => listener.event("MedicationOrdered", payload));
   hub.onreconnected(() => markLive());
   hub.onclose((error) => {
-    markLost();
+    markLost(readFailure(error));
     const { kind } = state.peek();
     // The policy has spoken already where the client gave up, or this page stopped it.
     if (kind === "denied" || kind === "closed" || kind === "idle" || kind === "connecting") return;
@@ -169,9 +171,12 @@ export function createClinicalConnection(options: ConnectionOptions): ClinicalCo
     listener.live();
   }
 
-  function markLost(): void {
+  function markLost(failure: Failure | undefined): void {
     if (liveSince === undefined) return;
-    shortLived = clock.now() - liveSince < shortLivedMs ? shortLived + 1 : 0;
+    const now = clock.now();
+    // A credential that ends when it had to says nothing about the connection, and the next one is another.
+    const isDue = failure?.condition === "expired" && now >= presentedUntil - sessionLimits.expiryRoundingMs;
+    shortLived = now - liveSince < shortLivedMs && !isDue ? shortLived + 1 : 0;
     liveSince = undefined;
     listener.lost();
   }
@@ -192,7 +197,7 @@ export function createClinicalConnection(options: ConnectionOptions): ClinicalCo
       run += 1;
       cancelWait();
       state.value = { kind: "idle" };
-      markLost();
+      markLost(undefined);
       await stopped();
     },
     reconnectNow() {

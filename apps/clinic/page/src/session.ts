@@ -63,6 +63,8 @@ export const sessionLimits = {
   /** The server takes no token with less life than this left, or a fifth of its whole life where that is shorter. */
   minUsableMs: 10_000,
   minUsableShare: 0.2,
+  /** Tokens end at whole seconds of the server: up to one earlier than their lifetime says. */
+  expiryRoundingMs: 1_000,
   /** Tries while another tab's refresh settles, with a short random wait between them. */
   maxSupersededTries: 5,
   /** Between failed refreshes; doubles each time. */
@@ -99,7 +101,8 @@ export function createSession({ clock, auth, random }: SessionOptions): Session 
 
   function adopt({ accessToken, lifetimeMs }: Grant, askedAt: number): void {
     // A random part of the lead: tabs and people that signed in together refresh apart.
-    const leadMs = Math.min(sessionLimits.maxLeadMs, lifetimeMs * sessionLimits.leadShare) * (0.75 + random() * 0.25);
+    const spreadMs = Math.min(sessionLimits.maxLeadMs, lifetimeMs * sessionLimits.leadShare) * (0.75 + random() * 0.25);
+    const leadMs = Math.max(spreadMs, minUsableMs(lifetimeMs));
     const expiresAt = askedAt + lifetimeMs;
     held = { token: accessToken, expiresAt, lifetimeMs, refreshAt: expiresAt - leadMs };
     failedTries = 0;
@@ -198,7 +201,13 @@ export function createSession({ clock, auth, random }: SessionOptions): Session 
 }
 
 function isUsable({ expiresAt, lifetimeMs }: Held, now: number): boolean {
-  return expiresAt - now > Math.min(sessionLimits.minUsableMs, lifetimeMs * sessionLimits.minUsableShare);
+  return expiresAt - now > minUsableMs(lifetimeMs);
+}
+
+/** The life a token needs to be worth showing to the server. Milliseconds. */
+function minUsableMs(lifetimeMs: number): number {
+  const share = Math.min(sessionLimits.minUsableMs, lifetimeMs * sessionLimits.minUsableShare);
+  return share + sessionLimits.expiryRoundingMs;
 }
 
 /** A refused refresh is the end of the session, whatever the status alone would suggest. */

@@ -152,6 +152,7 @@ describe("an open connection", () => {
       { where: "event note", error: expect.any(TypeError) as unknown },
       { where: "event note", error: expect.any(RangeError) as unknown },
     ]);
+    // @ts-expect-error: a reserved name does not compile; said again for callers without types
     expect(() => app.toAll().emit("hubward.notice")).toThrow(TypeError);
     expect([peer.hear(), peer.socket.isEnded]).toEqual([[], false]);
   });
@@ -200,6 +201,21 @@ describe("an application that goes away", () => {
     const socket = new MemorySocket();
     socket.listen(answer.open(socket));
     expect(socket.closed?.code).toBe(1001);
+  });
+
+  it("does not wait for the handshake of a connection that would only be told why not, but for its socket", async () => {
+    const fixture = createWard();
+    const token = fixture.tokenOf({ roles: [] });
+    const { connectionToken, accessToken = "" } = bodyOf(await fixture.negotiate(token));
+    const socket = await upgraded(fixture, { query: `id=${connectionToken}`, queryBearers: [accessToken] });
+    let isClosed = false;
+    const closed = fixture.app.close().then(() => (isClosed = true));
+    expect(socket.closed?.code).toBe(1001);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isClosed).toBe(false);
+    socket.end();
+    await closed;
+    expect(fixture.clock.pending).toBe(0);
   });
 
   it("closes at once when nobody is there", async () => {

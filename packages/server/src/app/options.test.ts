@@ -21,6 +21,19 @@ describe("an application's options", () => {
     });
   });
 
+  it("guard a sink that fails: what it is told about goes on", () => {
+    const told: string[] = [];
+    const { telemetry } = resolveOptions({
+      ...required,
+      telemetry: ({ event }) => {
+        told.push(event);
+        throw new Error("sink");
+      },
+    });
+    telemetry({ event: "application.failed", where: "x", connectionId: undefined, error: "e" });
+    expect(told).toEqual(["application.failed"]);
+  });
+
   it("take what is set, fill in what is undefined, and leave the caller's object alone", () => {
     const options = Object.freeze({
       ...required,

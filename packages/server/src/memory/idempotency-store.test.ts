@@ -1,5 +1,6 @@
 import { createFakeClock, idempotencyStoreSuite } from "@hubward/testing";
 import { describe, expect, it } from "vitest";
+import type { CommandStart } from "../core/dispatch/idempotency-store.js";
 import { createMemoryIdempotencyStore, memoryIdempotencyDefaults } from "./idempotency-store.js";
 
 describe("the memory store for commands", () => {
@@ -51,10 +52,14 @@ describe("the memory store for commands", () => {
     expect(store.start("key", "digest", "owner")).toMatchObject({ state: "known" });
   });
 
-  it.each([{ keepMs: 0 }, { keepMs: -1 }, { keepMs: Number.NaN }, { maxCommands: 0 }, { maxCommands: 1.5 }])(
-    "refuses %o",
-    (options) => {
-      expect(() => createMemoryIdempotencyStore({ clock: createFakeClock(), ...options })).toThrow(RangeError);
-    },
-  );
+  it.each([
+    { keepMs: 0 },
+    { keepMs: -1 },
+    { keepMs: Number.NaN },
+    { maxCommands: 0 },
+    { maxCommands: 1.5 },
+    { maxCommandsPerOwner: 0 },
+  ])("refuses %o", (options) => {
+    expect(() => createMemoryIdempotencyStore({ clock: createFakeClock(), ...options })).toThrow(RangeError);
+  });
 });

@@ -140,6 +140,24 @@ describe("telemetry as JSON lines", () => {
     else expect(line["error"]).toMatchObject(expected as object);
   });
 
+  it("gives no more to a sink whose reader has stalled, and counts what it did not", async () => {
+    const sink = { texts: [] as string[], writableLength: 0, write: (text: string) => sink.texts.push(text) };
+    const telemetry = jsonLines(sink);
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    sink.writableLength = 1024 * 1024 + 1;
+    for (let count = 0; count < 3; count++) telemetry(failed("lost"));
+    await turn();
+    expect(sink.texts).toEqual([]);
+    sink.writableLength = 0;
+    telemetry(failed("kept"));
+    await turn();
+    const lines = sink.texts.join("").trimEnd().split("\n");
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { error: "kept" },
+      { event: "telemetry.dropped", count: 3 },
+    ]);
+  });
+
   it("keeps 10,000 lines of one turn, counts the rest, and starts over in the next", async () => {
     const writes: string[] = [];
     const telemetry = jsonLines({ write: (text) => writes.push(text) });

@@ -83,6 +83,21 @@ describe("connect attempts", () => {
     expect([add("d"), add("e")]).toEqual(["added", "over-share"]);
   });
 
+  it("that wait again do not outlive their time behind younger ones", () => {
+    const { clock, add, attempts, find } = createFixture({ attachMs: 1_000 });
+    add("a");
+    const a = find("a");
+    if (a === undefined) throw new RangeError("not found");
+    attempts.attach(a);
+    clock.advance(400);
+    add("younger");
+    attempts.detach("a");
+    clock.advance(599);
+    expect(find("a")).toBe(a);
+    clock.advance(1);
+    expect([find("a"), find("younger")?.connectionToken]).toEqual([undefined, "younger"]);
+  });
+
   it("may be claimed again when their transport was refused, but no longer than before", () => {
     const { clock, add, attempts, find } = createFixture({ attachMs: 1_000 });
     add("a");

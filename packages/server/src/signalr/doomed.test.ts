@@ -13,8 +13,9 @@ function createFixture() {
   const clock = createFakeClock();
   const socket = new MemorySocket();
   let endings = 0;
-  socket.listen(openDoomed({ socket, clock, refusal, timeoutMs: 15_000, onClosed: () => endings++ }));
-  return { clock, socket, endings: () => endings };
+  const doomed = openDoomed({ socket, clock, refusal, timeoutMs: 15_000, onClosed: () => endings++ });
+  socket.listen(doomed);
+  return { clock, socket, doomed, endings: () => endings };
 }
 
 describe("a connection that only says why there is none", () => {
@@ -73,6 +74,16 @@ describe("a connection that only says why there is none", () => {
     clock.advance(1);
     expect(socket.closed).toMatchObject({ code: 4408 });
     expect(text(socket.written)).toContain("Handshake was canceled.");
+  });
+
+  it("does not keep a server that goes away, nor changes what was said", () => {
+    const { socket, doomed } = createFixture();
+    doomed.drain();
+    expect(socket.closed).toMatchObject({ code: 1001 });
+    const told = createFixture();
+    told.socket.peerSends(hello);
+    told.doomed.drain();
+    expect(told.socket.closed?.code).toBe(4403);
   });
 
   it("ends on broken frames", () => {

@@ -2,16 +2,18 @@ import { recordingTelemetry } from "@hubward/testing";
 import { decodeLimitDefaults, HubwardError, jsonCodec, messageType, renderFrame, type HubMessage } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
 import { bytes, createFixture, text, type Fixture, type Peer, type Staff } from "../../test/connection-fixture.js";
-import { deferred, denyAll, hubOf, methodOf, textSchema } from "../../test/hub-fixture.js";
+import { deferred, denyAll, hubOf, methodOf, policy, requirement, textSchema } from "../../test/hub-fixture.js";
 import { createMemoryIdempotencyStore } from "../memory/idempotency-store.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { ConnectionCall } from "../core/dispatch/connection-call.js";
 import { createDispatcher } from "../core/dispatch/dispatcher.js";
 import type { HubMethod } from "../core/dispatch/hub.js";
 import { HubError } from "../core/errors.js";
+import type { Telemetry } from "../core/telemetry.js";
 import { Publication } from "../core/publication.js";
 import { SignalRHandler } from "./handler.js";
 
+const denyLater = requirement(policy("Later", () => Promise.resolve(false)));
 const HELLO = '{"protocol":"json","version":1}\x1e';
 
 interface Bench extends Fixture, ReturnType<typeof recordingTelemetry> {
@@ -19,7 +21,7 @@ interface Bench extends Fixture, ReturnType<typeof recordingTelemetry> {
   arrive(options?: { readonly bind?: () => boolean; readonly livesMs?: number }): Peer & { hear(): HubMessage[] };
 }
 
-function createBench(methods: readonly HubMethod<Staff>[] = []): Bench {
+function createBench(methods: readonly HubMethod<Staff>[] = [], sink?: Telemetry): Bench {
   const fixture = createFixture();
   const recording = recordingTelemetry();
   const { groups, fanout, clock, failures } = fixture;
@@ -41,7 +43,7 @@ function createBench(methods: readonly HubMethod<Staff>[] = []): Bench {
           connection,
           hub,
           dispatch,
-          telemetry: recording.telemetry,
+          telemetry: sink ?? recording.telemetry,
           decodeLimits: { ...decodeLimitDefaults, maxBytes: 1_000 },
           maxParallelInvocations: 1,
           bind,
@@ -160,6 +162,24 @@ describe("a SignalR connection", () => {
     peer.socket.peerSends(bytes(HELLO + call("m")));
     await settle();
     expect(peer.hear()).toEqual([expected]);
+  });
+
+  it("answers with a refusal where the result is larger than an outbox, and goes on", async () => {
+    const peer = createBench([methodOf("Huge", { handle: () => "x".repeat(2 << 20) }), echo]).arrive();
+    peer.socket.peerSends(bytes(HELLO + call("Huge", [], "1") + call("Echo", ["a"], "2")));
+    await settle();
+    expect(peer.hear()).toEqual([failedWith("result_too_large"), completed("a", "2")]);
+  });
+
+  it("ends, rather than the process, when a sink fails while a call is answered", async () => {
+    const bench = createBench([methodOf("Shut", { requirements: [denyLater] })], () => {
+      throw new Error("sink");
+    });
+    const peer = bench.arrive();
+    peer.socket.peerSends(bytes(HELLO + call("Shut")));
+    await settle();
+    expect(bench.reports).toContain("failed c1 Error: sink");
+    expect(peer.socket.closed?.code).toBe(1011);
   });
 
   it("answers a call without an id not at all, whatever becomes of it", async () => {

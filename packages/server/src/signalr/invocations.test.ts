@@ -86,6 +86,14 @@ describe("a connection's calls", () => {
     expect([started.length, peer]).toEqual([100, ["pause", "resume"]]);
   });
 
+  it("go on behind one that breaks its promise never to be rejected", async () => {
+    const { invocations, started, running } = createFixture(1);
+    for (const target of ["a", "b"]) invocations.add(message(target));
+    running.get("a")?.reject(new Error("defect"));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(started).toEqual(["a", "b"]);
+  });
+
   it("that wait are forgotten when standing is lost; what runs ends by itself", async () => {
     const { invocations, started, finish } = createFixture(1);
     for (const target of ["a", "b", "c"]) invocations.add(message(target));

@@ -39,13 +39,28 @@ export type Verdict = HubwardError | undefined;
 /** Told about policies that threw; the caller is told `auth_unavailable`, because nobody can say yes. */
 export type PolicyFailure = (policy: string, error: unknown) => void;
 
+type AnyPolicy = Policy<never, never>;
+type NeedsResource<P extends AnyPolicy> = P extends Policy<never, infer R> ? ([R] extends [void] ? never : P) : never;
+
+/** Who all the given policies are about. */
+export type CommonPrincipal<P extends AnyPolicy> = [P] extends [Policy<infer Principal, never>] ? Principal : never;
+
+/** What all the given policies can judge; those that need no resource do not count. */
+export type CommonResource<P extends AnyPolicy> = [NeedsResource<P>] extends [never]
+  ? void
+  : [NeedsResource<P>] extends [Policy<never, infer Resource>]
+    ? Resource
+    : never;
+
 /** One policy that allows when any of the given ones does, tried in order. Needs a resource if one of them does. */
-export function anyOf<P>(...policies: readonly Policy<P>[]): Policy<P>;
-export function anyOf<P, R>(...policies: readonly (Policy<P, R> | Policy<P>)[]): Policy<P, R>;
-export function anyOf<P, R>(...policies: readonly (Policy<P, R> | Policy<P>)[]): Policy<P, R> {
+export function anyOf<Policies extends readonly AnyPolicy[]>(
+  ...policies: Policies
+): Policy<CommonPrincipal<Policies[number]>, CommonResource<Policies[number]>> {
+  type P = CommonPrincipal<Policies[number]>;
+  type R = CommonResource<Policies[number]>;
   if (policies.length === 0) throw new TypeError("anyOf: at least one policy");
   for (const policy of policies) assertPolicy("anyOf", policy);
-  const checks = policies.map((policy) => policy.check as Policy<P, R>["check"]);
+  const checks = policies.map((policy) => policy.check as unknown as Policy<P, R>["check"]);
   return Object.freeze({
     name: `anyOf(${policies.map((policy) => policy.name).join(", ")})`,
     message: policies.find((policy) => policy.message !== undefined)?.message,

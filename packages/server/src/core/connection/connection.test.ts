@@ -213,6 +213,14 @@ describe("a connection", () => {
     expect(peer.said()).toBe("bye unexpected_error\n");
   });
 
+  it("ends when something of our own fails while serving it, reports that, and tells the peer nothing of it", () => {
+    const fixture = createFixture();
+    const peer = fixture.connect();
+    peer.connection.fail(new TypeError("secret internals"));
+    expect(fixture.reports).toContain("failed c1 TypeError: secret internals");
+    expect([peer.said(), peer.socket.closed?.code]).toEqual(["bye unexpected_error\n", 1011]);
+  });
+
   it("aborts its signal with its standing, also one that is asked for afterwards", () => {
     const { connection } = createFixture().connect();
     const { signal } = connection;
@@ -262,6 +270,28 @@ describe("a connection", () => {
     expect([peer.connection.isActive, peer.socket.openConfirmations]).toEqual([true, 1]);
     live(fixture, peer, 1_000);
     expect(peer.socket.isReset).toBe(true);
+    expect(peer.connection.refusal()?.reason).toBe("slow_consumer");
+  });
+
+  it("does not blame a peer that it holds back for confirmations it cannot hear, and counts anew afterwards", () => {
+    const fixture = createFixture();
+    const peer = fixture.connect();
+    say(peer, "hello");
+    fixture.clock.endTurn();
+    peer.connection.pause();
+    peer.handler.isBusy = true;
+    live(fixture, peer, 60_000);
+    peer.connection.resume();
+    peer.handler.isBusy = false;
+    const keepTalking = (seconds: number): void => {
+      for (let second = 0; second < seconds; second++) {
+        peer.socket.peerSends(bytes("still here"));
+        live(fixture, peer, 1_000);
+      }
+    };
+    keepTalking(30);
+    expect(peer.connection.isActive).toBe(true);
+    keepTalking(1);
     expect(peer.connection.refusal()?.reason).toBe("slow_consumer");
   });
 

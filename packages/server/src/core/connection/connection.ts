@@ -81,6 +81,7 @@ export class Connection<P> implements SocketListener {
   #dialect: Dialect | undefined;
   #standing = 0;
   #lastReceivedAt: number;
+  #isPaused = false;
   #hasEnded = false;
   #hasLostStanding = false;
   #aborter: AbortController | undefined;
@@ -241,7 +242,9 @@ export class Connection<P> implements SocketListener {
     const handler = this.#handler;
     if (handler?.isBusy === true) this.#lastReceivedAt = now;
     else if (now - this.#lastReceivedAt >= times.clientTimeoutMs) return this.apply({ type: "heartbeat-overdue" });
-    if (!this.outbox.beat(now)) return this.apply({ type: "lagging" });
+    // While we hold the peer back we do not hear its confirmations either: that is no lag of its own.
+    const keepsUp = this.outbox.beat(now);
+    if (!keepsUp && !this.#isPaused) return this.apply({ type: "lagging" });
     const keepAlive = handler?.keepAlive;
     if (keepAlive !== undefined) this.outbox.keepAlive(keepAlive, now, times.keepAliveMs);
   }
@@ -252,11 +255,15 @@ export class Connection<P> implements SocketListener {
     this.apply({ type: "violation", reason: "unexpected_error" });
   }
 
+  /** Holds a peer back that sends faster than its calls are handled. */
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
+    this.outbox.forgive(this.#setup.clock.monotonic());
     this.#socket.resume();
   }
 

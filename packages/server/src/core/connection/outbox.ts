@@ -129,6 +129,12 @@ export class Outbox {
     return now - this.#oldestUnconfirmedAt <= this.#limits.maxLagMs;
   }
 
+  /** The peer could not confirm until now, through no fault of its own: its lag is counted anew. */
+  forgive(now: number): void {
+    this.#oldestUnconfirmedAt = now;
+    this.#requestedAt = now;
+  }
+
   /**
    * Writes a frame that is not worth queueing (a keep-alive) if nothing was written for a while and nothing is
    * in the way. Such bytes are not confirmed: a silent peer is found by its own silence.

@@ -20,6 +20,9 @@ export type EventArguments<Events, Name> = unknown extends Events
 
 export type EventName<Events> = unknown extends Events ? string : keyof Events & string;
 
+/** A name an application may use: `never` for one that begins with `hubward.`. */
+export type UnreservedName<Name extends string> = Name extends `hubward.${string}` ? never : Name;
+
 /** Somewhere to say something. */
 export interface Target<Events> {
   /**
@@ -27,7 +30,7 @@ export interface Target<Events> {
    * encoding (a bigint in JSON) are reported to telemetry, and that peer is not told.
    * @throws TypeError for a name that begins with `hubward.`; HubwardError inside a call whose caller may not speak
    */
-  emit<Name extends EventName<Events>>(event: Name, ...args: EventArguments<Events, Name>): void;
+  emit<Name extends EventName<Events>>(event: UnreservedName<Name>, ...args: EventArguments<Events, Name>): void;
   /** The same target without these connections. */
   except(...connections: readonly ConnectionId[]): Target<Events>;
 }

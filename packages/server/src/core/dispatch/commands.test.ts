@@ -260,6 +260,22 @@ describe("a command", () => {
     expect(runs).toHaveLength(0);
   });
 
+  it("names its owner to the store, and passes on when there may be room for it", async () => {
+    const owners: string[] = [];
+    const bench = createDispatchFixture({
+      start: (_key, _digest, owner) => {
+        owners.push(owner);
+        return owners.length === 1 ? { state: "full", retryAfterMs: 90_000 } : { state: "full" };
+      },
+    });
+    const { hub } = commandHub(() => "o");
+    const [ann, bob] = [bench.connect({ subject: "ann" }), bench.connect({ subject: "bob" })];
+    const full = (retryAfterSeconds: number) => ({ error: { reason: "rate_limited", retryAfterSeconds } });
+    expect(await bench.dispatch(ann, hub, ["aspirin", "id-1"])).toMatchObject(full(90));
+    expect(await bench.dispatch(bob, hub, ["aspirin", "id-1"])).toMatchObject(full(60));
+    expect(owners).toEqual([ann.connection.identity, bob.connection.identity]);
+  });
+
   it("keeps neither arguments nor ids in a form that could be read or made to collide", async () => {
     const asked: string[][] = [];
     const bench = createDispatchFixture({

@@ -47,7 +47,10 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
   }
 
   join(group: GroupReference<P>): Promise<void> {
-    return this.#ports.groups.join(this.#connection, group);
+    const joining = this.#ports.groups.join(this.#connection, group);
+    // A refusal nobody waits for is still a refusal, not the end of the process.
+    joining.catch(() => undefined);
+    return joining;
   }
 
   leave(group: GroupReference<P>): boolean {

@@ -5,7 +5,7 @@ import { groupKey, type GroupReference } from "../groups/group.js";
 import { identityKey, type ConnectionId } from "../ids.js";
 import { Publication } from "../publication.js";
 import type { Address } from "../groups/fanout.js";
-import type { EventArguments, EventName, PrincipalReference, Sender, Target } from "./call.js";
+import type { EventArguments, EventName, PrincipalReference, Sender, Target, UnreservedName } from "./call.js";
 
 /** Names that begin so are Hubward's own. */
 export const RESERVED_PREFIX = "hubward.";
@@ -45,7 +45,7 @@ export class AddressedTarget<Events> implements Target<Events> {
     this.#except = except;
   }
 
-  emit<Name extends EventName<Events>>(event: Name, ...args: EventArguments<Events, Name>): void {
+  emit<Name extends EventName<Events>>(event: UnreservedName<Name>, ...args: EventArguments<Events, Name>): void {
     assertNotReserved("event", event);
     this.#assertAllowed?.();
     const group = this.#address.to === "group" ? this.#address.key : undefined;

@@ -4,7 +4,7 @@ import { createFixture, type Fixture, type Peer } from "../../../test/connection
 import { allowAll, groupOf, template } from "../../../test/hub-fixture.js";
 import { identityKey, type ConnectionId } from "../ids.js";
 import { Publication } from "../publication.js";
-import type { Address } from "./fanout.js";
+import { createFanout, type Address } from "./fanout.js";
 import { groupKey } from "./group.js";
 
 const ward = template("ward/{ward}", allowAll);
@@ -121,6 +121,35 @@ describe("fan-out", () => {
     expect(peers.map(({ socket }) => socket.isReset)).toEqual([true, false, false]);
     expect(peers.slice(1).map((peer) => peer.said())).toEqual(["vitals([])\n", "vitals([])\n"]);
     expect(fixture.groups.members(key)?.size).toBe(2);
+  });
+
+  it("tells everyone else an event that has no form for some or is too large for any, and reports it once", () => {
+    const fixture = createFixture({ outbox: { maxBytes: 100 } });
+    const failures: unknown[] = [];
+    const fanout = createFanout(fixture.registry, fixture.groups, (event, error) => void failures.push([event, error]));
+    const formless = new TypeError("no form");
+    const broken = {
+      name: "broken",
+      renderEvent: (): Uint8Array => {
+        throw formless;
+      },
+    };
+    const peers = [fixture.connect({ dialect: broken }), fixture.connect(), fixture.connect({ dialect: broken })];
+    const all = { to: "all", scope: "every", hub: undefined } as const;
+    fanout(new Publication("odd", [1], undefined), all);
+    fixture.clock.endTurn();
+    expect([peers.map((peer) => peer.said()), failures]).toEqual([["", "odd([1])\n", ""], [["odd", formless]]]);
+    fanout(new Publication("large", ["x".repeat(100)], undefined), all);
+    fixture.clock.endTurn();
+    expect(failures[1]).toEqual(["large", formless]);
+    // The sender's mistake costs no peer its connection.
+    expect(peers.map(({ connection }) => connection.isActive)).toEqual([true, true, true]);
+    const plain = createFixture({ outbox: { maxBytes: 100 } });
+    const reported: unknown[] = [];
+    const peer = plain.connect();
+    const only = createFanout(plain.registry, plain.groups, (_, error) => void reported.push(error));
+    only(new Publication("large", ["x".repeat(100)], undefined), all);
+    expect([reported, peer.connection.isActive]).toEqual([[expect.any(RangeError)], true]);
   });
 
   it("renders once for a thousand", () => {
