@@ -1,0 +1,72 @@
+/** Chromium for the suites: where it is, how it starts, and what happens where there is none. */
+
+import { existsSync } from "node:fs";
+import { chromium, type Browser, type BrowserContext } from "playwright-core";
+import { describe, test, type TestContext } from "vitest";
+
+const usualPlaces = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** `CHROMIUM_PATH` decides where it is set, also when nothing is there. */
+const chromiumPath = [process.env["CHROMIUM_PATH"] ?? usualPlaces].flat().find((path) => existsSync(path));
+
+const launchArguments = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** A browser with a profile of its own, which is gone with it. */
+export async function launchBrowser(): Promise<Browser> {
+  if (chromiumPath === undefined) throw new TypeError("launchBrowser: only inside a browserSuite");
+  return await chromium.launch({ executablePath: chromiumPath, args: launchArguments });
+}
+
+/** A person's own browser, with cookies and storage of its own, until the test is over. */
+export async function openContext(
+  browser: Browser,
+  { onTestFinished, task }: Pick<TestContext, "onTestFinished" | "task">,
+): Promise<BrowserContext> {
+  const context = await browser.newContext();
+  onTestFinished(async () => {
+    if (task.result?.state === "fail") await showPages(context, task.name);
+    await context.close();
+  });
+  return context;
+}
+
+/** What a person would have seen when the test failed, connection state and log of the page included. */
+async function showPages(context: BrowserContext, name: string): Promise<void> {
+  for (const page of context.pages()) {
+    const text = await page.evaluate<string>("document.body.innerText").catch(String);
+    console.warn(`${name}: ${page.url()} showed:\n${text}`);
+  }
+}
+
+/** Tests wait for a second's readings and for credentials to end, and a busy machine makes all of that longer. */
+const testTimeoutMs = 60_000;
+
+export interface BrowserSuiteOptions {
+  /** Tests run side by side: for those who mostly wait for time to pass. Default false. */
+  readonly concurrent?: boolean | undefined;
+}
+
+/** A suite that needs Chromium: without it skipped, and said so; with `CI=true` failed. */
+export function browserSuite(name: string, body: () => void, { concurrent = false }: BrowserSuiteOptions = {}): void {
+  if (chromiumPath !== undefined) {
+    describe(name, { concurrent, timeout: testTimeoutMs }, body);
+    return;
+  }
+  if (process.env["CI"] === "true") {
+    describe(name, () => {
+      test("Chromium is installed, because CI runs every suite", () => {
+        throw new Error("Chromium is missing: `npm run setup` installs it (or set CHROMIUM_PATH)");
+      });
+    });
+    return;
+  }
+  console.warn(`SKIPPED: ${name}. Chromium is missing: \`npm run setup\` installs it (or set CHROMIUM_PATH).`);
+  describe.skipIf(true)(name, body);
+}
