@@ -28,7 +28,8 @@ browserSuite(
     let demo: Demo;
 
     beforeAll(async () => {
-      [browser, demo] = await Promise.all([launchBrowser(), startDemo({ accessTokenSeconds: 5 })]);
+      browser = await launchBrowser();
+      demo = await startDemo({ accessTokenSeconds: 5 });
     });
     afterAll(async () => {
       await browser?.close();

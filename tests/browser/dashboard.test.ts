@@ -30,7 +30,8 @@ browserSuite(
     let demo: Demo;
 
     beforeAll(async () => {
-      [browser, demo] = await Promise.all([launchBrowser(), startDemo()]);
+      browser = await launchBrowser();
+      demo = await startDemo();
     });
     afterAll(async () => {
       await browser?.close();

@@ -22,7 +22,9 @@ browserSuite(
     let demo: Demo;
 
     beforeAll(async () => {
-      [browser, demo] = await Promise.all([launchBrowser(), startDemo(), mkdir(outputFolder, { recursive: true })]);
+      browser = await launchBrowser();
+      demo = await startDemo();
+      await mkdir(outputFolder, { recursive: true });
     });
     afterAll(async () => {
       await browser?.close();

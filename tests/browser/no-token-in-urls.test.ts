@@ -21,7 +21,8 @@ browserSuite(
     let demo: Demo;
 
     beforeAll(async () => {
-      [browser, relay] = await Promise.all([launchBrowser(), startRelay()]);
+      browser = await launchBrowser();
+      relay = await startRelay();
       demo = await startDemo({ accessTokenSeconds: 8, publicOrigin: relay.origin });
       relay.aim(demo.port);
     });

@@ -1,7 +1,7 @@
 /** A page of another origin, opened in the same browser, gets nowhere near the clinic. */
 
 import { createServer, type Server } from "node:http";
-import type { Browser, BrowserContext } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listen, shut } from "../support/server.js";
 import { browserSuite, launchBrowser } from "./support/chromium.js";
@@ -20,7 +20,6 @@ browserSuite("a page of another origin in Chromium", () => {
   let browser: Browser;
   let demo: Demo;
   let elsewhere: Server;
-  let context: BrowserContext;
   let clinic: ClinicPage;
   let stranger: ClinicPage;
   /** A good token, as if it had been stolen. */
@@ -31,12 +30,10 @@ browserSuite("a page of another origin in Chromium", () => {
       response.setHeader("content-type", "text/html");
       response.end("<!doctype html><title>elsewhere</title>");
     });
-    const [port] = await Promise.all([
-      listen(elsewhere),
-      launchBrowser().then((launched) => (browser = launched)),
-      startDemo().then((started) => (demo = started)),
-    ]);
-    context = await browser.newContext();
+    const port = await listen(elsewhere);
+    browser = await launchBrowser();
+    demo = await startDemo();
+    const context = await browser.newContext();
     // Another port of the same host is another origin, and the same site: cookies go along.
     clinic = await openWard(context, demo.origin, "doctor-icu", "icu");
     const page = await context.newPage();

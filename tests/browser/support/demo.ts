@@ -47,7 +47,11 @@ export async function startDemo({ accessTokenSeconds = 300, publicOrigin }: Demo
   });
   const killWithUs = (): void => void child.kill("SIGKILL");
   process.once("exit", killWithUs);
-  const ended = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve)).then(async (code) => {
+    process.off("exit", killWithUs);
+    await rm(folder, { recursive: true, force: true });
+    return code;
+  });
 
   let output = "";
   const origin = await new Promise<string>((resolve, reject) => {
@@ -69,8 +73,6 @@ export async function startDemo({ accessTokenSeconds = 300, publicOrigin }: Demo
     output: () => output,
     async stop() {
       const code = await end(child, ended);
-      process.off("exit", killWithUs);
-      await rm(folder, { recursive: true, force: true });
       if (code !== 0) throw new Error(`the demo ended with ${code}:\n${output}`);
     },
   };
