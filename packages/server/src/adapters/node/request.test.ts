@@ -71,6 +71,15 @@ describe("the credential", () => {
   });
 });
 
+describe("somebody in front who read all headers before", () => {
+  test("keeps no credential of it", async () => {
+    server.prependListener("request", (request: IncomingMessage) => void request.headersDistinct);
+    const request = await take({ path: "/hub", headers: { authorization: "Bearer secret.in.header" } });
+    expect(tokensOf(request)).toEqual(["header secret.in.header"]);
+    expect(leftovers()).not.toContain("secret");
+  });
+});
+
 describe("the rest of the request", () => {
   test("is passed on as a plain value", async () => {
     const request = await take({
