@@ -2,20 +2,28 @@
 
 import { HubwardError } from "@hubward/wire";
 import type { Admitter } from "../core/admission/admission.js";
-import { MissingCredential } from "../core/admission/refusal-reply.js";
+import { joinCredentials } from "../core/admission/forwarded.js";
+import { MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
 import type { Admission, Policy, PolicyFailure, Requirement } from "../core/auth/policy.js";
+import type { ForwardedHeaders } from "../core/auth/credential.js";
 import { isTicket } from "../core/auth/tickets.js";
 import { Secret } from "../core/auth/secret.js";
+import type { HttpReply } from "../core/http.js";
 
 /** Anything with headers: node:http's IncomingMessage, a web Request, a framework's request. */
 export interface RequestWithHeaders {
-  readonly headers: { get(name: string): string | null } | { readonly authorization?: string | undefined };
+  readonly headers:
+    | { get(name: string): string | null }
+    | { readonly authorization?: string | undefined; readonly origin?: string | undefined };
 }
 
 export interface HttpAuthentication<P> {
   /**
-   * Who asks, by `Authorization: Bearer`. Cookies, queries and tickets are no credential here.
-   * @throws HubwardError invalid_token | token_expired | forbidden | auth_unavailable; `refusalReply` answers it
+   * Who asks, by `Authorization: Bearer`. Cookies, queries and tickets are no credential here. What a gateway
+   * forwarded counts where the request, or at least its `headers`, is the one that an attached server received; a
+   * browser may have sent that on its own, so an Origin must then be one of `allowedOrigins`.
+   * @throws HubwardError invalid_token | token_expired | forbidden | auth_unavailable | invalid_request |
+   * origin_denied; `refusalReply` answers it
    */
   authenticate(request: RequestWithHeaders): Promise<Admission<P>>;
   /** Who asks, if the policy allows it. @throws HubwardError as `authenticate`, and forbidden */
@@ -28,6 +36,54 @@ export interface HttpAuthentication<P> {
   failed(where: string, error: unknown): void;
 }
 
+/** Where the policies of a route's guard come from. */
+export interface GuardingApp<P> {
+  readonly http: HttpAuthentication<P>;
+}
+
+/** What a route's guard found: who may go on, or what to answer instead. */
+export type GuardDecision<P> =
+  | { readonly isAllowed: true; readonly admission: Admission<P> }
+  | { readonly isAllowed: false; readonly reply: HttpReply };
+
+/**
+ * Decides about one request, for the guards of all frameworks; never rejects. The resource is read only for who is
+ * known already: nobody else's request is looked into that far. One that cannot be read is a 400.
+ */
+export async function decideRequest<P>(
+  { http }: GuardingApp<P>,
+  request: RequestWithHeaders,
+  policy: Policy<P, never>,
+  readResource: (() => unknown) | undefined,
+): Promise<GuardDecision<P>> {
+  try {
+    const admission = await http.authenticate(request);
+    await http.require(admission, policy as Policy<P, unknown>, readOrRefuse(readResource));
+    return { isAllowed: true, admission };
+  } catch (error) {
+    return { isAllowed: false, reply: replyToFailure(http, "route guard", error) };
+  }
+}
+
+/** The answer to what a route threw. What is not the catalogue's is told to telemetry, and to the peer a bare 500. */
+export function replyToFailure(
+  http: Pick<HttpAuthentication<never>, "failed">,
+  where: string,
+  error: unknown,
+): HttpReply {
+  if (error instanceof HubwardError) return refusalReply(error);
+  http.failed(where, error);
+  return refusalReply(new HubwardError("internal_error"));
+}
+
+function readOrRefuse(readResource: (() => unknown) | undefined): unknown {
+  try {
+    return readResource?.();
+  } catch (cause) {
+    throw cause instanceof HubwardError ? cause : new HubwardError("invalid_request", { cause });
+  }
+}
+
 /** One b64token (RFC 6750 2.1); the scheme's case is free. */
 const BEARER_PATTERN = /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i;
 
@@ -37,14 +93,31 @@ export function readBearer(authorization: string | null | undefined): Secret | u
   return token === undefined ? undefined : new Secret(token);
 }
 
-export function createHttpAuthentication<P>(admitter: Admitter<P>, onFailure: PolicyFailure): HttpAuthentication<P> {
+export interface HttpAuthenticationPorts<P> {
+  readonly admitter: Admitter<P>;
+  readonly onFailure: PolicyFailure;
+  /** What adapters cut out of requests, by the requests' own `headers`. */
+  readonly forwarded: Pick<WeakMap<object, ForwardedHeaders>, "get">;
+  readonly allowedOrigins: ReadonlySet<string>;
+}
+
+export function createHttpAuthentication<P>({
+  admitter,
+  onFailure,
+  forwarded,
+  allowedOrigins,
+}: HttpAuthenticationPorts<P>): HttpAuthentication<P> {
   async function authenticate({ headers }: RequestWithHeaders): Promise<Admission<P>> {
-    const value = isFetchHeaders(headers) ? headers.get("authorization") : headers.authorization;
-    const token = readBearer(value);
-    if (token === undefined) throw new MissingCredential();
-    if (isTicket(token)) throw new HubwardError("invalid_token");
-    const authentication = await admitter.authenticate({ kind: "bearer", token, source: "header" });
-    return admitter.identify(authentication);
+    const token = readBearer(headerOf(headers, "authorization"));
+    if (token !== undefined && isTicket(token)) throw new HubwardError("invalid_token");
+    const bearer = token === undefined ? undefined : ({ kind: "bearer", token, source: "header" } as const);
+    const credential = joinCredentials(bearer, forwarded.get(headers));
+    if (credential === undefined) throw new MissingCredential();
+    const origin = headerOf(headers, "origin");
+    // A gateway knows people by cookies, which a browser sends along for any page.
+    const isAmbient = credential.kind === "forwarded";
+    if (isAmbient && typeof origin === "string" && !allowedOrigins.has(origin)) throw new HubwardError("origin_denied");
+    return admitter.identify(await admitter.authenticate(credential));
   }
 
   function requireOf(admission: Admission<P>, policy: Policy<P, never>, resource?: unknown): Promise<void> {
@@ -62,6 +135,10 @@ export function createHttpAuthentication<P>(admitter: Admitter<P>, onFailure: Po
     require: requireOf,
     failed: onFailure,
   };
+}
+
+function headerOf(headers: RequestWithHeaders["headers"], name: "authorization" | "origin"): string | null | undefined {
+  return isFetchHeaders(headers) ? headers.get(name) : headers[name];
 }
 
 function isFetchHeaders(headers: RequestWithHeaders["headers"]): headers is { get(name: string): string | null } {

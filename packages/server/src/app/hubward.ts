@@ -2,6 +2,7 @@
 
 import { createAdmitter } from "../core/admission/admission.js";
 import { createHoldBack } from "../core/admission/hold-back.js";
+import type { ForwardedHeaders } from "../core/auth/credential.js";
 import type { PolicyFailure } from "../core/auth/policy.js";
 import type { Principal } from "../core/auth/principal.js";
 import { createTickets } from "../core/auth/tickets.js";
@@ -45,6 +46,9 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
   const expiry = createExpiry<P>(clock);
   const heartbeat = createHeartbeat<P>(clock);
   const holdBack = createHoldBack(clock);
+  const { forwarded: forwards } = settings.authenticator;
+  const forwarded = new WeakMap<object, ForwardedHeaders>();
+  const keep = (headers: object, found: ForwardedHeaders): void => void forwarded.set(headers, found);
   const hubs = new Map<string, CoreHub<P>>();
   const patterns = new Set<string>();
   const doomed = new Set<DoomedConnection>();
@@ -182,8 +186,8 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     everyTenant: () => ({
       toAll: () => new AddressedTarget<unknown>(fanout, { to: "all", scope: "every", hub: undefined }, undefined),
     }),
-    http: createHttpAuthentication(admitter, onFailure),
-    endpoint,
+    http: createHttpAuthentication({ admitter, onFailure, forwarded, allowedOrigins: settings.allowedOrigins }),
+    endpoint: forwards === undefined ? endpoint : { ...endpoint, forwarded: { ...forwards, keep } },
     get connectionCount() {
       return registry.size;
     },

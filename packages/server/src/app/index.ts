@@ -15,6 +15,13 @@ export type {
   UnguardedMethod,
 } from "./method-builder.js";
 export type { HttpAuthentication, RequestWithHeaders } from "./http.js";
+export { forwardedIdentity } from "./forwarded-identity.js";
+export {
+  forwardedIdentityDefaults,
+  type ForwardedIdentityHeaders,
+  type ForwardedIdentityOptions,
+} from "./forwarded-identity-options.js";
+export { forwardedToken } from "./forwarded-token.js";
 export { hasClaim, hasRole } from "./rules.js";
 
 export { anyOf, type Admission, type Policy, type PolicyContext } from "../core/auth/policy.js";

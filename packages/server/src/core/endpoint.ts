@@ -1,5 +1,7 @@
 /** The waist between adapters and protocols: requests come in as values, sockets as ports. */
 
+import type { ForwardedAuthenticator } from "./auth/authenticator.js";
+import type { ForwardedHeaders } from "./auth/credential.js";
 import type { Socket, SocketListener } from "./connection/socket.js";
 import type { HttpReply, HttpRequest } from "./http.js";
 
@@ -13,10 +15,21 @@ export type UpgradeAnswer =
       abandon(): void;
     };
 
+/** Headers in which a gateway says who asks. */
+export interface ForwardedPort extends Pick<ForwardedAuthenticator, "headers" | "trustedOnly"> {
+  /**
+   * Keeps what was cut out of a request that somebody else answers, for `app.http`.
+   * @param headers the request's own object of headers, by which `app.http` is asked again
+   */
+  keep(headers: object, forwarded: ForwardedHeaders): void;
+}
+
 /** Everything HTTP may ask of an application. Never throws; a rejection is a defect. */
 export interface Endpoint {
   /** Whether requests to this path are ours, also when they will be refused. */
   owns(path: string): boolean;
+  /** What adapters cut out of every request of their server, ours or not. Default: nothing. */
+  readonly forwarded?: ForwardedPort | undefined;
   request(request: HttpRequest): Promise<HttpReply>;
   upgrade(request: HttpRequest): Promise<UpgradeAnswer>;
 }

@@ -3,7 +3,7 @@
  * before a request became one of these.
  */
 
-import type { BearerCredential } from "./auth/credential.js";
+import type { BearerCredential, ForwardedHeaders } from "./auth/credential.js";
 
 export interface HttpRequest {
   readonly method: string;
@@ -15,6 +15,8 @@ export interface HttpRequest {
   readonly header: (name: string) => string | undefined;
   /** Every bearer presented: `Authorization: Bearer`, and each `access_token` in the query. */
   readonly bearers: readonly BearerCredential[];
+  /** Of the headers a gateway speaks through, if it is to speak at all (`Endpoint.forwarded`). */
+  readonly forwarded?: ForwardedHeaders | undefined;
   readonly remoteAddress: string | undefined;
 }
 

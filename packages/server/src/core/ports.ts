@@ -3,9 +3,9 @@
 export type { Clock, EpochMs, Instant, MonotonicMs, Timer } from "./clock.js";
 export type { Digest } from "./digest.js";
 export type { Random } from "./random.js";
-export type { Authenticator } from "./auth/authenticator.js";
+export type { Authenticator, ForwardedAuthenticator } from "./auth/authenticator.js";
 export type { Authentication } from "./auth/authentication.js";
-export type { BearerCredential } from "./auth/credential.js";
+export type { BearerCredential, ForwardedCredential } from "./auth/credential.js";
 export { Secret } from "./auth/secret.js";
 export type { Socket, SocketListener } from "./connection/socket.js";
 export type { CommandOutcome, CommandStart, IdempotencyStore } from "./dispatch/idempotency-store.js";

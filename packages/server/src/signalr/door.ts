@@ -3,10 +3,11 @@
 import { HubwardError, type ReasonName } from "@hubward/wire";
 import type { Admitter } from "../core/admission/admission.js";
 import { bearerOf } from "../core/admission/admission.js";
+import { assertSameIdentity, believe, CredentialConflict, joinCredentials } from "../core/admission/forwarded.js";
 import type { HoldBack } from "../core/admission/hold-back.js";
 import { MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
 import type { Authentication } from "../core/auth/authentication.js";
-import type { BearerCredential } from "../core/auth/credential.js";
+import type { Credential } from "../core/auth/credential.js";
 import { isTicket, type Ticket, type Tickets } from "../core/auth/tickets.js";
 import type { Clock } from "../core/clock.js";
 import type { Hub } from "../core/dispatch/hub.js";
@@ -34,19 +35,28 @@ export interface DoorPorts<P> {
 /** What a request presented, told apart before anything is believed. */
 export type Presented<P> =
   | { readonly kind: "ticket"; readonly ticket: Ticket<Holder<P>> }
-  | { readonly kind: "token"; readonly credential: BearerCredential };
+  | { readonly kind: "token"; readonly credential: Credential };
 
-/** @throws HubwardError MissingCredential | invalid_request | ticket_invalid | token_expired | invalid_token */
-export function readCredential<P>(request: HttpRequest, hub: Hub<P>, ports: DoorPorts<P>): Presented<P> {
-  const credential = bearerOf(request);
-  if (credential === undefined) throw new MissingCredential();
-  if (isTicket(credential.token)) {
-    const ticket = ports.tickets.find(credential.token, hub.path);
+/**
+ * A gateway goes on saying who asks when the client shows its ticket already: then both must mean the same.
+ * @throws (rejects with) HubwardError MissingCredential | invalid_request | ticket_invalid | token_expired |
+ * invalid_token, and what an authenticator says of a gateway's headers
+ */
+export async function readCredential<P>(request: HttpRequest, hub: Hub<P>, ports: DoorPorts<P>): Promise<Presented<P>> {
+  const bearer = bearerOf(request);
+  if (bearer !== undefined && isTicket(bearer.token)) {
+    const headers = believe(request.forwarded);
+    const edge = headers === undefined ? undefined : await ports.admitter.authenticateForwarded(headers);
+    const ticket = ports.tickets.find(bearer.token, hub.path);
     if (ticket === undefined) throw new HubwardError("ticket_invalid");
-    if (authenticationOf(ticket.holder).expiresAt <= ports.clock.now()) throw new HubwardError("token_expired");
+    const authentication = authenticationOf(ticket.holder);
+    if (edge !== undefined) assertSameIdentity(edge, authentication);
+    if (authentication.expiresAt <= ports.clock.now()) throw new HubwardError("token_expired");
     return { kind: "ticket", ticket };
   }
-  if (credential.source === "query" && !ports.allowQueryToken) throw new QueryTokenRefused("invalid_token");
+  const credential = joinCredentials(bearer, request.forwarded);
+  if (credential === undefined) throw new MissingCredential();
+  if (bearer?.source === "query" && !ports.allowQueryToken) throw new QueryTokenRefused("invalid_token");
   return { kind: "token", credential };
 }
 
@@ -93,7 +103,7 @@ export function refuse<P>(
 }
 
 function refusalHint(error: HubwardError): string | undefined {
-  if (error instanceof MissingCredential) return error.detail;
+  if (error instanceof MissingCredential || error instanceof CredentialConflict) return error.detail;
   return error instanceof QueryTokenRefused ? QUERY_TOKEN_HINT : HINTS[error.reason];
 }
 

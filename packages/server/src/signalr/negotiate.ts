@@ -105,7 +105,7 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     if (originRefusal !== undefined) return refuse(request, hub, ports, originRefusal);
     const applicant: Applicant = { authentication: undefined, roles: [] };
     try {
-      const presented = readCredential(request, hub, ports);
+      const presented = await readCredential(request, hub, ports);
       if (ports.isDraining()) throw new HubwardError("service_restart", { retryAfterSeconds: 2 });
       const client = clientKind(request);
       let holder: Holder<P>;

@@ -105,7 +105,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
   }
 
   async function answer(request: HttpRequest, hub: Hub<P>, applicant: Applicant): Promise<UpgradeAnswer> {
-    const presented = readCredential(request, hub, ports);
+    const presented = await readCredential(request, hub, ports);
     const authentication =
       presented.kind === "ticket"
         ? authenticationOf(presented.ticket.holder)

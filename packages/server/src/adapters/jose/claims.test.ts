@@ -10,6 +10,8 @@ const now = (nowSeconds * 1000) as EpochMs;
 const rules: ClaimRules = {
   issuer: "https://issuer.example/",
   audience: new Set(["hub", "other-name-of-hub"]),
+  clientIds: undefined,
+  requiredClaims: new Map(),
   tenantClaim: undefined,
   clockSkewMs: 60_000,
   maxTokenAgeMs: undefined,

@@ -9,6 +9,10 @@ import { ownMember } from "./strict-json.js";
 export interface ClaimRules {
   readonly issuer: string;
   readonly audience: ReadonlySet<string>;
+  /** In place of `audience`, where it is defined. */
+  readonly clientIds: ReadonlySet<string> | undefined;
+  /** Accepted values by claim; undefined accepts any. */
+  readonly requiredClaims: ReadonlyMap<string, ReadonlySet<string> | undefined>;
   readonly tenantClaim: string | undefined;
   readonly clockSkewMs: number;
   readonly maxTokenAgeMs: number | undefined;
@@ -34,7 +38,9 @@ export function authenticateClaims(
   now: EpochMs,
 ): Authentication {
   if (ownMember(claims, "iss") !== rules.issuer) throw refuseToken("the issuer is another");
-  assertAudience(ownMember(claims, "aud"), rules.audience);
+  if (rules.clientIds === undefined) assertAudience(ownMember(claims, "aud"), rules.audience);
+  else assertClient(claims, rules.clientIds);
+  for (const [name, accepted] of rules.requiredClaims) assertClaim(ownMember(claims, name), accepted);
   // RFC 8417 2.2: a security event or logout token says something about somebody; it is never a bearer's.
   if (Object.hasOwn(claims, "events")) throw refuseToken("this is a security event token");
 
@@ -76,6 +82,18 @@ function assertAudience(audience: unknown, ours: ReadonlySet<string>): void {
   const named: readonly unknown[] = Array.isArray(audience) ? audience : [audience];
   const isWellFormed = named.every((name) => typeof name === "string");
   if (!isWellFormed || !named.some((name) => ours.has(name))) throw refuseToken("the audience is another");
+}
+
+/** RFC 7519 4.1.3: who is not named by an `aud` that is there must reject the token. */
+function assertClient(claims: Claims, clientIds: ReadonlySet<string>): void {
+  if (Object.hasOwn(claims, "aud")) throw refuseToken("the audience is another");
+  const clientId = ownMember(claims, "client_id");
+  if (typeof clientId !== "string" || !clientIds.has(clientId)) throw refuseToken("the client is another");
+}
+
+function assertClaim(value: unknown, accepted: ReadonlySet<string> | undefined): void {
+  const holds = accepted === undefined ? value !== undefined : typeof value === "string" && accepted.has(value);
+  if (!holds) throw refuseToken("a required claim is missing or another");
 }
 
 /**

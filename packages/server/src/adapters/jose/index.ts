@@ -1,9 +1,22 @@
 /** `@hubward/server/jose`: authenticates JSON Web Tokens. */
 
-export { jwt, type JwtAuthenticator } from "./jwt.js";
-export { jwtDefaults, type JwtOptions } from "./options.js";
+export { jwt, type JwtAuthenticator, type TokenAuthenticator } from "./jwt.js";
+export { issuers } from "./issuers.js";
+export { jwtDefaults, type ClientAudience, type JwtOptions } from "./options.js";
 export type { Algorithm } from "./algorithms.js";
 export { publicKey, sharedSecret, type KeyOptions, type KeySelector, type KeySource } from "./key-source.js";
+export { jwks } from "./remote-jwks.js";
+export { discover } from "./discover.js";
+export { remoteKeyDefaults, type RemoteKeyDefaults, type RemoteKeyOptions } from "./remote-key-options.js";
+export {
+  auth0,
+  cognito,
+  entra,
+  keycloak,
+  type ClientProviderOptions,
+  type ProviderOptions,
+  type ProviderRules,
+} from "./providers.js";
 export { localJwks, type JsonWebKeySet } from "./jwks.js";
 export { spkiPem, type Jwk, type PublicKeyInput } from "./public-key.js";
 export { base64urlSecret } from "./base64url.js";

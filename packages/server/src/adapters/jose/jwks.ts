@@ -11,6 +11,11 @@ export interface JsonWebKeySet {
   readonly keys: readonly { readonly kty: string }[];
 }
 
+/** A set that gives away a private or a symmetric key: whoever publishes one has no signatures left to trust. */
+export class SecretInKeySet extends TypeError {
+  override readonly name = "SecretInKeySet";
+}
+
 const knownKeyTypes: ReadonlySet<unknown> = new Set(["RSA", "EC", "OKP", "oct"]);
 
 /**
@@ -32,8 +37,7 @@ export function localJwks(jwks: JsonWebKeySet): KeySource {
  * The usable keys of a set. Left out are unknown key types (RFC 7517 5), keys whose `use`, `key_ops` or `alg` says
  * that they are for something else, other curves, RSA below 2048 bits, malformed keys, and keys whose `kid` no token
  * could name.
- * @throws TypeError when it is no key set, and when it gives away a private or symmetric key: whoever publishes one
- * has no signatures left to trust.
+ * @throws TypeError when it is no key set; SecretInKeySet when it gives away a private or a symmetric key
  */
 export function readJwks(jwks: unknown): readonly VerificationKey[] {
   const members: unknown = typeof jwks === "object" && jwks !== null && "keys" in jwks ? jwks.keys : undefined;
@@ -66,7 +70,7 @@ function readUsableKey(value: unknown): VerificationKey | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const jwk = value as Jwk;
   if (!knownKeyTypes.has(jwk.kty)) return undefined;
-  if (holdsSecret(jwk)) throw new TypeError("jwks: the set holds a private or a symmetric key");
+  if (holdsSecret(jwk)) throw new SecretInKeySet("jwks: the set holds a private or a symmetric key");
   const keyId = jwk["kid"];
   if (keyId !== undefined && !isKeyId(keyId)) return undefined;
   try {

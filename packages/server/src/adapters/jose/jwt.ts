@@ -6,6 +6,7 @@ import type { Authentication } from "../../core/auth/authentication.js";
 import type { Authenticator } from "../../core/auth/authenticator.js";
 import type { BearerCredential } from "../../core/auth/credential.js";
 import { authenticateClaims } from "./claims.js";
+import { claimKeys } from "./key-owner.js";
 import type { KeySource } from "./key-source.js";
 import { resolveJwtOptions, type JwtOptions, type ResolvedJwtOptions } from "./options.js";
 import { refuseToken } from "./refuse-token.js";
@@ -14,11 +15,24 @@ import { readTokenHeader, type TokenHeader } from "./token-header.js";
 import { createVerifiedTokenCache, type VerifiedToken } from "./verified-token-cache.js";
 import { VerificationKey } from "./verification-key.js";
 
-export interface JwtAuthenticator extends Authenticator {
+/** What {@link jwt} and `issuers` have in common. */
+export interface TokenAuthenticator extends Authenticator {
   /** An Authentication at once for a token it remembers, else a promise. Refusals always arrive as rejections. */
   authenticate(credential: BearerCredential): Authentication | Promise<Authentication>;
   /** Forgets every token verified so far; the next use of each is verified anew. */
   forgetVerifiedTokens(): void;
+  /**
+   * Fetches the keys anew, now: after an issuer withdrew one. Resolves when the answer is in use, with true: tokens of
+   * a key that is gone are refused from then on, remembered ones included. Resolves with false when an answer could not
+   * be had within the time of two fetches; what was known then serves on within its bounds, unless the answer itself
+   * took it away. Keys that the application holds itself do not change: true.
+   */
+  reloadKeys(): Promise<boolean>;
+}
+
+/** The authenticator of one issuer. */
+export interface JwtAuthenticator extends TokenAuthenticator {
+  readonly issuer: string;
 }
 
 /**
@@ -28,7 +42,7 @@ export interface JwtAuthenticator extends Authenticator {
  * const authenticator = jwt({
  *   issuer: "https://login.example.com/",
  *   audience: "https://hub.example.com",
- *   keys: publicKey(spkiPem(await readFile("issuer.pem", "utf8"))),
+ *   keys: jwks("https://login.example.com/jwks.json"),
  * });
  * ```
  *
@@ -43,6 +57,7 @@ export interface JwtAuthenticator extends Authenticator {
  */
 export function jwt(options: JwtOptions): JwtAuthenticator {
   const rules = resolveJwtOptions(options);
+  claimKeys(rules.keys, options.issuer);
   const { keys, maxTokenBytes, maxCachedTokens: maxTokens, now } = rules;
   const cache = createVerifiedTokenCache({ maxTokens, now, holds: (key) => keys.holds(key) });
   const verify = (token: string): Promise<VerifiedToken> => verifyToken(token, rules);
@@ -53,6 +68,7 @@ export function jwt(options: JwtOptions): JwtAuthenticator {
       return cache.resolve(token.reveal(), verify);
     },
     forgetVerifiedTokens: () => cache.clear(),
+    reloadKeys: async () => (await keys.reload?.()) ?? true,
   };
 }
 
@@ -62,6 +78,10 @@ async function verifyToken(token: string, rules: ResolvedJwtOptions): Promise<Ve
   const claims = parseStrictObject(await verifySignature(token, key));
   if (claims === undefined) throw refuseToken("the claims are not a JSON object with unique members");
   const authentication = authenticateClaims(claims, key.keyId ?? header.keyId, rules.claims, rules.now());
+  // A reload may have withdrawn the key while the signature was checked.
+  if (!rules.keys.holds(key) && (await findKey(rules.keys, header)).fingerprint !== key.fingerprint) {
+    throw refuseToken("the key was withdrawn");
+  }
   return { authentication, key };
 }
 
@@ -71,7 +91,7 @@ async function findKey(keys: KeySource, { algorithm, keyId }: TokenHeader): Prom
     key = await keys.find({ algorithm, keyId });
   } catch (cause) {
     if (cause instanceof HubwardError && cause.reason === "auth_unavailable") throw cause;
-    throw new HubwardError("auth_unavailable", { cause });
+    throw new HubwardError("auth_unavailable", { retryAfterSeconds: 1, cause });
   }
   if (!(key instanceof VerificationKey)) throw refuseToken("no key of the issuer fits");
   return key;
@@ -86,6 +106,6 @@ async function verifySignature(token: string, key: VerificationKey): Promise<Uin
     // Other messages of jose may quote the header, so they are not passed on.
     if (cause instanceof errors.JWSSignatureVerificationFailed) throw refuseToken("the signature is wrong", cause);
     if (cause instanceof errors.JOSEError) throw refuseToken("the token is malformed");
-    throw new HubwardError("auth_unavailable", { cause });
+    throw new HubwardError("auth_unavailable", { retryAfterSeconds: 1, cause });
   }
 }

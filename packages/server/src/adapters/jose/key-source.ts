@@ -18,6 +18,8 @@ export interface KeySelector {
 export interface KeySource {
   /** What its keys can check: fixed for the life of the source and never a mixture of HS256 and the others. */
   readonly algorithms: readonly Algorithm[];
+  /** Whose keys they are, where the source itself knows: `jwt()` takes it for no other issuer. */
+  readonly issuer?: string | undefined;
   /**
    * The one key that fits, or undefined when there is none or more than one: the token is then `invalid_token`.
    * Throwing or rejecting means that nobody knows, because the keys could not be had: the caller is told
@@ -29,6 +31,11 @@ export interface KeySource {
    * Asked at every use of a remembered token: synchronous and cheap.
    */
   holds(key: VerificationKey): boolean;
+  /**
+   * Fetches the keys anew, where they can change. Resolves when what was asked for after this call is in use, with
+   * true, or when it could not be had, with false. Never rejects.
+   */
+  reload?(): Promise<boolean>;
 }
 
 export interface KeyOptions {

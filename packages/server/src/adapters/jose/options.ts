@@ -9,9 +9,15 @@ import { normalizeType, type HeaderRules } from "./token-header.js";
 export interface JwtOptions {
   /** The `iss` every token must carry, compared character by character. */
   readonly issuer: string;
-  /** Our name or names: a token's `aud` must contain at least one of them. */
-  readonly audience: string | readonly string[];
-  /** Where the issuer's keys are: `sharedSecret`, `publicKey`, `localJwks`, or a KeySource of one's own. */
+  /**
+   * For whom a token must be: our name or names, of which its `aud` must contain at least one; or the clients it may
+   * have been issued to, for issuers whose access tokens have no `aud`.
+   */
+  readonly audience: string | readonly string[] | ClientAudience;
+  /**
+   * Where the issuer's keys are: `jwks`, `discover`, `publicKey`, `localJwks`, `sharedSecret`, or a KeySource of one's
+   * own. A source serves one issuer only.
+   */
   readonly keys: KeySource;
   /**
    * Allowed `alg` values, each one that `keys` can serve. Default: all that `keys` can serve, which for a single key
@@ -26,6 +32,11 @@ export interface JwtOptions {
   readonly types?: readonly string[] | undefined;
   /** Accept tokens without any `typ`, for issuers that write none. Default false. */
   readonly allowMissingType?: boolean | undefined;
+  /**
+   * What else a token must say, by top-level claim: this text exactly, one of these, or `true` for anything at all.
+   * For issuers that tell their kinds of tokens apart by a claim (RFC 8725 3.12). Default: nothing.
+   */
+  readonly requiredClaims?: Readonly<Record<string, string | readonly string[] | true>> | undefined;
   /** Top-level claim that names the tenant, for example `tid`. Once set, every token must carry it. Default: none. */
   readonly tenantClaim?: string | undefined;
   /**
@@ -47,6 +58,15 @@ export interface JwtOptions {
   readonly maxCachedTokens?: number | undefined;
   /** Default: the system's clock. */
   readonly clock?: Pick<Clock, "now"> | undefined;
+}
+
+/**
+ * Stands in for `aud` where an issuer writes none into access tokens (Amazon Cognito). Weaker than an audience: every
+ * service that trusts the same client accepts the same tokens.
+ */
+export interface ClientAudience {
+  /** The token's `client_id` must be one of these. A token that does have an `aud` is refused. */
+  readonly clientIds: readonly string[];
 }
 
 export const jwtDefaults = {
@@ -77,8 +97,6 @@ export function resolveJwtOptions(options: JwtOptions): ResolvedJwtOptions {
     maxCachedTokens = jwtDefaults.maxCachedTokens,
   } = options;
   assertText("issuer", issuer);
-  const audience = typeof options.audience === "string" ? [options.audience] : options.audience;
-  assertTexts("audience", audience);
   assertTexts("types", types);
   if (tenantClaim !== undefined) assertText("tenantClaim", tenantClaim);
   if (typeof allowMissingType !== "boolean") throw new TypeError("jwt.allowMissingType: true or false");
@@ -96,7 +114,8 @@ export function resolveJwtOptions(options: JwtOptions): ResolvedJwtOptions {
     },
     claims: {
       issuer,
-      audience: new Set(audience),
+      ...resolveAudience(options.audience),
+      requiredClaims: resolveRequiredClaims(options.requiredClaims ?? {}),
       tenantClaim,
       clockSkewMs: clockSkewSeconds * 1000,
       maxTokenAgeMs: maxTokenAgeSeconds === undefined ? undefined : maxTokenAgeSeconds * 1000,
@@ -118,6 +137,31 @@ function resolveAlgorithms({ keys, algorithms }: JwtOptions): ReadonlySet<Algori
     throw new RangeError("jwt.algorithms: the keys cannot serve every algorithm named");
   }
   return new Set(algorithms);
+}
+
+function resolveAudience(audience: JwtOptions["audience"]): Pick<ClaimRules, "audience" | "clientIds"> {
+  if (isClientAudience(audience)) {
+    assertTexts("audience.clientIds", audience.clientIds);
+    return { audience: new Set(), clientIds: new Set(audience.clientIds) };
+  }
+  const names = typeof audience === "string" ? [audience] : audience;
+  assertTexts("audience", names);
+  return { audience: new Set(names), clientIds: undefined };
+}
+
+function isClientAudience(audience: JwtOptions["audience"]): audience is ClientAudience {
+  return typeof audience === "object" && audience !== null && "clientIds" in audience;
+}
+
+function resolveRequiredClaims(claims: NonNullable<JwtOptions["requiredClaims"]>): ClaimRules["requiredClaims"] {
+  const rules = Object.entries(claims).map(([name, value]) => {
+    assertText("requiredClaims", name);
+    if (value === true) return [name, undefined] as const;
+    const values = typeof value === "string" ? [value] : value;
+    assertTexts(`requiredClaims.${name}`, values);
+    return [name, new Set(values)] as const;
+  });
+  return new Map(rules);
 }
 
 function assertText(option: string, value: unknown): void {

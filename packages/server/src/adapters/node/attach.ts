@@ -7,12 +7,20 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { Endpoint } from "../../core/endpoint.js";
 import type { HttpReply } from "../../core/http.js";
-import { pathOf, takeRequest } from "./request.js";
+import { takeForwarded } from "./forwarded-headers.js";
+import { pathOf, takeRequest, type Edge } from "./request.js";
+import { createTrustedProxies, UNIX_PEER } from "./trusted-proxies.js";
 import { NodeWebSocket, WebSocketWithLastWords } from "./web-socket.js";
 
 export interface AttachOptions {
   /** Bytes of one WebSocket message, which may hold several hub messages. Default 131072. */
   readonly maxPayloadBytes?: number | undefined;
+  /**
+   * Addresses of the proxies in front of this server: exact (`"::1"`), networks (`"10.0.0.0/8"`), or `"unix:"` for
+   * every peer where the server listens on a Unix socket. They alone are believed when they say who the client is:
+   * its address (`X-Forwarded-For`), and the identity that `forwardedIdentity` reads. Default none.
+   */
+  readonly trustedProxies?: readonly string[] | undefined;
 }
 
 export interface Attachment {
@@ -40,9 +48,13 @@ const MAX_IGNORED_BODY_BYTES = 64 * 1024;
 export function attach(
   server: Server | SecureServer,
   app: { readonly endpoint: Endpoint },
-  { maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES }: AttachOptions = {},
+  { maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES, trustedProxies = [] }: AttachOptions = {},
 ): Attachment {
   const { endpoint } = app;
+  const proxies = createTrustedProxies(trustedProxies);
+  if (endpoint.forwarded?.trustedOnly === true && trustedProxies.length === 0) {
+    throw new TypeError("attach.trustedProxies: who forwards the identities that the application reads");
+  }
   const webSockets = new WebSocketServer({
     WebSocket: WebSocketWithLastWords,
     noServer: true,
@@ -53,8 +65,20 @@ export function attach(
     maxBufferedChunks: MAX_BUFFERED_CHUNKS,
   });
 
+  function readEdge(request: IncomingMessage): Edge {
+    const { remoteAddress } = request.socket;
+    // A reset TCP connection has no address either; it must not pass for a Unix socket.
+    const peer = remoteAddress ?? (typeof server.address() === "string" ? UNIX_PEER : undefined);
+    const { "x-forwarded-for": forwardedFor } = request.headers;
+    const { forwarded } = endpoint;
+    return {
+      remoteAddress: proxies.clientOf(peer, Array.isArray(forwardedFor) ? forwardedFor.join() : forwardedFor),
+      forwarded: forwarded === undefined ? undefined : takeForwarded(request, forwarded, proxies.trusts(peer)),
+    };
+  }
+
   function onRequest(request: IncomingMessage, response: ServerResponse, path: string): void {
-    endpoint.request(takeRequest(request, path)).then(
+    endpoint.request(takeRequest(request, path, readEdge(request))).then(
       (reply) => writeResponse(request, response, reply),
       () => writeResponse(request, response, { status: 500, headers: {}, body: "" }),
     );
@@ -63,7 +87,7 @@ export function attach(
   function onUpgrade(request: IncomingMessage, socket: NetSocket, head: Buffer, path: string): void {
     // A peer that resets while it is being authenticated must not end the process.
     socket.on("error", ignore);
-    endpoint.upgrade(takeRequest(request, path)).then(
+    endpoint.upgrade(takeRequest(request, path, readEdge(request))).then(
       (answer) => {
         if (!answer.accepted) return writeRaw(socket, answer.reply);
         let isOpen = false;
@@ -101,6 +125,10 @@ export function attach(
         if (event === "upgrade") onUpgrade(request, args[1] as NetSocket, args[2] as Buffer, path);
         else onRequest(request, args[1] as ServerResponse, path);
         return true;
+      }
+      if (endpoint.forwarded !== undefined) {
+        const { forwarded } = readEdge(request);
+        if (forwarded !== undefined) endpoint.forwarded.keep(request.headers, forwarded);
       }
     }
     const wasHeard = Reflect.apply(emit, server, [event, ...args]) as boolean;

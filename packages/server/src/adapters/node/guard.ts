@@ -1,10 +1,9 @@
 /** Policies for plain node:http routes: the handler runs only for those the policy allows. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { HttpAuthentication } from "../../app/http.js";
-import { refusalReply } from "../../core/admission/refusal-reply.js";
+import { decideRequest, replyToFailure, type GuardingApp } from "../../app/http.js";
 import type { Admission, Policy } from "../../core/auth/policy.js";
-import { HubwardError } from "../../core/errors.js";
+import { sendReply } from "./send-reply.js";
 
 export type GuardedHandler<P> = (
   request: IncomingMessage,
@@ -13,11 +12,6 @@ export type GuardedHandler<P> = (
 ) => void | Promise<void>;
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-
-/** Where the policies come from. */
-export interface GuardingApp<P> {
-  readonly http: HttpAuthentication<P>;
-}
 
 /**
  * `requirePolicy(app, staff, handler)`: answers 401, 403 or 503 with the reason itself, otherwise runs the
@@ -39,28 +33,12 @@ export function requirePolicy<P>(
   resource?: (request: IncomingMessage) => unknown,
 ): RequestHandler {
   return async (request, response) => {
+    const decision = await decideRequest(app, request, policy, resource && (() => resource(request)));
+    if (!decision.isAllowed) return sendReply(response, decision.reply);
     try {
-      const admission = await app.http.authenticate(request);
-      await app.http.require(admission, policy as Policy<P, unknown>, readResource(request, resource));
-      await handler(request, response, admission);
+      await handler(request, response, decision.admission);
     } catch (error) {
-      if (!(error instanceof HubwardError)) app.http.failed(`route ${request.method ?? ""}`, error);
-      if (response.headersSent) return void response.destroy();
-      const refusal = error instanceof HubwardError ? error : new HubwardError("internal_error");
-      const { status, headers, body } = refusalReply(refusal);
-      response.writeHead(status, headers).end(body);
+      sendReply(response, replyToFailure(app.http, `route ${request.method ?? ""}`, error));
     }
   };
-}
-
-/** Only for who is known already: nobody else's request is read that far. */
-function readResource(
-  request: IncomingMessage,
-  resource: ((request: IncomingMessage) => unknown) | undefined,
-): unknown {
-  try {
-    return resource?.(request);
-  } catch (cause) {
-    throw cause instanceof HubwardError ? cause : new HubwardError("invalid_request", { cause });
-  }
 }

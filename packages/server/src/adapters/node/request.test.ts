@@ -12,7 +12,8 @@ let taken: HttpRequest;
 beforeEach(async () => {
   server = createServer((request, response) => {
     incoming = request;
-    taken = takeRequest(request, pathOf(request.url ?? "") ?? "");
+    const edge = { remoteAddress: request.socket.remoteAddress, forwarded: undefined };
+    taken = takeRequest(request, pathOf(request.url ?? "") ?? "", edge);
     response.end();
   });
   port = await listen(server);

@@ -5,7 +5,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { readBearer } from "../../app/http.js";
-import type { BearerCredential } from "../../core/auth/credential.js";
+import type { BearerCredential, ForwardedHeaders } from "../../core/auth/credential.js";
 import { Secret } from "../../core/auth/secret.js";
 import type { HttpRequest } from "../../core/http.js";
 
@@ -23,9 +23,16 @@ export function pathOf(url: string): string | undefined {
   }
 }
 
+/** What stands in front of us makes of a request. */
+export interface Edge {
+  /** Whose request it is. */
+  readonly remoteAddress: string | undefined;
+  readonly forwarded: ForwardedHeaders | undefined;
+}
+
 /** Takes the request's credentials out of it and returns what is left as a value, with them beside it. */
-export function takeRequest(request: IncomingMessage, path: string): HttpRequest {
-  const { headers, method = "GET", socket } = request;
+export function takeRequest(request: IncomingMessage, path: string, { remoteAddress, forwarded }: Edge): HttpRequest {
+  const { headers, method = "GET" } = request;
   const bearers: BearerCredential[] = [];
   takeAuthorization(request, bearers);
   const query = takeQuery(request, bearers);
@@ -38,7 +45,8 @@ export function takeRequest(request: IncomingMessage, path: string): HttpRequest
       return Array.isArray(value) ? value.join(", ") : value;
     },
     bearers,
-    remoteAddress: socket.remoteAddress,
+    forwarded,
+    remoteAddress,
   };
 }
 
@@ -83,17 +91,17 @@ function takeAuthorization(request: IncomingMessage, bearers: BearerCredential[]
     rawHeaders[index + 1] = "[removed]";
   }
   delete headers.authorization;
-  forgetDistinctHeaders(request);
+  forgetDistinctHeaders(request, "authorization");
 }
 
 /**
  * Node keeps `headersDistinct` once somebody in front has asked for it, tokens and all; asking for it here only to
  * clean it would cost a tenth of a whole connect.
  */
-function forgetDistinctHeaders(request: IncomingMessage): void {
+export function forgetDistinctHeaders(request: IncomingMessage, name: string): void {
   for (const symbol of Object.getOwnPropertySymbols(request)) {
     if (symbol.description !== "kHeadersDistinct") continue;
     const kept = (request as unknown as Record<symbol, unknown>)[symbol];
-    if (kept !== null && kept !== undefined) delete request.headersDistinct["authorization"];
+    if (kept !== null && kept !== undefined) delete request.headersDistinct[name];
   }
 }

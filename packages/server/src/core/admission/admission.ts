@@ -3,15 +3,18 @@
 import { HubwardError } from "@hubward/wire";
 import type { Authentication } from "../auth/authentication.js";
 import type { Authenticator } from "../auth/authenticator.js";
-import type { BearerCredential } from "../auth/credential.js";
+import type { BearerCredential, Credential, ForwardedCredential } from "../auth/credential.js";
 import { judge, type Admission, type PolicyFailure, type Requirement } from "../auth/policy.js";
 import { createPrincipal, type Principal, type PrincipalMapping } from "../auth/principal.js";
 import type { Clock } from "../clock.js";
 import type { HttpRequest } from "../http.js";
+import { authenticateCredential, authenticateForwarded } from "./forwarded.js";
 
 export interface Admitter<P> {
-  /** @throws HubwardError invalid_token | token_expired | auth_unavailable */
-  authenticate(credential: BearerCredential): Promise<Authentication>;
+  /** @throws HubwardError invalid_token | token_expired | auth_unavailable | invalid_request */
+  authenticate(credential: Credential): Promise<Authentication>;
+  /** What a gateway says of the one who shows a ticket. @throws HubwardError as `authenticate` */
+  authenticateForwarded(headers: ForwardedCredential["headers"]): Promise<Authentication>;
   /** @throws HubwardError forbidden | auth_unavailable | what the application's mapping threw */
   identify(authentication: Authentication): Promise<Admission<P>>;
   /** @throws HubwardError forbidden | auth_unavailable */
@@ -36,14 +39,17 @@ export function createAdmitter<Attributes extends object>({
     return new HubwardError("auth_unavailable", { retryAfterSeconds: 1, cause: error });
   }
 
+  async function authenticated(ask: () => Authentication | Promise<Authentication>): Promise<Authentication> {
+    try {
+      return await ask();
+    } catch (error) {
+      throw unavailable("authenticator", error);
+    }
+  }
+
   return {
-    async authenticate(credential) {
-      try {
-        return await authenticator.authenticate(credential);
-      } catch (error) {
-        throw unavailable("authenticator", error);
-      }
-    },
+    authenticate: (credential) => authenticated(() => authenticateCredential(authenticator, credential)),
+    authenticateForwarded: (headers) => authenticated(() => authenticateForwarded(authenticator, headers)),
     async identify(authentication) {
       try {
         const attributes = await mapping(authentication);

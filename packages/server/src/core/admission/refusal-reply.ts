@@ -12,10 +12,10 @@ export const unauthenticatedReply: HttpReply = {
   body: "",
 };
 
-/** Nothing was presented where a credential is required. */
+/** Nothing was presented where a credential is required, or only half of it. `detail` is for the log alone. */
 export class MissingCredential extends HubwardError {
-  constructor() {
-    super("invalid_token", { detail: "no credential was presented" });
+  constructor(detail = "no credential was presented") {
+    super("invalid_token", { detail });
   }
 }
 

@@ -8,3 +8,24 @@ export interface BearerCredential {
   /** Where it stood. A bearer in the query is a compatibility mode that must be switched on. */
   readonly source: "header" | "query";
 }
+
+/** Who a gateway says is asking, in headers of its own. Adapters make one only of what they may believe. */
+export interface ForwardedCredential {
+  readonly kind: "forwarded";
+  /** By lower-cased name; only headers that were there, each once, none empty. */
+  readonly headers: ReadonlyMap<string, Secret>;
+  /** A bearer token that stood beside them; never a ticket. */
+  readonly bearer: BearerCredential | undefined;
+}
+
+export type Credential = BearerCredential | ForwardedCredential;
+
+/** Forwarded headers that must not be believed, and why. */
+export interface UnbelievableHeaders {
+  readonly kind: "unbelievable";
+  /** They came from a peer that is no trusted proxy, or one of them stood there more than once. */
+  readonly why: "untrusted" | "duplicate";
+}
+
+/** What an adapter found in the headers a gateway speaks through. */
+export type ForwardedHeaders = Omit<ForwardedCredential, "bearer"> | UnbelievableHeaders;

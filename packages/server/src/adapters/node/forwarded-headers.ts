@@ -1,0 +1,51 @@
+/** The headers in which a gateway says who asks, lifted out of a request before any other listener sees them. */
+
+import type { IncomingMessage } from "node:http";
+import type { ForwardedHeaders } from "../../core/auth/credential.js";
+import { Secret } from "../../core/auth/secret.js";
+import type { ForwardedPort } from "../../core/endpoint.js";
+import { forgetDistinctHeaders } from "./request.js";
+
+/** What was cut out already, for other applications on the same server: each judges it by its own list of proxies. */
+const cutOut = new WeakMap<IncomingMessage, Map<string, Secret[]>>();
+
+/** Cuts the headers out, whoever sent them, and returns what they are worth; undefined where none stood there. */
+export function takeForwarded(
+  request: IncomingMessage,
+  { headers: names, trustedOnly }: Pick<ForwardedPort, "headers" | "trustedOnly">,
+  isTrusted: boolean,
+): ForwardedHeaders | undefined {
+  cut(request, names);
+  const all = cutOut.get(request);
+  if (all === undefined) return undefined;
+  const found = new Map<string, Secret>();
+  let isDuplicate = false;
+  for (const name of names) {
+    const values = all.get(name) ?? [];
+    if (values.length > 1) isDuplicate = true;
+    const [value] = values;
+    // Proxies write an empty header for what they do not know.
+    if (value !== undefined && value.length > 0) found.set(name, value);
+  }
+  if (found.size === 0 && !isDuplicate) return undefined;
+  if (trustedOnly && !isTrusted) return { kind: "unbelievable", why: "untrusted" };
+  return isDuplicate ? { kind: "unbelievable", why: "duplicate" } : { kind: "forwarded", headers: found };
+}
+
+/** By the raw headers: node:http's own view joins several of a name into one. */
+function cut(request: IncomingMessage, names: readonly string[]): void {
+  const { headers, rawHeaders } = request;
+  for (const name of names) {
+    if (headers[name] === undefined) continue;
+    const all = cutOut.get(request) ?? new Map<string, Secret[]>();
+    const values = all.get(name) ?? [];
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      if (rawHeaders[index]?.toLowerCase() !== name) continue;
+      values.push(new Secret(rawHeaders[index + 1] ?? ""));
+      rawHeaders[index + 1] = "[removed]";
+    }
+    cutOut.set(request, all.set(name, values));
+    delete headers[name];
+    forgetDistinctHeaders(request, name);
+  }
+}
