@@ -17,7 +17,7 @@ const help = `node bench/connect.mjs [options]
   --peers=a,b            of ws, ws-jose, socketio, hubward (default all; cpu leaves ws out, which checks no token)
   --rounds=n             default 5
   --connects=n           measured per run of cpu, default 3000
-  --warmup=n             connections before them, default 4000
+  --warmup=n             connections before them, default 8000
   --idle=n               connections measured per run of memory, default 4000
   --idle-base=n          connections before the first reading, default 1000
   --settle=n             seconds before each reading of memory, default 2
@@ -35,7 +35,7 @@ const peers = flags.choice("peers", peerNames, peerNames);
 const rounds = flags.amount("rounds", flags.isQuick ? quick.rounds : 5);
 const counts = {
   connects: flags.amount("connects", flags.isQuick ? quick.connects : 3000),
-  warmup: flags.amount("warmup", flags.isQuick ? quick.warmup : 4000),
+  warmup: flags.amount("warmup", flags.isQuick ? quick.warmup : 8000),
   idle: flags.amount("idle", flags.isQuick ? quick.idle : 4000),
   idleBase: flags.amount("idle-base", flags.isQuick ? quick.idleBase : 1000),
 };

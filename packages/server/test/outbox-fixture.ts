@@ -39,8 +39,8 @@ export function createOutboxPeer(
 /** Makes every write of a socket take this long, as a busy kernel does. */
 export function slowDown(socket: MemorySocket, clock: FakeClock, ms: number): void {
   const write = socket.write.bind(socket);
-  socket.write = (bytes) => {
-    write(bytes);
+  socket.write = (bytes, confirm) => {
+    write(bytes, confirm);
     clock.block(ms);
   };
 }

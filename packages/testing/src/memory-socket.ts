@@ -87,13 +87,14 @@ export class MemorySocket implements Socket {
 
   // Socket.
 
-  write(bytes: Uint8Array): void {
+  write(bytes: Uint8Array, confirm = false): void {
     if (this.isEnded || this.#isGone) {
       this.#lateWrites++;
       return;
     }
     this.#writes.push(bytes);
     if (this.#isStalled) this.#queuedBytes += bytes.length;
+    if (confirm) this.requestConfirmation();
   }
 
   requestConfirmation(): void {

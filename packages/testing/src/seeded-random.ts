@@ -16,8 +16,8 @@ export function createSeededRandom(seed: number): Random {
   }
 
   return {
-    bytes(count) {
-      return Uint8Array.from({ length: count }, () => next() >>> 24);
+    secret(bytes) {
+      return Buffer.from(Uint8Array.from({ length: bytes }, () => next() >>> 24)).toString("base64url");
     },
     fraction: () => next() / 2 ** 32,
   };

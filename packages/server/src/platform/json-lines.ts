@@ -15,7 +15,8 @@ export interface LineSink {
 }
 
 /** Control characters and line ends that JSON lets through and terminals and log viewers act on. */
-const UNESCAPED_CONTROLS = /[\u007f-\u009f\u2028\u2029]/g;
+const UNESCAPED_CONTROL = /[\u007f-\u009f\u2028\u2029]/;
+const UNESCAPED_CONTROLS = new RegExp(UNESCAPED_CONTROL, "g");
 
 /** Control characters are escaped, so peer data cannot forge a line. Never throws, never blocks on a slow sink. */
 export function jsonLines(sink: LineSink = process.stderr): Telemetry {
@@ -39,10 +40,11 @@ export function jsonLines(sink: LineSink = process.stderr): Telemetry {
   };
 }
 
-function renderLine({ event, ...fields }: TelemetryEvent): string {
-  const line = { level: telemetryLevels[event], event, time: new Date().toISOString(), ...fields };
-  if ("error" in line) line.error = describeError(line.error);
-  return JSON.stringify(line).replace(UNESCAPED_CONTROLS, escapeUnit);
+function renderLine(event: TelemetryEvent): string {
+  // An event is an object with at least its name: its members follow behind ours.
+  const fields = JSON.stringify("error" in event ? { ...event, error: describeError(event.error) } : event);
+  const line = `{"level":"${telemetryLevels[event.event]}","time":"${new Date().toISOString()}",${fields.slice(1)}`;
+  return UNESCAPED_CONTROL.test(line) ? line.replace(UNESCAPED_CONTROLS, escapeUnit) : line;
 }
 
 function escapeUnit(unit: string): string {

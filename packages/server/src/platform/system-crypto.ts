@@ -1,6 +1,6 @@
 /** The process's own randomness and hashing behind the core's ports. */
 
-import { createHash, randomFillSync } from "node:crypto";
+import { hash, randomBytes, randomFillSync } from "node:crypto";
 import type { Digest } from "../core/digest.js";
 import type { Random } from "../core/random.js";
 
@@ -8,20 +8,20 @@ const POOL_BYTES = 4096;
 
 function createRandom(): Random {
   // One system call fills many ids.
-  const pool = new Uint8Array(POOL_BYTES);
+  const pool = Buffer.alloc(POOL_BYTES);
   let used = POOL_BYTES;
   return {
-    bytes(count) {
-      if (count > POOL_BYTES) return randomFillSync(new Uint8Array(count));
-      if (used + count > POOL_BYTES) {
+    secret(bytes) {
+      if (bytes > POOL_BYTES) return randomBytes(bytes).toString("base64url");
+      if (used + bytes > POOL_BYTES) {
         randomFillSync(pool);
         used = 0;
       }
-      const bytes = pool.slice(used, used + count);
+      const text = pool.toString("base64url", used, used + bytes);
       // Handed out once: what stays in the pool must not tell what was given.
-      pool.fill(0, used, used + count);
-      used += count;
-      return bytes;
+      pool.fill(0, used, used + bytes);
+      used += bytes;
+      return text;
     },
     fraction: () => Math.random(),
   };
@@ -29,4 +29,4 @@ function createRandom(): Random {
 
 export const systemRandom: Random = createRandom();
 
-export const systemDigest: Digest = (text) => createHash("sha256").update(text, "utf8").digest("base64url");
+export const systemDigest: Digest = (text) => hash("sha256", text, "base64url");

@@ -96,7 +96,18 @@ export function createAttempts<P>(
       if (waiting.size >= maxWaiting) return "full";
       const owner = identityKey(authenticationOf(attempt.holder));
       if (!shares.take(owner)) return "over-share";
-      waiting.set(attempt.connectionToken, { ...attempt, owner, isAttached: false, attachBy: now + attachMs });
+      const { connectionToken, connectionId, hub, holder, ticket } = attempt;
+      const attachBy = now + attachMs;
+      waiting.set(connectionToken, {
+        connectionToken,
+        connectionId,
+        hub,
+        holder,
+        ticket,
+        owner,
+        attachBy,
+        isAttached: false,
+      });
       return "added";
     },
     find(connectionToken, hub) {

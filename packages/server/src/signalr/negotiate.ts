@@ -21,7 +21,6 @@ import type { Ticket } from "../core/auth/tickets.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { identityKey, type ConnectionId } from "../core/ids.js";
-import { base64url } from "../core/random.js";
 import { authenticationOf, type Holder } from "./attempts.js";
 import { clientKind } from "./client.js";
 import { asHubwardError, readCredential, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
@@ -76,8 +75,8 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     given: Ticket<Holder<P>> | undefined,
     wantsTicket: boolean,
   ): { readonly body: string; readonly connectionId: ConnectionId } {
-    const connectionToken = base64url(ports.random.bytes(ID_BYTES));
-    const connectionId = base64url(ports.random.bytes(ID_BYTES)) as ConnectionId;
+    const connectionToken = ports.random.secret(ID_BYTES);
+    const connectionId = ports.random.secret(ID_BYTES) as ConnectionId;
     const owner = identityKey(authenticationOf(holder));
     const issued = given === undefined && wantsTicket ? ports.tickets.issue(hub.path, holder, owner) : undefined;
     const ticket = given ?? issued?.ticket;

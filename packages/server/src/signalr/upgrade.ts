@@ -14,7 +14,6 @@ import type { Hub } from "../core/dispatch/hub.js";
 import type { UpgradeAnswer } from "../core/endpoint.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import type { ConnectionId } from "../core/ids.js";
-import { base64url } from "../core/random.js";
 import { authenticationOf, type Attempt, type Holder } from "./attempts.js";
 import { asHubwardError, readCredential, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
 
@@ -116,7 +115,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     if (id === undefined) {
       if (presented.kind === "ticket") throw new HubwardError("ticket_invalid");
       const holder = await withoutNegotiate(authentication, applicant, hub);
-      const connectionId = base64url(ports.random.bytes(16)) as ConnectionId;
+      const connectionId = ports.random.secret(16) as ConnectionId;
       const { remoteAddress } = request;
       return accept({ hub, holder, connectionId, remoteAddress, bind: () => true, end: ignore, abandon: ignore });
     }

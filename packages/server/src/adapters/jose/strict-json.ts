@@ -31,23 +31,29 @@ export function ownMember(object: Readonly<Record<string, unknown>>, name: strin
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+
 /** One pass over text that is known to be valid JSON. */
 function hasSafeMembers(text: string): boolean {
   const open: (Set<string> | undefined)[] = []; // member names of each open object; undefined for an array
   for (let at = 0; at < text.length; at += 1) {
-    switch (text[at]) {
-      case "{":
-      case "[":
-        if (open.push(text[at] === "{" ? new Set() : undefined) > MAX_DEPTH) return false;
+    switch (text.charCodeAt(at)) {
+      case 0x7b: // {
+        if (open.push(new Set()) > MAX_DEPTH) return false;
         break;
-      case "}":
-      case "]":
+      case 0x5b: // [
+        if (open.push(undefined) > MAX_DEPTH) return false;
+        break;
+      case 0x7d: // }
+      case 0x5d: // ]
         open.pop();
         break;
-      case '"': {
+      case QUOTE: {
         const end = endOfString(text, at);
         if (isFollowedByColon(text, end)) {
-          const name = JSON.parse(text.slice(at, end)) as string;
+          const name = readName(text, at, end);
           const names = open.at(-1);
           if (names === undefined || names.has(name) || name === "__proto__") return false;
           names.add(name);
@@ -64,12 +70,24 @@ function hasSafeMembers(text: string): boolean {
 /** Index behind the closing quote of the string that opens at `start`. */
 function endOfString(text: string, start: number): number {
   let at = start + 1;
-  while (at < text.length && text[at] !== '"') at += text[at] === "\\" ? 2 : 1;
-  return at + 1;
+  for (;;) {
+    const unit = text.charCodeAt(at);
+    if (unit === QUOTE || at >= text.length) return at + 1;
+    at += unit === BACKSLASH ? 2 : 1;
+  }
 }
 
 function isFollowedByColon(text: string, from: number): boolean {
   let at = from;
-  while (text[at] === " " || text[at] === "\n" || text[at] === "\r" || text[at] === "\t") at += 1;
-  return text[at] === ":";
+  for (;;) {
+    const unit = text.charCodeAt(at);
+    if (unit !== 0x20 && unit !== 0x0a && unit !== 0x0d && unit !== 0x09) return unit === COLON;
+    at += 1;
+  }
+}
+
+/** The string between two quotes, unescaped. */
+function readName(text: string, start: number, end: number): string {
+  const raw = text.slice(start + 1, end - 1);
+  return raw.includes("\\") ? (JSON.parse(text.slice(start, end)) as string) : raw;
 }

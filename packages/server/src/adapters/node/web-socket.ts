@@ -65,9 +65,17 @@ export class NodeWebSocket implements Socket {
     return this.#net.writableLength;
   }
 
-  write(bytes: Uint8Array): void {
+  write(bytes: Uint8Array, confirm = false): void {
     if (this.#ws.readyState !== OPEN) return;
-    this.#net.write(asBuffer(bytes));
+    if (confirm) {
+      // One system call for both.
+      this.#net.cork();
+      this.#net.write(asBuffer(bytes));
+      this.#net.write(this.#nextPing());
+      this.#net.uncork();
+    } else {
+      this.#net.write(asBuffer(bytes));
+    }
     // Nearly always the kernel has taken it already. Where not, an empty write behind it tells when it has.
     if (this.#net.writableLength === 0 || this.#isBackedUp) return;
     this.#isBackedUp = true;
@@ -75,11 +83,7 @@ export class NodeWebSocket implements Socket {
   }
 
   requestConfirmation(): void {
-    // Only who reads the ping can answer it: a peer that does not read must not look as if it did.
-    this.#askedFor = crypto.getRandomValues(new Uint32Array(1))[0];
-    const payload = new Uint8Array(4);
-    new DataView(payload.buffer).setUint32(0, this.#askedFor ?? 0);
-    this.write(renderPing(payload));
+    this.write(this.#nextPing());
   }
 
   pause(): void {
@@ -136,6 +140,14 @@ export class NodeWebSocket implements Socket {
     const listener = this.#listener;
     this.#listener = undefined;
     listener?.closed();
+  }
+
+  #nextPing(): Uint8Array {
+    // Only who reads the ping can answer it: a peer that does not read must not look as if it did.
+    this.#askedFor = crypto.getRandomValues(new Uint32Array(1))[0];
+    const payload = new Uint8Array(4);
+    new DataView(payload.buffer).setUint32(0, this.#askedFor ?? 0);
+    return renderPing(payload);
   }
 
   #written(): void {

@@ -6,7 +6,7 @@
 import { createShares } from "../admission/shares.js";
 import type { Clock } from "../clock.js";
 import type { Digest } from "../digest.js";
-import { base64url, type Random } from "../random.js";
+import type { Random } from "../random.js";
 import { Secret } from "./secret.js";
 
 /** Recognisable, so that a leak scanner finds one, and so that it is never taken for a JWT. */
@@ -93,7 +93,7 @@ export function createTickets<Holder>(
       const now = ports.clock.monotonic();
       forgetLate(now);
       if (unbound.size >= maxUnbound || !shares.take(owner)) return undefined;
-      const text = PREFIX + base64url(ports.random.bytes(32));
+      const text = PREFIX + ports.random.secret(32);
       const hash = ports.digest(text);
       const entry: Entry<Holder> = {
         owner,

@@ -71,7 +71,7 @@ export class Connection<P> implements SocketListener {
   readonly #admission: Admission<P>;
   readonly #lifetime: Lifetime;
   readonly #socket: Socket;
-  readonly #setup: Pick<ConnectionSetup<P>, "clock" | "times" | "observer" | "outboxLimits">;
+  readonly #setup: Pick<ConnectionSetup<P>, "clock" | "times" | "observer">;
   readonly #openedAt: number;
   #memberships: Set<GroupKey> | undefined;
   #handler: ProtocolHandler | undefined;
@@ -207,7 +207,7 @@ export class Connection<P> implements SocketListener {
 
   /** Bytes of one frame at most. A larger one is the sender's mistake, not the peer's. */
   get maxFrameBytes(): number {
-    return this.#setup.outboxLimits.maxBytes;
+    return this.outbox.maxBytes;
   }
 
   /** Queues a frame meant for this peer alone, or shared. */

@@ -30,28 +30,32 @@ export interface FlushQueue {
   add(outbox: Outbox): void;
 }
 
+/**
+ * Times are whole milliseconds of the monotonic clock: small integers stay inside the object, and with thousands of
+ * members a fan-out spends its time on memory it has to fetch. For the same reason what every delivery needs
+ * stands together, first.
+ */
 export class Outbox {
-  readonly #socket: Socket;
-  readonly #queue: FlushQueue;
-  readonly #limits: ResolvedOutboxOptions;
-  /** Looked at before every write: the credential may have ended since the frames were queued. */
-  readonly #lifetime: Lifetime;
-  readonly #onExpired: () => void;
-
-  /** Full batches in front of the growing one; only a peer that lags has any. */
-  #sealed: Run[] | undefined;
+  #isOpen = true;
+  #isQueued = false;
   #growing: Run | undefined;
   #heldBytes = 0;
-  #isQueued = false;
-  #isOpen = true;
-
   #writtenBytes = 0;
   #confirmedBytes = 0;
-  #oldestUnconfirmedAt = 0;
+  readonly #maxBytes: number;
+  readonly #queue: FlushQueue;
+  readonly #socket: Socket;
+  /** Looked at before every write: the credential may have ended since the frames were queued. */
+  readonly #lifetime: Lifetime;
   /** Bytes written when the open confirmation request was made; -1 when none is open. */
   #requestedBytes = -1;
-  #requestedAt = 0;
+  #oldestUnconfirmedAt = 0;
   #lastWriteAt: number;
+  /** Full batches in front of the growing one; only a peer that lags has any. */
+  #sealed: Run[] | undefined;
+  #requestedAt = 0;
+  readonly #maxLagMs: number;
+  readonly #onExpired: () => void;
 
   constructor(
     socket: Socket,
@@ -63,8 +67,9 @@ export class Outbox {
   ) {
     this.#socket = socket;
     this.#queue = queue;
-    this.#limits = limits;
-    this.#lastWriteAt = now;
+    this.#maxBytes = limits.maxBytes;
+    this.#maxLagMs = limits.maxLagMs;
+    this.#lastWriteAt = Math.floor(now);
     this.#lifetime = lifetime;
     this.#onExpired = onExpired;
   }
@@ -73,7 +78,7 @@ export class Outbox {
   push(frame: Frame): boolean {
     if (!this.#isOpen) return true;
     const length = frame.bytes.length;
-    if (this.#heldBytes + this.#unconfirmedBytes + length > this.#limits.maxBytes) return false;
+    if (this.#heldBytes + this.#unconfirmedBytes + length > this.#maxBytes) return false;
     let growing = this.#growing ?? this.#queue.origin;
     if (growing.bytes !== 0 && growing.bytes + length > MAX_BATCH_BYTES) {
       (this.#sealed ??= []).push(growing);
@@ -90,7 +95,7 @@ export class Outbox {
 
   /** Writes the next batch if the peer keeps up. Called by the flush queue, once per turn. */
   flush(instant: Instant): void {
-    const now = instant.monotonic;
+    const now = Math.floor(instant.monotonic);
     this.#isQueued = false;
     if (!this.#isOpen || this.#heldBytes === 0) return;
     if (isOver(this.#lifetime, instant)) return this.#onExpired();
@@ -100,8 +105,7 @@ export class Outbox {
     this.#heldBytes -= batch.bytes;
     this.#writtenBytes += batch.bytes;
     this.#lastWriteAt = now;
-    this.#socket.write(batch.join());
-    this.#askToConfirm(now);
+    this.#socket.write(batch.join(), this.#shouldAsk(now));
     if (this.#heldBytes !== 0) this.#flushLater();
   }
 
@@ -111,7 +115,7 @@ export class Outbox {
     this.#confirmedBytes = this.#requestedBytes;
     this.#oldestUnconfirmedAt = this.#requestedAt;
     this.#requestedBytes = -1;
-    this.#askToConfirm(now);
+    this.#askToConfirm(Math.floor(now));
     this.drained();
   }
 
@@ -125,14 +129,14 @@ export class Outbox {
     // The socket may have been busy with bytes that are not ours (a pong): nobody says when those have left.
     this.drained();
     if (this.#unconfirmedBytes === 0) return true;
-    this.#askToConfirm(now);
-    return now - this.#oldestUnconfirmedAt <= this.#limits.maxLagMs;
+    this.#askToConfirm(Math.floor(now));
+    return now - this.#oldestUnconfirmedAt <= this.#maxLagMs;
   }
 
   /** The peer could not confirm until now, through no fault of its own: its lag is counted anew. */
   forgive(now: number): void {
-    this.#oldestUnconfirmedAt = now;
-    this.#requestedAt = now;
+    this.#oldestUnconfirmedAt = Math.floor(now);
+    this.#requestedAt = this.#oldestUnconfirmedAt;
   }
 
   /**
@@ -142,7 +146,7 @@ export class Outbox {
   keepAlive(frame: Uint8Array, now: number, intervalMs: number): void {
     if (!this.#isOpen || this.#heldBytes !== 0 || this.#socket.queuedBytes !== 0) return;
     if (now - this.#lastWriteAt < intervalMs) return;
-    this.#lastWriteAt = now;
+    this.#lastWriteAt = Math.floor(now);
     this.#socket.write(frame);
   }
 
@@ -183,6 +187,11 @@ export class Outbox {
     return this.#requestedBytes === -1 || now - this.#requestedAt < CONFIRMATION_OVERDUE_MS;
   }
 
+  /** Bytes held, handed over or unconfirmed at most. */
+  get maxBytes(): number {
+    return this.#maxBytes;
+  }
+
   /** Bytes held, handed over or unconfirmed. */
   get pendingBytes(): number {
     return this.#heldBytes + this.#unconfirmedBytes;
@@ -201,13 +210,18 @@ export class Outbox {
   }
 
   #askToConfirm(now: number): void {
-    if (this.#requestedBytes !== -1) return;
+    if (this.#shouldAsk(now)) this.#socket.requestConfirmation();
+  }
+
+  /** Whether a confirmation is due; it counts as asked for from then on. */
+  #shouldAsk(now: number): boolean {
+    if (this.#requestedBytes !== -1) return false;
     const unconfirmed = this.#unconfirmedBytes;
     if (unconfirmed < MAX_BATCH_BYTES && (unconfirmed === 0 || now - this.#oldestUnconfirmedAt < CONFIRM_AFTER_MS))
-      return;
+      return false;
     this.#requestedBytes = this.#writtenBytes;
     this.#requestedAt = now;
-    this.#socket.requestConfirmation();
+    return true;
   }
 
   #flushLater(): void {

@@ -3,9 +3,9 @@
 export interface Socket {
   /**
    * Hands whole, already rendered frames towards the kernel. The bytes may be shared with other sockets and
-   * must not be changed. Ignored once the socket is closing.
+   * must not be changed. Ignored once the socket is closing. With `confirm`, asks the peer to confirm them, too.
    */
-  write(bytes: Uint8Array): void;
+  write(bytes: Uint8Array, confirm?: boolean): void;
   /** Bytes handed over that the kernel has not taken yet. */
   readonly queuedBytes: number;
   /** Asks the peer to confirm what was written so far; its answer arrives as `SocketListener.confirmed`. */
