@@ -2,6 +2,7 @@
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Policy, PolicyContext, Requirement } from "../src/core/auth/policy.js";
+import { hubDefaults } from "../src/core/dispatch/hub-settings.js";
 import type { Hub, HubMethod } from "../src/core/dispatch/hub.js";
 import { declareTemplate, parsePattern, type GroupReference, type GroupTemplate } from "../src/core/groups/group.js";
 import type { Staff } from "./connection-fixture.js";
@@ -75,7 +76,8 @@ export function hubOf(
   methods: readonly HubMethod<Staff>[],
   { path = "/hubs/ward", requirements = [allowAll] }: Partial<Pick<Hub<Staff>, "path" | "requirements">> = {},
 ): Hub<Staff> {
-  return { path, requirements, methods: new Map(methods.map((method) => [method.name.toLowerCase(), method])) };
+  const byName = new Map(methods.map((method) => [method.name.toLowerCase(), method]));
+  return { path, requirements, methods: byName, settings: hubDefaults };
 }
 
 /** A promise that a test settles by hand. */

@@ -2,6 +2,7 @@
 
 import type { Policy, PolicyContext } from "../core/auth/policy.js";
 import type { Sender, Target, ValidEvents } from "../core/dispatch/call.js";
+import type { HubOptions } from "../core/dispatch/hub-settings.js";
 import type { Endpoint } from "../core/endpoint.js";
 import type { GroupDraft, GroupSchemas, GroupValues } from "./group-builder.js";
 import type { HttpAuthentication } from "./http.js";
@@ -25,8 +26,8 @@ export interface App<P> extends Sender<P, unknown> {
     schemas: GroupSchemas<Pattern>,
   ): GroupDraft<P, GroupValues<Pattern>, unknown>;
   /** Declares a hub, mounted when its methods are given. */
-  hub(path: string): HubDraft<P, unknown>;
-  hub<Events extends ValidEvents<Events>>(path: string): HubDraft<P, Events>;
+  hub(path: string, options?: HubOptions): HubDraft<P, unknown>;
+  hub<Events extends ValidEvents<Events>>(path: string, options?: HubOptions): HubDraft<P, Events>;
   /** Speaks within one tenant. The app itself speaks to those without a tenant. */
   tenant(id: string): Sender<P, unknown>;
   /** The only address that spans tenants. */

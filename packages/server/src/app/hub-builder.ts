@@ -3,6 +3,7 @@
 import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy.js";
 import type { Sender } from "../core/dispatch/call.js";
 import type { Hub as CoreHub, HubMethod } from "../core/dispatch/hub.js";
+import type { HubSettings } from "../core/dispatch/hub-settings.js";
 import { assertNotReserved } from "../core/dispatch/sender.js";
 import { buildMethod, methodParts, type GuardedMethod, type Method, type UnguardedMethod } from "./method-builder.js";
 
@@ -43,21 +44,22 @@ export type Mount<P, Events> = (hub: CoreHub<P>) => (tenant: string | undefined)
 const PATH_PATTERN = /^(?:\/[\w.~-]+)+$/;
 
 /** @throws TypeError for a path, a method or a name that cannot be meant */
-export function buildHub<P, Events>(path: string, mount: Mount<P, Events>): HubDraft<P, Events> {
+export function buildHub<P, Events>(path: string, settings: HubSettings, mount: Mount<P, Events>): HubDraft<P, Events> {
   if (!PATH_PATTERN.test(path))
     throw new TypeError(`hub: ${JSON.stringify(path)} is not a path such as "/hubs/clinical"`);
-  return draft<P, Events>(path, [], mount) as unknown as HubDraft<P, Events>;
+  return draft<P, Events>(path, settings, [], mount) as unknown as HubDraft<P, Events>;
 }
 
 function draft<P, Events>(
   path: string,
+  settings: HubSettings,
   requirements: readonly Requirement<P>[],
   mount: Mount<P, Events>,
 ): GuardedHub<P, Events> {
   return {
     allow(policy) {
       assertPolicy(`hub ${path}`, policy);
-      return draft(path, [...requirements, { policy, resource: undefined }], mount);
+      return draft(path, settings, [...requirements, { policy, resource: undefined }], mount);
     },
     methods(build) {
       const start = buildMethod<P, Events>({
@@ -71,7 +73,7 @@ function draft<P, Events>(
       for (const [name, method] of Object.entries(built)) {
         methods.set(name.toLowerCase(), readMethod(path, name, method, methods, requirements.length > 0));
       }
-      const speakTo = mount({ path, requirements, methods });
+      const speakTo = mount({ path, requirements, methods, settings });
       return Object.assign(speakTo(undefined), { path, tenant: (id: string) => speakTo(id) });
     },
   };

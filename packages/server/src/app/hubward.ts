@@ -12,6 +12,7 @@ import { Registry } from "../core/connection/registry.js";
 import { ConnectionCall } from "../core/dispatch/connection-call.js";
 import { createDispatcher } from "../core/dispatch/dispatcher.js";
 import type { Hub as CoreHub } from "../core/dispatch/hub.js";
+import { resolveHubOptions, type HubOptions } from "../core/dispatch/hub-settings.js";
 import { AddressedTarget, ScopedSender } from "../core/dispatch/sender.js";
 import { createFanout } from "../core/groups/fanout.js";
 import { createGroups } from "../core/groups/groups.js";
@@ -123,8 +124,6 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
       },
     },
     dispatch,
-    maxMessageBytes: settings.maxMessageBytes,
-    maxParallelInvocations: settings.maxParallelInvocations,
     handshakeTimeoutMs: times.handshakeTimeoutMs,
     connect(arrival, socket) {
       if (arrival.holder.kind !== "admitted") throw new TypeError("connect: nobody was admitted");
@@ -171,8 +170,8 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
         if (patterns.has(template.pattern)) throw new TypeError(`group: ${template.pattern} is declared already`);
         patterns.add(template.pattern);
       }),
-    hub: (path: string) =>
-      buildHub<P, never>(path, (hub) => {
+    hub: (path: string, hubOptions: HubOptions = {}) =>
+      buildHub<P, never>(path, resolveHubOptions(`hub ${path}`, hubOptions, settings.hub), (hub) => {
         const key = path.toLowerCase();
         if (hubs.has(key)) throw new TypeError(`hub: ${path} is mounted already`);
         hubs.set(key, hub);

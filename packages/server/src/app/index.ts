@@ -37,6 +37,7 @@ export type {
   Target,
   ValidEvents,
 } from "../core/dispatch/call.js";
+export { hubDefaults, type HubOptions, type HubSettings } from "../core/dispatch/hub-settings.js";
 export type { GroupReference } from "../core/groups/group.js";
 export type { ConnectionId } from "../core/ids.js";
 export { HubError, HubwardError } from "../core/errors.js";

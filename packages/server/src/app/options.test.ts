@@ -15,8 +15,7 @@ describe("an application's options", () => {
       allowQueryToken: false,
       outbox: { maxBytes: 1_048_576, maxLagMs: 30_000 },
       times: { handshakeTimeoutMs: 15_000, clientTimeoutMs: 30_000, keepAliveMs: 15_000 },
-      maxMessageBytes: 32_768,
-      maxParallelInvocations: 1,
+      hub: { maxMessageBytes: 32_768, maxParallelInvocations: 1, maxUploadItems: 10, hasStatefulReconnect: false },
       maxGroupsPerConnection: 100,
     });
   });
@@ -47,7 +46,14 @@ describe("an application's options", () => {
   });
 
   it.each(
-    Object.keys(hubwardDefaults).flatMap((name) =>
+    [
+      ...Object.keys(hubwardDefaults),
+      "maxMessageBytes",
+      "maxParallelInvocations",
+      "maxStreams",
+      "maxUploadItems",
+      "maxReplayBytes",
+    ].flatMap((name) =>
       [0, -1, 1.5, Number.NaN, Infinity, "5"].map((value) => [name, value] as const),
     ),
   )("refuse %s: %s, and name it", (name, value) => {
@@ -57,6 +63,8 @@ describe("an application's options", () => {
 
   it.each([
     [{ allowedOrigins: ["*"] }, RangeError],
+    [{ transports: [] }, RangeError],
+    [{ transports: ["ForeverFrame"] as never }, TypeError],
     [{ outbox: { maxBytes: 1 } }, RangeError],
     [{ authenticator: undefined }, TypeError],
     [{ authenticator: {} }, TypeError],

@@ -9,6 +9,7 @@ import {
   type ResolvedOutboxOptions,
 } from "../core/connection/outbox-options.js";
 import type { ConnectionTimes } from "../core/connection/connection.js";
+import { resolveHubOptions, type HubOptions, type HubSettings } from "../core/dispatch/hub-settings.js";
 import type { IdempotencyStore } from "../core/dispatch/idempotency-store.js";
 import { resolveAllowedOrigins } from "../core/admission/origin.js";
 import type { Random } from "../core/random.js";
@@ -18,7 +19,8 @@ import { jsonLines } from "../platform/json-lines.js";
 import { systemClock } from "../platform/system-clock.js";
 import { systemRandom } from "../platform/system-crypto.js";
 
-export interface HubwardOptions<Attributes extends object = object> {
+/** Options of a hub given here hold for every hub that does not set its own. */
+export interface HubwardOptions<Attributes extends object = object> extends HubOptions {
   /** Verifies bearer tokens, for hubs and for HTTP routes alike. `jwt()` of `@hubward/server/jose` is one. */
   readonly authenticator: Authenticator;
   /** Makes a principal of a verified credential; may ask a directory. */
@@ -41,10 +43,6 @@ export interface HubwardOptions<Attributes extends object = object> {
   readonly clientTimeoutMs?: number | undefined;
   /** Silence of ours after which a ping is sent. Milliseconds, default 15000. */
   readonly keepAliveMs?: number | undefined;
-  /** Bytes of one message from a client. Default 32768. */
-  readonly maxMessageBytes?: number | undefined;
-  /** Calls of one connection that run at the same time. Default 1: in order. */
-  readonly maxParallelInvocations?: number | undefined;
   /** Groups one connection may be in. Default 100. */
   readonly maxGroupsPerConnection?: number | undefined;
   /** For tests. */
@@ -62,8 +60,7 @@ export interface ResolvedOptions<Attributes extends object> {
   readonly idempotency: IdempotencyStore;
   readonly outbox: ResolvedOutboxOptions;
   readonly times: ConnectionTimes;
-  readonly maxMessageBytes: number;
-  readonly maxParallelInvocations: number;
+  readonly hub: HubSettings;
   readonly maxGroupsPerConnection: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -73,8 +70,6 @@ export interface HubwardDefaults {
   readonly handshakeTimeoutMs: number;
   readonly clientTimeoutMs: number;
   readonly keepAliveMs: number;
-  readonly maxMessageBytes: number;
-  readonly maxParallelInvocations: number;
   readonly maxGroupsPerConnection: number;
 }
 
@@ -83,8 +78,6 @@ export const hubwardDefaults: HubwardDefaults = {
   handshakeTimeoutMs: 15_000,
   clientTimeoutMs: 30_000,
   keepAliveMs: 15_000,
-  maxMessageBytes: 32 * 1024,
-  maxParallelInvocations: 1,
   maxGroupsPerConnection: 100,
 };
 
@@ -114,8 +107,7 @@ export function resolveOptions<Attributes extends object>(
       clientTimeoutMs: count("clientTimeoutMs"),
       keepAliveMs: count("keepAliveMs"),
     },
-    maxMessageBytes: count("maxMessageBytes"),
-    maxParallelInvocations: count("maxParallelInvocations"),
+    hub: resolveHubOptions("hubward", options),
     maxGroupsPerConnection: count("maxGroupsPerConnection"),
     clock,
     random: options.random ?? systemRandom,

@@ -29,8 +29,6 @@ export interface DoomedConnections {
 export interface SignalRPorts<P> extends DoorPorts<P> {
   readonly doomed: DoomedConnections;
   readonly dispatch: Dispatch<P>;
-  readonly maxMessageBytes: number;
-  readonly maxParallelInvocations: number;
   readonly handshakeTimeoutMs: number;
   /** Makes the connection of an admitted arrival and keeps it. */
   readonly connect: (arrival: Arrival<P>, socket: Socket) => Connection<P>;
@@ -41,7 +39,7 @@ export function createSignalREndpoint<P extends PrincipalBase>(
   hubs: ReadonlyMap<string, Hub<P>>,
   ports: SignalRPorts<P>,
 ): Endpoint {
-  const decodeLimits: DecodeLimits = { ...decodeLimitDefaults, maxBytes: ports.maxMessageBytes };
+  const limits = new WeakMap<Hub<P>, DecodeLimits>();
   const negotiate = createNegotiate(ports);
   const upgrade = createUpgrade<P>(ports, (arrival, socket) => {
     const { holder, hub } = arrival;
@@ -62,15 +60,14 @@ export function createSignalREndpoint<P extends PrincipalBase>(
       return doomed;
     }
     const connection = ports.connect(arrival, socket);
-    const { dispatch, telemetry, maxParallelInvocations } = ports;
+    const { dispatch, telemetry } = ports;
     connection.speak(
       new SignalRHandler({
         connection,
         hub,
         dispatch,
         telemetry,
-        decodeLimits,
-        maxParallelInvocations,
+        decodeLimits: decodeLimitsOf(hub),
         bind: () => arrival.bind(),
       }),
     );
@@ -78,6 +75,14 @@ export function createSignalREndpoint<P extends PrincipalBase>(
     if (ports.isDraining()) connection.apply({ type: "drained" });
     return connection;
   });
+
+  function decodeLimitsOf(hub: Hub<P>): DecodeLimits {
+    const known = limits.get(hub);
+    if (known !== undefined) return known;
+    const made: DecodeLimits = { ...decodeLimitDefaults, maxBytes: hub.settings.maxMessageBytes };
+    limits.set(hub, made);
+    return made;
+  }
 
   function find(path: string): { readonly hub: Hub<P>; readonly rest: string } | undefined {
     // A hub URL configured with a slash at its end is the same hub.

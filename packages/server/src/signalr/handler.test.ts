@@ -45,7 +45,6 @@ function createBench(methods: readonly HubMethod<Staff>[] = [], sink?: Telemetry
           dispatch,
           telemetry: sink ?? recording.telemetry,
           decodeLimits: { ...decodeLimitDefaults, maxBytes: 1_000 },
-          maxParallelInvocations: 1,
           bind,
         }),
       );

@@ -25,7 +25,6 @@ export interface HandlerSetup<P> {
   readonly dispatch: Dispatch<P>;
   readonly telemetry: Telemetry;
   readonly decodeLimits: DecodeLimits;
-  readonly maxParallelInvocations: number;
   /** Claims the ticket for good. False when another attempt of it was faster. */
   readonly bind: () => boolean;
 }
@@ -40,7 +39,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
   constructor(setup: HandlerSetup<P>) {
     this.#setup = setup;
     this.#invocations = new Invocations(
-      setup.maxParallelInvocations,
+      setup.hub.settings.maxParallelInvocations,
       (message) => this.#run(message),
       setup.connection,
     );

@@ -3,6 +3,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Requirement } from "../auth/policy.js";
 import type { Call } from "./call.js";
+import type { HubSettings } from "./hub-settings.js";
 
 export interface HubMethod<P> {
   /** As declared. Lookup ignores case, as .NET's does. */
@@ -24,4 +25,5 @@ export interface Hub<P> {
   readonly requirements: readonly Requirement<P>[];
   /** By lower-cased name. A Map: `__proto__` is just a name nobody declared. */
   readonly methods: ReadonlyMap<string, HubMethod<P>>;
+  readonly settings: HubSettings;
 }

@@ -1,0 +1,92 @@
+/** What may be set for each hub, with ASP.NET Core's own defaults where it has one. */
+
+import type { TransportName } from "@hubward/wire";
+
+export interface HubSettings {
+  /** Transports offered and accepted, in the order in which clients try them. */
+  readonly transports: ReadonlySet<TransportName>;
+  /** Bytes of one message from a client. */
+  readonly maxMessageBytes: number;
+  /** Calls of one connection that run at the same time. Streams do not count. */
+  readonly maxParallelInvocations: number;
+  /** Streams of one connection that run at the same time, in each direction. */
+  readonly maxStreams: number;
+  /** Items of one upload stream that wait for the method before the peer is held back. */
+  readonly maxUploadItems: number;
+  /** Whether a client that asks for it may come back to its connection after its transport was lost. */
+  readonly hasStatefulReconnect: boolean;
+  /** Bytes kept for a client until it acknowledges them. */
+  readonly maxReplayBytes: number;
+  /** Whether callers are told the message of any error. For development. */
+  readonly hasDetailedErrors: boolean;
+}
+
+export interface HubOptions {
+  /** Transports offered and accepted. Default WebSockets, ServerSentEvents, LongPolling. */
+  readonly transports?: readonly TransportName[] | undefined;
+  /** Bytes of one message from a client. Default 32768. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Calls of one connection that run at the same time; streams do not count. Default 1: in order. */
+  readonly maxParallelInvocations?: number | undefined;
+  /** Streams of one connection that run at the same time, in each direction. Default 16. */
+  readonly maxStreams?: number | undefined;
+  /** Items of one upload stream that wait for the method before the peer is held back. Default 10. */
+  readonly maxUploadItems?: number | undefined;
+  /** Whether a client that asks for it may come back to its connection after its transport was lost. Default false. */
+  readonly statefulReconnect?: boolean | undefined;
+  /** Bytes kept for a client until it acknowledges them. Default 100000. */
+  readonly maxReplayBytes?: number | undefined;
+  /** Whether callers are told the message of any error. For development only. Default false. */
+  readonly detailedErrors?: boolean | undefined;
+}
+
+export const hubDefaults: HubSettings = {
+  transports: new Set(["WebSockets", "ServerSentEvents", "LongPolling"]),
+  maxMessageBytes: 32 * 1024,
+  maxParallelInvocations: 1,
+  maxStreams: 16,
+  maxUploadItems: 10,
+  hasStatefulReconnect: false,
+  maxReplayBytes: 100_000,
+  hasDetailedErrors: false,
+};
+
+/** @throws RangeError | TypeError for options that cannot be meant */
+export function resolveHubOptions(
+  where: string,
+  options: HubOptions,
+  defaults: HubSettings = hubDefaults,
+): HubSettings {
+  const count = (
+    name: "maxMessageBytes" | "maxParallelInvocations" | "maxStreams" | "maxUploadItems" | "maxReplayBytes",
+  ) => {
+    const value = options[name] ?? defaults[name];
+    if (!Number.isInteger(value) || value < 1) throw new RangeError(`${where}.${name}: a whole number of at least 1`);
+    return value;
+  };
+  return Object.freeze({
+    transports: resolveTransports(where, options.transports, defaults.transports),
+    maxMessageBytes: count("maxMessageBytes"),
+    maxParallelInvocations: count("maxParallelInvocations"),
+    maxStreams: count("maxStreams"),
+    maxUploadItems: count("maxUploadItems"),
+    hasStatefulReconnect: options.statefulReconnect ?? defaults.hasStatefulReconnect,
+    maxReplayBytes: count("maxReplayBytes"),
+    hasDetailedErrors: options.detailedErrors ?? defaults.hasDetailedErrors,
+  });
+}
+
+function resolveTransports(
+  where: string,
+  transports: readonly TransportName[] | undefined,
+  defaults: ReadonlySet<TransportName>,
+): ReadonlySet<TransportName> {
+  if (transports === undefined) return defaults;
+  const chosen = new Set(transports);
+  if (chosen.size === 0) throw new RangeError(`${where}.transports: at least one`);
+  for (const transport of chosen) {
+    if (!hubDefaults.transports.has(transport))
+      throw new TypeError(`${where}.transports: WebSockets, ServerSentEvents or LongPolling`);
+  }
+  return chosen;
+}
