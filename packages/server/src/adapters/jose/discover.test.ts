@@ -144,6 +144,37 @@ describe("metadata that is not believed", () => {
   });
 });
 
+describe("keys that say whose they are", () => {
+  const tenant = "/aaaabbbb-0000-cccc-1111-dddd2222eeee/v2.0";
+
+  test.each<[string, (issuer: string, origin: string) => unknown]>([
+    ["nobody's in particular", () => undefined],
+    ["ours", (issuer) => issuer],
+    ["every tenant's, ours included", (_issuer, origin) => `${origin}/{tenantid}/v2.0`],
+  ])("count where they are %s", async (_what, name) => {
+    const { answer, issuer, key, verdict } = await setUp(tenant);
+    const named = name(issuer, new URL(issuer).origin);
+    answer(provider(issuer, () => [named === undefined ? key.jwk : { ...key.jwk, issuer: named }]));
+    expect(await verdict()).toBe("accepted");
+  });
+
+  test.each<[string, (issuer: string, origin: string) => unknown]>([
+    ["another tenant's", (_issuer, origin) => `${origin}/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0`],
+    ["every tenant's of another version", (_issuer, origin) => `${origin}/{tenantid}/`],
+    ["every tenant's elsewhere", () => "https://login.example/{tenantid}/v2.0"],
+    ["a template's that reaches across segments", (_issuer, origin) => `${origin}/{tenantid}.0`],
+    ["a template's without a tenant", (issuer) => `${issuer}{tenantid}`],
+    ["a template's that overlaps itself", (issuer) => `${issuer.slice(0, -2)}{tenantid}${issuer.slice(-4)}`],
+    ["no text's", () => null],
+  ])("do not count where they are %s", async (_what, name) => {
+    const { answer, issuer, key, verdict, clock } = await setUp(tenant);
+    const other = createSigner("other", { issuer, clock });
+    answer(provider(issuer, () => [{ ...key.jwk, issuer: name(issuer, new URL(issuer).origin) }, other.jwk]));
+    expect(await verdict(await other.token())).toBe("accepted");
+    expect(await verdict()).toBe("invalid_token;action=relogin");
+  });
+});
+
 describe("what is pinned", () => {
   test("the source is bound to its issuer", () => {
     const keys = discover("https://a.example");

@@ -16,7 +16,8 @@ import { ownMember } from "./strict-json.js";
  * ```
  *
  * Each fetch reads `<issuer>/.well-known/openid-configuration`, whose `issuer` must equal ours character by character,
- * and then the key set at its `jwks_uri`, which must be https as well. Of the metadata nothing else is used: the
+ * and then the key set at its `jwks_uri`, which must be https as well; keys in it that name another issuer are left out.
+ * Of the metadata nothing else is used: the
  * algorithms are pinned by our own options. Everything that holds for {@link jwks} holds here. The source is bound
  * to the issuer: `jwt()` takes it for no other.
  * @throws TypeError, RangeError for an issuer or options that could not be safe
@@ -31,7 +32,7 @@ export function discover(issuer: string, options?: RemoteKeyOptions): KeySource 
       if (ownMember(metadata, "issuer") !== issuer) throw new Error("the metadata is another issuer's");
       const keysAt = ownMember(metadata, "jwks_uri");
       if (typeof keysAt !== "string") throw new Error("the metadata names no key set");
-      return fetchKeys(readKeyAddress(keysAt, allowLoopbackHttp), signal, rules);
+      return fetchKeys(readKeyAddress(keysAt, allowLoopbackHttp), signal, rules, issuer);
     },
     rules,
     issuer,

@@ -1,5 +1,7 @@
-import { gzipSync } from "node:zlib";
+import type { RequestListener } from "node:http";
 import { connect } from "node:net";
+import { inspect } from "node:util";
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { certificate } from "../../../../../tests/support/certificate.js";
 import { faults, json, startKeyServer, text } from "../../../../../tests/providers/support/key-server.js";
@@ -119,11 +121,17 @@ describe("bad answers", () => {
     await expect(fetchDocument(new URL(server.origin), bounds())).rejects.toThrow("the request failed");
   });
 
-  test("errors quote nothing of the answer", async () => {
-    const server = await startKeyServer(text('{"password":"hunter2"'));
+  test.each<[string, RequestListener]>([
+    ["that is no JSON", text('{"password":"hunter2"')],
+    ["that is no HTTP", ({ socket }) => void socket.end("HTTP/1.1 hunter2\r\n\r\n")],
+    ["of a strange header", ({ socket }) => void socket.end("HTTP/1.1 200 OK\r\nhunter2\u0001: x\r\n\r\n")],
+  ])("errors quote nothing of an answer %s", async (_what, answer) => {
+    const server = await startKeyServer(answer);
     const error: unknown = await fetchDocument(new URL(server.origin), bounds()).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(Error);
-    expect(JSON.stringify(error, ["message", "stack", "cause"])).not.toContain("hunter2");
+    const shown = inspect(error, { depth: 9 });
+    expect(shown).not.toContain("hunter2");
+    expect(shown).not.toContain("Buffer");
   });
 });
 
@@ -133,9 +141,7 @@ describe("TLS", () => {
     const before = process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
     process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
     try {
-      await expect(fetchDocument(new URL(server.origin), bounds())).rejects.toMatchObject({
-        cause: { code: "DEPTH_ZERO_SELF_SIGNED_CERT" },
-      });
+      await expect(fetchDocument(new URL(server.origin), bounds())).rejects.toThrow("DEPTH_ZERO_SELF_SIGNED_CERT");
     } finally {
       if (before === undefined) delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
       else process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = before;
@@ -152,9 +158,9 @@ describe("TLS", () => {
     });
     expect(server.requests.items).toHaveLength(2);
     const stranger = await startKeyServer(json({ keys: [] }), { tls: true, host: "127.0.0.2" });
-    await expect(fetchDocument(new URL(stranger.origin), bounds({ ca: [certificate] }))).rejects.toMatchObject({
-      cause: { code: "ERR_TLS_CERT_ALTNAME_INVALID" },
-    });
+    await expect(fetchDocument(new URL(stranger.origin), bounds({ ca: [certificate] }))).rejects.toThrow(
+      "ERR_TLS_CERT_ALTNAME_INVALID",
+    );
     expect(stranger.requests.items).toEqual([]);
   });
 

@@ -25,7 +25,7 @@ const MAX_HEADER_BYTES = 16 * 1024;
  * Fetches the object. The answer must be a plain 200, whatever its content type says, and its body a JSON object of
  * well-formed UTF-8 without duplicate members.
  * @throws Error (always as a rejection) when it is anything else, incomplete, too long or too late. Messages are
- * constants but for the status.
+ * constants but for the status and the system's code.
  */
 export function fetchDocument(url: URL, { signal, maxBytes, ca }: FetchBounds): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
@@ -44,15 +44,15 @@ export function fetchDocument(url: URL, { signal, maxBytes, ca }: FetchBounds): 
       end();
       request.destroy();
     };
-    const fail = (why: string, cause?: unknown): void => settle(() => reject(new Error(why, { cause })));
+    const fail = (why: string): void => settle(() => reject(new Error(why)));
     const onAbort = (): void => fail("the answer took too long");
 
     signal.addEventListener("abort", onAbort, { once: true });
-    request.on("error", (cause) => fail("the request failed", cause));
+    request.on("error", (error) => fail(`the request failed (${codeOf(error)})`));
     // Without a listener of ours an answer of 101 would hand us its socket.
     request.on("upgrade", () => fail("the answer's status is 101"));
     request.on("response", (response) => {
-      response.on("error", (cause) => fail("the answer broke off", cause));
+      response.on("error", (error) => fail(`the answer broke off (${codeOf(error)})`));
       const refusal = refusalOf(response);
       if (refusal !== undefined) return fail(refusal);
       const chunks: Buffer[] = [];
@@ -62,8 +62,8 @@ export function fetchDocument(url: URL, { signal, maxBytes, ca }: FetchBounds): 
         if (length > maxBytes) return fail("the answer is too long");
         chunks.push(chunk);
       });
+      // An answer that breaks off raises an error and never an end.
       response.on("end", () => {
-        if (!response.complete) return fail("the answer broke off");
         const document = parseStrictObject(Buffer.concat(chunks, length));
         if (document === undefined) return fail("the answer is not a JSON object with unique members");
         settle(() => resolve(document));
@@ -71,6 +71,11 @@ export function fetchDocument(url: URL, { signal, maxBytes, ca }: FetchBounds): 
     });
     request.end();
   });
+}
+
+/** What is told of a fault. The error itself stays here: a parser's quotes the answer, which may hold a secret. */
+function codeOf(error: NodeJS.ErrnoException): string {
+  return error.code ?? "no code";
 }
 
 function refusalOf({ statusCode, headers }: IncomingMessage): string | undefined {

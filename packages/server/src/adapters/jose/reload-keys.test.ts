@@ -7,13 +7,14 @@ import { jwt, publicKey } from "./index.js";
 
 describe("reloading", () => {
   test("withdraws a key at once, asks again even inside the cooldown, and says that it worked", async () => {
-    const { server, signer, publish, verdict, authenticator } = await setUpKeys();
+    const { server, clock, signer, publish, verdict, authenticator } = await setUpKeys();
     const [stolen, fresh] = [signer("stolen"), signer("fresh")];
     publish(stolen);
     const token = await stolen.token();
     expect(await verdict(token)).toBe("accepted");
     publish(fresh);
     expect(await authenticator.reloadKeys()).toBe(true);
+    expect(clock.pending, "one refresh waits, not two").toEqual([600_000]);
     expect(await verdict(token)).toBe(INVALID);
     expect(await verdict(await fresh.token())).toBe("accepted");
     expect(server.requests.items).toHaveLength(2);

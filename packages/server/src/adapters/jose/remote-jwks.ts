@@ -3,9 +3,11 @@
 import { fetchDocument } from "./fetch-document.js";
 import { readJwks, SecretInKeySet } from "./jwks.js";
 import { readKeyAddress } from "./key-address.js";
+import { keysOfIssuer } from "./key-issuer.js";
 import type { KeySource } from "./key-source.js";
 import { resolveRemoteKeyOptions, type RemoteKeyOptions, type ResolvedRemoteKeyOptions } from "./remote-key-options.js";
 import { createRemoteKeys, KeysWithdrawn } from "./remote-keys.js";
+import { ownMember } from "./strict-json.js";
 import type { VerificationKey } from "./verification-key.js";
 
 /**
@@ -24,20 +26,21 @@ export function jwks(url: string | URL, options?: RemoteKeyOptions): KeySource {
 }
 
 /**
- * Fetches and reads one key set.
+ * Fetches and reads one key set; with `issuer`, without the keys that name another.
  * @throws KeysWithdrawn when it holds a private or a symmetric key; Error for every other failure
  */
 export async function fetchKeys(
   address: URL,
   signal: AbortSignal,
   { maxBytes, maxKeys, ca }: ResolvedRemoteKeyOptions,
+  issuer?: string,
 ): Promise<readonly VerificationKey[]> {
   const document = await fetchDocument(address, { signal, maxBytes, ca });
-  if (Array.isArray(document["keys"]) && document["keys"].length > maxKeys) {
-    throw new Error("the key set holds too many keys");
-  }
+  const members: unknown = ownMember(document, "keys");
+  if (!Array.isArray(members)) throw new Error("the answer is no key set");
+  if (members.length > maxKeys) throw new Error("the key set holds too many keys");
   try {
-    return readJwks(document);
+    return readJwks({ keys: issuer === undefined ? members : keysOfIssuer(members, issuer) });
   } catch (cause) {
     if (cause instanceof SecretInKeySet) throw new KeysWithdrawn("the key set gives away a secret", { cause });
     throw cause;

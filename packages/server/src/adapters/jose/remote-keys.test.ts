@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import type { Clock, EpochMs, MonotonicMs } from "../../core/clock.js";
 import { faults, json } from "../../../../../tests/providers/support/key-server.js";
 import { bearer, INVALID, setUpKeys, UNAVAILABLE } from "../../../../../tests/providers/support/key-setting.js";
 import type { Signer } from "../../../../../tests/providers/support/signer.js";
+import { createFakeClock } from "../../../../../tests/support/fake-clock.js";
 import { until } from "../../../../../tests/support/until.js";
 
 describe("a provider that changes its keys", () => {
@@ -65,6 +67,7 @@ describe("a provider that fails", () => {
       clock.advance(1000);
       await until(() => clock.pending.includes(600_000));
       expect(await verdict(token), "and it is over when the provider is back").toBe("accepted");
+      expect(await verdict(await signer("unknown").token()), "an answer is an answer again").toBe(INVALID);
     },
   );
 
@@ -97,6 +100,32 @@ describe("a provider that fails", () => {
     clock.jump(3_600_000); // no timer has run
     expect(await verdict(token)).toBe(INVALID);
     expect(server.requests.items).toHaveLength(2);
+  });
+
+  test("keys grow old by whichever clock says so first", async () => {
+    const hour = 3_600_000;
+    for (const steps of [
+      { wall: hour, monotonic: 0 },
+      { wall: 0, monotonic: hour },
+      { wall: -hour, monotonic: hour },
+    ]) {
+      const fake = createFakeClock();
+      let step = { wall: 0, monotonic: 0 };
+      const clock: Clock = {
+        ...fake,
+        now: () => (fake.now() + step.wall) as EpochMs,
+        monotonic: () => (fake.monotonic() + step.monotonic) as MonotonicMs,
+      };
+      const { server, signer, publish, verdict } = await setUpKeys({ clock });
+      const [old, fresh] = [signer("old"), signer("fresh")];
+      publish(old);
+      const token = await old.token({ exp: 2_000_000_000 });
+      expect(await verdict(token)).toBe("accepted");
+      publish(fresh);
+      step = steps;
+      expect(await verdict(token), JSON.stringify(steps)).not.toBe("accepted");
+      expect(server.requests.items.length).toBeLessThanOrEqual(2);
+    }
   });
 
   test("an outage is no flood: ten tokens a second cause one fetch in each growing pause", async () => {
