@@ -1,0 +1,108 @@
+/**
+ * The same scripts against the real ASP.NET Core server and against Hubward.
+ *
+ * `HUBWARD_REFERENCE=record` writes the transcripts anew, `HUBWARD_REFERENCE=1` compares the real server with the
+ * kept ones; both need the .NET SDK.
+ */
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { canonical, expected, type Difference } from "./reference/compare.js";
+import { differences } from "./reference/differences.js";
+import { startHubward, type HubwardServer } from "./reference/hubward-app.js";
+import { isNotYet, runsNotYet, scriptsNotYet, transportsNotYet } from "./reference/not-yet.js";
+import type { Target } from "./reference/runner/run.js";
+import { transcribe, type Script } from "./reference/runner/script.js";
+import { scripts } from "./reference/scripts/index.js";
+import { startReference, type ReferenceServer } from "./reference/start.js";
+import { unsignedToken } from "./reference/runner/unsigned-token.js";
+import { readTranscripts, writeTranscripts } from "./reference/transcripts.js";
+
+const wish = process.env["HUBWARD_REFERENCE"];
+const isWished = wish === "1" || wish === "record";
+
+describe.runIf(isWished)("the real server", () => {
+  let reference: ReferenceServer;
+  let target: Target;
+  beforeAll(async () => {
+    const started = await startReference();
+    if (!started.isAvailable) throw new Error(started.why);
+    reference = started.server;
+    target = { port: reference.port, patienceMs: 8_000, token: unsignedToken };
+  }, 120_000);
+  afterAll(() => reference?.stop());
+
+  for (const script of isWished ? scripts : []) {
+    describe(script.name, () => {
+      const recorded: Record<string, readonly string[]> = {};
+      for (const run of script.runs) {
+        const [first = "WebSockets", ...others] = run.transports ?? [];
+        test(run.name, async () => {
+          const entries = await transcribe(target, run, first);
+          recorded[run.name] = entries;
+          for (const other of others) expect(await transcribe(target, run, other), other).toEqual(entries);
+          if (wish === "1") expect(entries).toEqual((await readTranscripts(script.name)).runs[run.name]);
+        });
+      }
+      if (wish === "record") {
+        afterAll(() => keep(script, `ASP.NET Core SignalR ${reference.framework}`, recorded));
+      }
+    });
+  }
+});
+
+describe("Hubward", () => {
+  let target: HubwardServer;
+  const used = new Set<Difference>();
+  const played = new Set<string>();
+  beforeAll(async () => {
+    target = await startHubward();
+  });
+  afterAll(() => target?.stop());
+
+  for (const script of scripts.filter(({ name }) => !scriptsNotYet.includes(name))) {
+    describe(script.name, () => {
+      for (const run of script.runs) {
+        if (isNotYet(script.name, run.name)) continue;
+        test(run.name, async () => {
+          const reference = (await readTranscripts(script.name)).runs[run.name];
+          if (reference === undefined) throw new Error("the real server's transcript has not been recorded");
+          played.add(script.name);
+          const wanted = expected(script.name, run.name, reference, differences, (each) => used.add(each));
+          for (const transport of run.transports ?? ["WebSockets"]) {
+            if (transportsNotYet.includes(transport)) continue;
+            const entries = await transcribe(target, run, transport);
+            expect(entries.map(canonical), transport).toEqual(wanted);
+          }
+        });
+      }
+    });
+  }
+
+  test("every run that is left out exists", () => {
+    const names = scripts.flatMap((script) => script.runs.map((run) => `${script.name}: ${run.name}`));
+    const idle = runsNotYet.filter(
+      (each) => !names.some((name) => (typeof each === "string" ? each === name : each.test(name))),
+    );
+    expect(idle).toEqual([]);
+    expect(scripts.map(({ name }) => name)).toEqual(expect.arrayContaining([...scriptsNotYet]));
+  });
+
+  test("every difference that is listed still occurs", () => {
+    const unused = differences.filter((each) => !used.has(each) && played.has(each.script));
+    expect(unused).toEqual([]);
+  });
+});
+
+/** Writes what was recorded; runs that were left out this time stay as they are. */
+async function keep(
+  script: Script,
+  server: string,
+  recorded: Readonly<Record<string, readonly string[]>>,
+): Promise<void> {
+  const before = await readTranscripts(script.name).catch(() => undefined);
+  const runs = script.runs.flatMap(({ name }) => {
+    const entries = recorded[name] ?? before?.runs[name];
+    return entries === undefined ? [] : [[name, entries] as const];
+  });
+  if (Object.keys(recorded).length > 0) await writeTranscripts(script.name, { server, runs: Object.fromEntries(runs) });
+}
