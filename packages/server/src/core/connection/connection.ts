@@ -28,8 +28,19 @@ export interface ProtocolHandler {
   readonly keepAlive: Uint8Array | undefined;
   /** The protocol's last words, transport framing included. */
   farewell(reason: ReasonName): Uint8Array;
+  /** Keeps calls back until `release`. */
+  hold(): void;
+  release(): void;
+  /** Asks the peer for a result. @throws (rejects with) HubwardError | ClientError */
+  invoke(target: string, args: readonly unknown[], options: InvokeOptions): Promise<unknown>;
   /** Standing is lost: abort what runs, answer nothing more. */
-  ended(): void;
+  ended(reason: ReasonName): void;
+}
+
+export interface InvokeOptions {
+  /** How long the peer may take. Milliseconds. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** What a connection reports to whoever keeps it. */
@@ -255,6 +266,25 @@ export class Connection<P> implements SocketListener {
     this.apply({ type: "violation", reason: "unexpected_error" });
   }
 
+  /** Lets no call in and no event out until `release`; what was queued before is written. */
+  hold(): void {
+    this.#handler?.hold();
+    this.outbox.hold(readInstant(this.#setup.clock));
+  }
+
+  release(): void {
+    this.outbox.release();
+    this.#handler?.release();
+  }
+
+  /** Asks the peer for a result. @throws (rejects with) HubwardError when it cannot be asked, or does not answer */
+  async invoke(target: string, args: readonly unknown[], options: InvokeOptions): Promise<unknown> {
+    this.assertActive();
+    const handler = this.#handler;
+    if (handler === undefined) throw new HubwardError("handshake_required");
+    return handler.invoke(target, args, options);
+  }
+
   /** Holds a peer back that sends faster than its calls are handled. */
   pause(): void {
     this.#isPaused = true;
@@ -309,7 +339,8 @@ export class Connection<P> implements SocketListener {
     this.#hasEnded = true;
     this.#standing++;
     this.#setup.observer.ended(this);
-    this.#handler?.ended();
+    const state = this.#lifecycle;
+    this.#handler?.ended("reason" in state ? state.reason : "normal");
     this.#aborter?.abort();
   }
 

@@ -53,6 +53,9 @@ export class Outbox {
   #lastWriteAt: number;
   /** Full batches in front of the growing one; only a peer that lags has any. */
   #sealed: Run[] | undefined;
+  #isOnHold = false;
+  /** Who waits until there is room again. */
+  #waiting: (() => void)[] | undefined;
   #requestedAt = 0;
   readonly #maxLagMs: number;
   readonly #onExpired: () => void;
@@ -97,7 +100,7 @@ export class Outbox {
   flush(instant: Instant): void {
     const now = Math.floor(instant.monotonic);
     this.#isQueued = false;
-    if (!this.#isOpen || this.#heldBytes === 0) return;
+    if (!this.#isOpen || this.#heldBytes === 0 || this.#isOnHold) return;
     if (isOver(this.#lifetime, instant)) return this.#onExpired();
     if (this.#socket.queuedBytes !== 0 || this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES) return;
     const batch = this.#takeBatch();
@@ -107,6 +110,29 @@ export class Outbox {
     this.#lastWriteAt = now;
     this.#socket.write(batch.join(), this.#shouldAsk(now));
     if (this.#heldBytes !== 0) this.#flushLater();
+    if (this.#waiting !== undefined && this.#heldBytes < MAX_BATCH_BYTES) this.#tellWaiting();
+  }
+
+  /** Writes what is here, and nothing more until `release`. */
+  hold(instant: Instant): void {
+    this.flush(instant);
+    this.#isOnHold = true;
+  }
+
+  release(): void {
+    this.#isOnHold = false;
+    this.drained();
+  }
+
+  /**
+   * Undefined when a batch more may well be queued; else a promise for when it may, or for when nothing will be
+   * written any more. For those who have more to say than fits.
+   */
+  room(): Promise<void> | undefined {
+    if (!this.#isOpen || this.#heldBytes < MAX_BATCH_BYTES) return undefined;
+    return new Promise((resolve) => {
+      (this.#waiting ??= []).push(resolve);
+    });
   }
 
   /** The peer confirmed what was written when it was asked. */
@@ -144,7 +170,7 @@ export class Outbox {
    * in the way. Such bytes are not confirmed: a silent peer is found by its own silence.
    */
   keepAlive(frame: Uint8Array, now: number, intervalMs: number): void {
-    if (!this.#isOpen || this.#heldBytes !== 0 || this.#socket.queuedBytes !== 0) return;
+    if (!this.#isOpen || (this.#heldBytes !== 0 && !this.#isOnHold) || this.#socket.queuedBytes !== 0) return;
     if (now - this.#lastWriteAt < intervalMs) return;
     this.#lastWriteAt = Math.floor(now);
     this.#socket.write(frame);
@@ -165,6 +191,7 @@ export class Outbox {
     this.#sealed = undefined;
     this.#growing = undefined;
     this.#heldBytes = 0;
+    this.#tellWaiting();
     return dropped;
   }
 
@@ -224,8 +251,14 @@ export class Outbox {
     return true;
   }
 
+  #tellWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    for (const resolve of waiting ?? []) resolve();
+  }
+
   #flushLater(): void {
-    if (this.#isQueued || !this.#isOpen) return;
+    if (this.#isQueued || !this.#isOpen || this.#isOnHold) return;
     this.#isQueued = true;
     this.#queue.add(this);
   }
