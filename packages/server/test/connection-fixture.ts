@@ -10,6 +10,7 @@ import { createFlushQueue } from "../src/core/connection/flush-queue.js";
 import type { FlushQueue } from "../src/core/connection/outbox.js";
 import { outboxDefaults, type ResolvedOutboxOptions } from "../src/core/connection/outbox-options.js";
 import { Registry } from "../src/core/connection/registry.js";
+import { createClientInvoker, type ClientInvoker } from "../src/core/dispatch/client-invoker.js";
 import { createFanout, type Fanout } from "../src/core/groups/fanout.js";
 import { createGroups, type Groups } from "../src/core/groups/groups.js";
 import type { ConnectionId } from "../src/core/ids.js";
@@ -42,6 +43,7 @@ export class LineHandler implements ProtocolHandler {
   isBusy = false;
   readonly keepAlive: Uint8Array = bytes("keep-alive\n");
   readonly heard: string[] = [];
+  readonly holds: string[] = [];
   endings = 0;
   /** What the next chunk makes it throw. */
   failure: Error | undefined;
@@ -57,6 +59,19 @@ export class LineHandler implements ProtocolHandler {
 
   farewell(reason: ReasonName): Uint8Array {
     return bytes(`bye ${reason}\n`);
+  }
+
+  hold(): void {
+    this.holds.push("hold");
+  }
+
+  release(): void {
+    this.holds.push("release");
+  }
+
+  /** Answers with what it was asked. */
+  invoke(target: string, args: readonly unknown[]): Promise<unknown> {
+    return Promise.resolve([target, ...args]);
   }
 
   ended(): void {
@@ -93,6 +108,7 @@ export interface Fixture {
   readonly registry: Registry<Staff>;
   readonly groups: Groups<Staff>;
   readonly fanout: Fanout;
+  readonly invokeClient: ClientInvoker;
   /** What the connections reported: `opened c1`, `ended c1`, `released c1 normal`. */
   readonly reports: string[];
   /** Policies that threw, and what. */
@@ -123,6 +139,7 @@ export function createFixture({
   const failures: Fixture["failures"] = [];
   const groups = createGroups<Staff>(maxGroups, (where, error) => void failures.push([where, error]));
   const fanout = createFanout(registry, groups);
+  const invokeClient = createClientInvoker(registry);
   const dialect = new LineDialect();
   let count = 0;
 
@@ -162,5 +179,5 @@ export function createFixture({
     return { connection, socket, handler, said: () => text(socket.written) };
   }
 
-  return { clock, flushQueue, registry, groups, fanout, reports, failures, dialect, connect };
+  return { clock, flushQueue, registry, groups, fanout, invokeClient, reports, failures, dialect, connect };
 }

@@ -9,7 +9,10 @@ import { createTickets } from "../core/auth/tickets.js";
 import { Connection, type ConnectionObserver } from "../core/connection/connection.js";
 import { createFlushQueue } from "../core/connection/flush-queue.js";
 import { Registry } from "../core/connection/registry.js";
+import { CallControl } from "../core/dispatch/call-control.js";
+import { createClientInvoker } from "../core/dispatch/client-invoker.js";
 import { ConnectionCall } from "../core/dispatch/connection-call.js";
+import { HubDeparture } from "../core/dispatch/hub-departure.js";
 import { createDispatcher } from "../core/dispatch/dispatcher.js";
 import type { Hub as CoreHub } from "../core/dispatch/hub.js";
 import { resolveHubOptions, type HubOptions } from "../core/dispatch/hub-settings.js";
@@ -27,6 +30,7 @@ import type { Arrival } from "../signalr/upgrade.js";
 import type { App } from "./app.js";
 import { buildGroup } from "./group-builder.js";
 import { createHttpAuthentication } from "./http.js";
+import { createHookRunner } from "./hook-runner.js";
 import { buildHub } from "./hub-builder.js";
 import { resolveOptions, type HubwardOptions } from "./options.js";
 
@@ -57,21 +61,32 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
   let closed: Promise<void> | undefined;
   let isDraining = false;
 
+  const senderPorts = { fanout, invokeClient: createClientInvoker(registry) };
+  const createCall = (connection: Connection<P>, method: string, control: CallControl): ConnectionCall<P, unknown> =>
+    new ConnectionCall(connection, method, control, { groups, ...senderPorts });
+  const hooks = createHookRunner<P>({
+    createCall: (connection) => createCall(connection, "connected", new CallControl()),
+    createDeparture: (connection, reason) => new HubDeparture(connection, reason, senderPorts),
+    onFailure,
+    onSettled: tellWhenGone,
+  });
   const dispatch = createDispatcher<P>({
     idempotency: settings.idempotency,
     digest: systemDigest,
-    createCall: (connection, method) => new ConnectionCall(connection, method.name, { groups, fanout }),
+    createCall,
     onPolicyFailure: onFailure,
   });
 
   function tellWhenGone(): void {
-    if (isDraining && heartbeat.size === 0 && doomed.size === 0) drained?.();
+    if (isDraining && heartbeat.size === 0 && doomed.size === 0 && hooks.running === 0) drained?.();
   }
 
   const arrivals = new WeakMap<Connection<P>, Arrival<P>>();
+  const wasOpen = new WeakSet<Connection<P>>();
   const observer: ConnectionObserver<P> = {
     opened(connection) {
       registry.add(connection);
+      wasOpen.add(connection);
       const { admission, hub, id, remoteAddress, dialect } = connection;
       telemetry({
         event: "connection.opened",
@@ -81,6 +96,8 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
         principal: principalFields(admission.authentication, admission.principal.roles),
         remoteAddress,
       });
+      const known = hubs.get(hub.toLowerCase());
+      if (known !== undefined) hooks.opened(connection, known);
     },
     ended(connection) {
       registry.remove(connection);
@@ -95,6 +112,8 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
       // What the client ended, and what ended by the credential's own time, is no loop of ours.
       if (reason !== "normal" && reason !== "token_expired") holdBack.ended(sessionKey(authentication), ageMs);
       telemetry({ event: "connection.closed", connectionId: id, hub, reason, subject: authentication.subject, ageMs });
+      const known = hubs.get(hub.toLowerCase());
+      if (known !== undefined && wasOpen.delete(connection)) hooks.released(connection, known, reason);
       tellWhenGone();
     },
     failed(connection, error) {
@@ -148,7 +167,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
 
   async function drain(): Promise<void> {
     isDraining = true;
-    if (heartbeat.size === 0 && doomed.size === 0) return;
+    if (heartbeat.size === 0 && doomed.size === 0 && hooks.running === 0) return;
     await new Promise<void>((resolve) => {
       drained = resolve;
       for (const connection of Array.from(heartbeat.connections())) connection.apply({ type: "drained" });
@@ -157,7 +176,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     });
   }
 
-  const sender = new ScopedSender<P, unknown>(fanout, { tenant: undefined, hub: undefined, issuer });
+  const sender = new ScopedSender<P, unknown>(senderPorts, { tenant: undefined, hub: undefined, issuer });
 
   return {
     policy(name, check, { message } = {}) {
@@ -175,13 +194,13 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
         const key = path.toLowerCase();
         if (hubs.has(key)) throw new TypeError(`hub: ${path} is mounted already`);
         hubs.set(key, hub);
-        return (tenant) => new ScopedSender<P, never>(fanout, { tenant, hub: hub.path, issuer });
+        return (tenant) => new ScopedSender<P, never>(senderPorts, { tenant, hub: hub.path, issuer });
       }),
     to: (group) => sender.to(group),
     toAll: () => sender.toAll(),
     toPrincipal: (principal) => sender.toPrincipal(principal),
     toConnection: (id) => sender.toConnection(id),
-    tenant: (tenant) => new ScopedSender<P, unknown>(fanout, { tenant, hub: undefined, issuer }),
+    tenant: (tenant) => new ScopedSender<P, unknown>(senderPorts, { tenant, hub: undefined, issuer }),
     everyTenant: () => ({
       toAll: () => new AddressedTarget<unknown>(fanout, { to: "all", scope: "every", hub: undefined }, undefined),
     }),

@@ -60,12 +60,13 @@ export function createSignalREndpoint<P extends PrincipalBase>(
       return doomed;
     }
     const connection = ports.connect(arrival, socket);
-    const { dispatch, telemetry } = ports;
+    const { clock, dispatch, telemetry } = ports;
     connection.speak(
       new SignalRHandler({
         connection,
         hub,
         dispatch,
+        clock,
         telemetry,
         decodeLimits: decodeLimitsOf(hub),
         bind: () => arrival.bind(),

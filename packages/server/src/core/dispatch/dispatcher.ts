@@ -45,11 +45,7 @@ export interface DispatcherPorts<P> {
 }
 
 /** Runs one call. Answers at once when nothing on the way is asynchronous. Never throws, never rejects. */
-export type Dispatch<P> = (
-  connection: Connection<P>,
-  hub: Hub<P>,
-  request: CallRequest,
-) => Outcome | Promise<Outcome>;
+export type Dispatch<P> = (connection: Connection<P>, hub: Hub<P>, request: CallRequest) => Outcome | Promise<Outcome>;
 
 export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
   function enter(
@@ -60,7 +56,8 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
   ): Outcome | Promise<Outcome> {
     const { method } = passage;
     // .NET looks at the kind of answer first and at the streams sent along second.
-    if (request.isStream !== method.isStream) return { kind: "wrong-mode", method: method.name, isStream: method.isStream };
+    if (request.isStream !== method.isStream)
+      return { kind: "wrong-mode", method: method.name, isStream: method.isStream };
     const [sent, expected] = [request.uploads.length, method.uploads.length];
     if (sent !== expected) return { kind: "wrong-uploads", method: method.name, sent, expected };
     return method.commandId === undefined

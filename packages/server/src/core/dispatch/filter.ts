@@ -7,11 +7,7 @@ import type { Call } from "./call.js";
  * the method, and is called once at most. What it returns or throws is the call's outcome. The result of a streaming
  * method is its iterable.
  */
-export type HubFilter<P> = (
-  call: Call<P>,
-  args: readonly unknown[],
-  next: () => Promise<unknown>,
-) => unknown;
+export type HubFilter<P> = (call: Call<P>, args: readonly unknown[], next: () => Promise<unknown>) => unknown;
 
 /** Runs the filters, the first one outermost, around `method`. */
 export function throughFilters<P>(
