@@ -35,10 +35,10 @@ export class ClientResults {
     if (this.#pending.size >= MAX_PENDING) return Promise.reject(new HubwardError("too_many_inflight"));
     const id = `s${++this.#lastId}`;
     return new Promise((resolve, reject) => {
-      let timer: Timer | undefined;
+      const timer: Timer = this.#clock.after(timeoutMs, () => fail(new HubwardError("upstream_timeout")));
       const settle = (): void => {
         this.#pending.delete(id);
-        timer?.cancel();
+        timer.cancel();
         signal?.removeEventListener("abort", onAbort);
       };
       const fail = (error: unknown): void => {
@@ -53,7 +53,6 @@ export class ClientResults {
         },
         reject: fail,
       });
-      timer = this.#clock.after(timeoutMs, () => fail(new HubwardError("upstream_timeout")));
       signal?.addEventListener("abort", onAbort);
       try {
         send(id);
