@@ -14,7 +14,7 @@ import type { Hub } from "../core/dispatch/hub.js";
 import { HubError } from "../core/errors.js";
 import { PolicyRefusal } from "../core/auth/policy.js";
 import type { Telemetry } from "../core/telemetry.js";
-import { renderClose, type SignalRDialect } from "./dialect.js";
+import { renderClose, type Dialects, type SignalRDialect } from "./dialect.js";
 import { errorText, notInvoked } from "./error-text.js";
 import { HandshakeReader } from "./handshake.js";
 import { Invocations, type AnyInvocation } from "./invocations.js";
@@ -25,6 +25,8 @@ export interface HandlerSetup<P> {
   readonly dispatch: Dispatch<P>;
   readonly telemetry: Telemetry;
   readonly decodeLimits: DecodeLimits;
+  /** Of its transport. Default WebSockets. */
+  readonly dialects?: Dialects | undefined;
   /** Claims the ticket for good. False when another attempt of it was faster. */
   readonly bind: () => boolean;
 }
@@ -32,12 +34,13 @@ export interface HandlerSetup<P> {
 export class SignalRHandler<P> implements ProtocolHandler {
   readonly #setup: HandlerSetup<P>;
   readonly #invocations: Invocations;
-  #handshake: HandshakeReader | undefined = new HandshakeReader();
+  #handshake: HandshakeReader | undefined;
   #reader: MessageReader | undefined;
   #dialect: SignalRDialect | undefined;
 
   constructor(setup: HandlerSetup<P>) {
     this.#setup = setup;
+    this.#handshake = new HandshakeReader(setup.dialects);
     this.#invocations = new Invocations(
       setup.hub.settings.maxParallelInvocations,
       (message) => this.#run(message),
