@@ -23,10 +23,10 @@ import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
+import type { Arrival } from "../signalr/claim.js";
 import { principalFields, sessionKey } from "../signalr/door.js";
 import type { DoomedConnection } from "../signalr/doomed.js";
 import { createSignalREndpoint } from "../signalr/endpoint.js";
-import type { Arrival } from "../signalr/upgrade.js";
 import type { App } from "./app.js";
 import { buildGroup } from "./group-builder.js";
 import { createHttpAuthentication } from "./http.js";
@@ -49,7 +49,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
   const fanout = createFanout(registry, groups, (event, error) => onFailure(`event ${event}`, error));
   const flushQueue = createFlushQueue(clock);
   const expiry = createExpiry<P>(clock);
-  const heartbeat = createHeartbeat<P>(clock);
+  const heartbeat = createHeartbeat<Connection<P>>(clock);
   const holdBack = createHoldBack(clock);
   const { forwarded: forwards } = settings.authenticator;
   const forwarded = new WeakMap<object, ForwardedHeaders>();
@@ -129,6 +129,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     clock,
     random,
     telemetry,
+    digest: systemDigest,
     allowedOrigins: settings.allowedOrigins,
     allowQueryToken: settings.allowQueryToken,
     isDraining: () => isDraining,
@@ -170,7 +171,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     if (heartbeat.size === 0 && doomed.size === 0 && hooks.running === 0) return;
     await new Promise<void>((resolve) => {
       drained = resolve;
-      for (const connection of Array.from(heartbeat.connections())) connection.apply({ type: "drained" });
+      for (const connection of Array.from(heartbeat.watched())) connection.apply({ type: "drained" });
       for (const connection of Array.from(doomed)) connection.drain();
       tellWhenGone();
     });

@@ -3,7 +3,7 @@
 import type { ForwardedAuthenticator } from "./auth/authenticator.js";
 import type { ForwardedHeaders } from "./auth/credential.js";
 import type { Socket, SocketListener } from "./connection/socket.js";
-import type { HttpReply, HttpRequest } from "./http.js";
+import type { HttpAnswer, HttpReply, HttpRequest, RequestBody } from "./http.js";
 
 export type UpgradeAnswer =
   | { readonly accepted: false; readonly reply: HttpReply }
@@ -30,6 +30,6 @@ export interface Endpoint {
   owns(path: string): boolean;
   /** What adapters cut out of every request of their server, ours or not. Default: nothing. */
   readonly forwarded?: ForwardedPort | undefined;
-  request(request: HttpRequest): Promise<HttpReply>;
+  request(request: HttpRequest, body: RequestBody): Promise<HttpAnswer>;
   upgrade(request: HttpRequest): Promise<UpgradeAnswer>;
 }

@@ -19,7 +19,7 @@ import type { Upload } from "../core/dispatch/upload.js";
 import { HubError } from "../core/errors.js";
 import { PolicyRefusal } from "../core/auth/policy.js";
 import type { Telemetry } from "../core/telemetry.js";
-import { renderClose, type SignalRDialect } from "./dialect.js";
+import { renderClose, type Dialects, type SignalRDialect } from "./dialect.js";
 import { ClientResults } from "./client-results.js";
 import { errorText, idInUse, notAStream, notInvoked, streamErrorText } from "./error-text.js";
 import { HandshakeReader } from "./handshake.js";
@@ -40,6 +40,8 @@ export interface HandlerSetup<P> {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly decodeLimits: DecodeLimits;
+  /** Of its transport. Default WebSockets. */
+  readonly dialects?: Dialects | undefined;
   /** Claims the ticket for good. False when another attempt of it was faster. */
   readonly bind: () => boolean;
 }
@@ -51,12 +53,13 @@ export class SignalRHandler<P> implements ProtocolHandler {
   /** Made when first needed: most connections never stream and are never asked. */
   #uploads: Uploads | undefined;
   #clientResults: ClientResults | undefined;
-  #handshake: HandshakeReader | undefined = new HandshakeReader();
+  #handshake: HandshakeReader | undefined;
   #reader: MessageReader | undefined;
   #dialect: SignalRDialect | undefined;
 
   constructor(setup: HandlerSetup<P>) {
     this.#setup = setup;
+    this.#handshake = new HandshakeReader(setup.dialects);
     this.#throttle = new Throttle(setup.connection);
     this.#invocations = new Invocations(
       setup.hub.settings.maxParallelInvocations,

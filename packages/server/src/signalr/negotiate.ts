@@ -29,7 +29,6 @@ import { asHubwardError, readCredential, refuse, sessionKey, type Applicant, typ
 const MAX_HELD_BACK = 1_000;
 const ID_BYTES = 16;
 const VERSION_HINT = "negotiateVersion is none that is spoken here";
-const WEB_SOCKETS_ONLY = allTransports.filter(({ transport }) => transport === "WebSockets");
 
 export type Negotiate<P> = (request: HttpRequest, hub: Hub<P>) => Promise<HttpReply>;
 
@@ -88,7 +87,8 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
       throw added === "full" ? tooManyWaiting() : new HubwardError("connection_limit", { retryAfterSeconds: 30 });
     }
     const accessToken = issued?.secret.reveal();
-    const common = { kind: "connection", availableTransports: WEB_SOCKETS_ONLY, accessToken } as const;
+    const availableTransports = allTransports.filter(({ transport }) => hub.settings.transports.has(transport));
+    const common = { kind: "connection", availableTransports, accessToken } as const;
     // Version 0 knows one id only, so there the id is the secret one.
     const body = negotiateBody(
       version === 0

@@ -251,7 +251,7 @@ export class Connection<P> implements SocketListener {
       return;
     }
     const handler = this.#handler;
-    if (handler?.isBusy === true) this.#lastReceivedAt = now;
+    if (handler?.isBusy === true || this.#socket.isPolled === true) this.#lastReceivedAt = now;
     else if (now - this.#lastReceivedAt >= times.clientTimeoutMs) return this.apply({ type: "heartbeat-overdue" });
     // While we hold the peer back we do not hear its confirmations either: that is no lag of its own.
     const keepsUp = this.outbox.beat(now);

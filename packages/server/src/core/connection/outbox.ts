@@ -210,6 +210,8 @@ export class Outbox {
 
   /** Whether the peer seems to read: nothing is stuck in the socket and no confirmation is overdue. */
   isAnswering(now: number): boolean {
+    // What a polling peer has not come for yet is held here, not in a kernel: nothing is stuck.
+    if (this.#socket.isPolled === true) return true;
     if (this.#socket.queuedBytes !== 0) return false;
     return this.#requestedBytes === -1 || now - this.#requestedAt < CONFIRMATION_OVERDUE_MS;
   }
