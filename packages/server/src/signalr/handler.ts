@@ -8,7 +8,8 @@ import {
   type MessageReader,
   type ReasonName,
 } from "@hubward/wire";
-import type { Connection, ProtocolHandler } from "../core/connection/connection.js";
+import type { Connection } from "../core/connection/connection.js";
+import type { ProtocolHandler } from "../core/connection/protocol-handler.js";
 import type { CallMode, Dispatch, Outcome } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import { HubError } from "../core/errors.js";

@@ -1,0 +1,19 @@
+/** How one connection speaks: its protocol's side of it. */
+
+import type { ReasonName } from "@hubward/wire";
+import type { Dialect } from "../publication.js";
+
+export interface ProtocolHandler {
+  /** Known once the protocol's handshake is done. */
+  readonly dialect: Dialect | undefined;
+  /** Bytes from the peer, while the connection may still be heard. @throws HubwardError on a violation. */
+  received(data: Uint8Array): void;
+  /** Whether a call is being handled; the peer's silence does not count meanwhile. */
+  readonly isBusy: boolean;
+  /** The frame that keeps an idle connection alive, or undefined before the handshake. */
+  readonly keepAlive: Uint8Array | undefined;
+  /** The protocol's last words, transport framing included. */
+  farewell(reason: ReasonName): Uint8Array;
+  /** Standing is lost: abort what runs, answer nothing more. */
+  ended(): void;
+}
