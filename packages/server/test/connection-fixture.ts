@@ -137,6 +137,8 @@ export function createFixture({
       registry.remove(connection);
       groups.release(connection);
     },
+    detached: (connection) => void reports.push(`detached ${connection.id}`),
+    resumed: (connection, { replayed }) => void reports.push(`resumed ${connection.id} ${replayed}`),
     released: (connection, reason) => void reports.push(`released ${connection.id} ${reason}`),
     failed: (connection, error) => void reports.push(`failed ${connection.id} ${String(error)}`),
   };

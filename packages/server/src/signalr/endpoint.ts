@@ -68,9 +68,11 @@ export function createSignalREndpoint<P extends PrincipalBase>(
         dispatch,
         telemetry,
         decodeLimits: decodeLimitsOf(hub),
+        isResumable: arrival.isResumable,
         bind: () => arrival.bind(),
       }),
     );
+    arrival.keep(connection);
     // Accepted before the server began to go away, opened after.
     if (ports.isDraining()) connection.apply({ type: "drained" });
     return connection;

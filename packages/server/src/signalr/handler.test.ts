@@ -45,6 +45,7 @@ function createBench(methods: readonly HubMethod<Staff>[] = [], sink?: Telemetry
           dispatch,
           telemetry: sink ?? recording.telemetry,
           decodeLimits: { ...decodeLimitDefaults, maxBytes: 1_000 },
+          isResumable: false,
           bind,
         }),
       );

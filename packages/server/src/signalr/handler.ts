@@ -19,6 +19,7 @@ import { renderClose, type SignalRDialect } from "./dialect.js";
 import { errorText, notInvoked } from "./error-text.js";
 import { HandshakeReader } from "./handshake.js";
 import { Invocations, type AnyInvocation } from "./invocations.js";
+import { ReceivedMessages } from "./received-messages.js";
 
 export interface HandlerSetup<P> {
   readonly connection: Connection<P>;
@@ -26,6 +27,8 @@ export interface HandlerSetup<P> {
   readonly dispatch: Dispatch<P>;
   readonly telemetry: Telemetry;
   readonly decodeLimits: DecodeLimits;
+  /** Whether stateful reconnect was negotiated; the client still has to say so in its handshake. */
+  readonly isResumable: boolean;
   /** Claims the ticket for good. False when another attempt of it was faster. */
   readonly bind: () => boolean;
 }
@@ -36,6 +39,8 @@ export class SignalRHandler<P> implements ProtocolHandler {
   #handshake: HandshakeReader | undefined = new HandshakeReader();
   #reader: MessageReader | undefined;
   #dialect: SignalRDialect | undefined;
+  /** Kept where the client may come back after its transport was lost. */
+  #received: ReceivedMessages | undefined;
 
   constructor(setup: HandlerSetup<P>) {
     this.#setup = setup;
@@ -74,15 +79,26 @@ export class SignalRHandler<P> implements ProtocolHandler {
       if (done === undefined) return;
       if (!this.#setup.bind()) throw new HubwardError("ticket_invalid");
       this.#dialect = done.dialect;
-      this.#reader = done.dialect.createReader(this.#setup.decodeLimits.maxBytes);
+      this.#startReading(done.dialect);
       this.#handshake = undefined;
       const { connection } = this.#setup;
       connection.apply({ type: "handshake-completed" });
       connection.send({ bytes: done.reply, group: undefined });
+      if (this.#setup.isResumable && done.version >= STATEFUL_VERSION) this.#keepForReplay(done.dialect);
       if (done.rest.length === 0) return;
       bytes = done.rest;
     }
     this.#read(bytes);
+  }
+
+  #startReading(dialect: SignalRDialect): void {
+    this.#reader = dialect.createReader(this.#setup.decodeLimits.maxBytes);
+  }
+
+  #keepForReplay(dialect: SignalRDialect): void {
+    const { connection, hub } = this.#setup;
+    this.#received = new ReceivedMessages(dialect, () => this.#startReading(dialect));
+    connection.keepForReplay(this.#received, hub.settings.maxReplayBytes);
   }
 
   #read(bytes: Uint8Array): void {
@@ -91,8 +107,10 @@ export class SignalRHandler<P> implements ProtocolHandler {
       // Each message asks anew: the one before may have ended the connection.
       if (!connection.isActive) return;
       const message = this.#dialect?.codec.decode(body, decodeLimits);
-      if (message !== undefined) this.#take(message);
+      if (message === undefined || this.#received?.admits(message, body.length) === false) continue;
+      this.#take(message);
     }
+    if (this.#received?.isAcknowledgementUrgent === true) connection.acknowledge();
   }
 
   #take(message: HubMessage): void {
@@ -102,13 +120,14 @@ export class SignalRHandler<P> implements ProtocolHandler {
         return this.#invocations.add(message);
       case messageType.close:
         return this.#setup.connection.apply({ type: "peer-closed" });
+      case messageType.ack:
+        return this.#setup.connection.acknowledged(message.sequenceId);
       case messageType.ping:
-      // Answers to calls nobody made, items of streams nobody takes, cancellations of what has ended, and the
-      // bookkeeping of a stateful reconnect that was not negotiated: ignored, as .NET does.
+      // Answers to calls nobody made, items of streams nobody takes, cancellations of what has ended: ignored, as
+      // .NET does. A Sequence was counted with, or comes from a client that negotiated none.
       case messageType.completion:
       case messageType.streamItem:
       case messageType.cancelInvocation:
-      case messageType.ack:
       case messageType.sequence:
         return;
       default:
@@ -189,6 +208,9 @@ export class SignalRHandler<P> implements ProtocolHandler {
     return { event: "application.failed", where, connectionId: this.#setup.connection.id };
   }
 }
+
+/** Version of the hub protocol from which on Ack and Sequence exist. */
+const STATEFUL_VERSION = 2;
 
 const PLAIN: CallMode = { isStream: false, uploads: 0 };
 

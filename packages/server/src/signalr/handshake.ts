@@ -12,6 +12,8 @@ import { dialects, type SignalRDialect } from "./dialect.js";
 
 export interface HandshakeDone {
   readonly dialect: SignalRDialect;
+  /** Of the protocol: from 2 on the client counts messages, if that was negotiated. */
+  readonly version: number;
   /** The answer, in a WebSocket frame of the encoding's own kind. */
   readonly reply: Uint8Array;
   /** Bytes behind the handshake: messages already. */
@@ -37,7 +39,7 @@ export class HandshakeReader {
     }
     const dialect = dialects[verdict.protocol];
     const reply = renderFrame(dialect.codec.transferFormat, encodeHandshakeResponse());
-    return { dialect, reply, rest: request.rest };
+    return { dialect, version: verdict.version, reply, rest: request.rest };
   }
 
   /** What a client is told that never got through the handshake. */

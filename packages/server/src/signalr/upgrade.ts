@@ -9,6 +9,7 @@ import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
 import { sameIdentityAndClient, type Authentication } from "../core/auth/authentication.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
+import type { Connection } from "../core/connection/connection.js";
 import type { Socket, SocketListener } from "../core/connection/socket.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { UpgradeAnswer } from "../core/endpoint.js";
@@ -23,6 +24,10 @@ export interface Arrival<P> {
   readonly holder: Holder<P>;
   readonly connectionId: ConnectionId;
   readonly remoteAddress: string | undefined;
+  /** Whether stateful reconnect was negotiated. */
+  readonly isResumable: boolean;
+  /** Says what the upgrade became, so that its client finds it again. */
+  keep(connection: Connection<P>): void;
   /** The handshake is done: claims the ticket for good. False when another attempt of it was faster. */
   bind(): boolean;
   /** The socket is gone, or never came: the attempt is over. */
@@ -38,8 +43,12 @@ const UNKNOWN_ID = textReply(404, "No Connection with that ID");
 const HAS_TRANSPORT = textReply(409, "Connection already has a transport");
 const UNKNOWN_ID_HINT = "nothing with this id waits for a transport, or it is somebody else's";
 const HAS_TRANSPORT_HINT = "the connection has its transport already";
+const NOT_RESUMABLE_HINT = "the connection has ended, or its replay holds what may no longer be seen";
 
 export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgrade<P> {
+  /** By connection token: connections that their client may bring a new transport. */
+  const kept = new Map<string, Connection<P>>();
+
   /** Verifies, maps and asks the hub's policies, for a credential that no negotiate has seen. */
   async function admit(authentication: Authentication, applicant: Applicant, hub: Hub<P>): Promise<Holder<P>> {
     const admission = await ports.admitter.identify(authentication);
@@ -61,7 +70,8 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     if (!sameIdentityAndClient(authentication, negotiated)) return undefined;
     // The client asks its token factory again for the socket: a later token is who it is now.
     const isLater = authentication.expiresAt > negotiated.expiresAt;
-    if (!isLater || attempt.holder.kind !== "admitted") return { attempt, holder: attempt.holder };
+    if (!isLater || attempt.isAttached || attempt.holder.kind !== "admitted")
+      return { attempt, holder: attempt.holder };
     return { attempt, holder: await admit(authentication, applicant, hub) };
   }
 
@@ -77,13 +87,17 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
   }
 
   function arrive(attempt: Attempt<P>, holder: Holder<P>, request: HttpRequest, hub: Hub<P>): Arrival<P> {
-    const { ticket, connectionToken, connectionId } = attempt;
+    const { ticket, connectionToken, connectionId, isResumable = false } = attempt;
     let isBound = false;
     return {
       hub,
       holder,
       connectionId,
       remoteAddress: request.remoteAddress,
+      isResumable,
+      keep(connection) {
+        if (isResumable) kept.set(connectionToken, connection);
+      },
       bind() {
         if (ticket === undefined) return true;
         const siblings = ports.tickets.bind(ticket, connectionToken);
@@ -92,6 +106,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
         return isBound;
       },
       end() {
+        kept.delete(connectionToken);
         ports.attempts.end(connectionToken);
         if (isBound && ticket !== undefined) ports.tickets.end(ticket);
       },
@@ -101,6 +116,31 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
 
   function accept(arrival: Arrival<P>): UpgradeAnswer {
     return { accepted: true, open: (socket) => open(arrival, socket), abandon: () => arrival.abandon() };
+  }
+
+  /** Brings a connection its next transport. Nothing has changed before this, and nothing does when it says no. */
+  async function resume(
+    connection: Connection<P>,
+    request: HttpRequest,
+    hub: Hub<P>,
+    applicant: Applicant,
+  ): Promise<UpgradeAnswer> {
+    const outcome = await connection.reclaim();
+    if (outcome === "busy") return no(hasTransport(request, hub, applicant));
+    if (outcome === "refused") {
+      refuse(request, hub, ports, new HubwardError("not_found"), applicant, NOT_RESUMABLE_HINT);
+      return no(UNKNOWN_ID);
+    }
+    return {
+      accepted: true,
+      open: (socket) => connection.attach(socket, request.remoteAddress),
+      abandon: () => connection.abandon(),
+    };
+  }
+
+  function hasTransport(request: HttpRequest, hub: Hub<P>, applicant: Applicant): HttpReply {
+    refuse(request, hub, ports, new HubwardError("superseded"), applicant, HAS_TRANSPORT_HINT);
+    return HAS_TRANSPORT;
   }
 
   async function answer(request: HttpRequest, hub: Hub<P>, applicant: Applicant): Promise<UpgradeAnswer> {
@@ -117,7 +157,8 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       const holder = await withoutNegotiate(authentication, applicant, hub);
       const connectionId = ports.random.secret(16) as ConnectionId;
       const { remoteAddress } = request;
-      return accept({ hub, holder, connectionId, remoteAddress, bind: () => true, end: ignore, abandon: ignore });
+      const nothing = { isResumable: false, keep: ignore, bind: () => true, end: ignore, abandon: ignore };
+      return accept({ hub, holder, connectionId, remoteAddress, ...nothing });
     }
     const claimed =
       presented.kind === "ticket"
@@ -127,10 +168,9 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       refuse(request, hub, ports, new HubwardError("not_found"), applicant, UNKNOWN_ID_HINT);
       return no(UNKNOWN_ID);
     }
-    if (!ports.attempts.attach(claimed.attempt)) {
-      refuse(request, hub, ports, new HubwardError("superseded"), applicant, HAS_TRANSPORT_HINT);
-      return no(HAS_TRANSPORT);
-    }
+    const connection = kept.get(claimed.attempt.connectionToken);
+    if (connection?.isResumable === true) return resume(connection, request, hub, applicant);
+    if (!ports.attempts.attach(claimed.attempt)) return no(hasTransport(request, hub, applicant));
     return accept(arrive(claimed.attempt, claimed.holder, request, hub));
   }
 

@@ -10,20 +10,48 @@ import { readInstant, type Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import { identityKey, type ConnectionId, type IdentityKey } from "../ids.js";
 import { Delivery, type DeliverySetup } from "./delivery.js";
-import { initialLifecycle, step, type Farewell, type Lifecycle, type LifecycleEvent } from "./lifecycle.js";
+import {
+  initialLifecycle,
+  step,
+  type Farewell,
+  type Lifecycle,
+  type LifecycleEffect,
+  type LifecycleEvent,
+} from "./lifecycle.js";
 import { isOver, lifetimeUntil, remainingMs } from "./lifetime.js";
-import type { ProtocolHandler } from "./protocol-handler.js";
-import type { SocketListener } from "./socket.js";
+import type { ProtocolHandler, ReplayProtocol } from "./protocol-handler.js";
+import type { Socket, SocketListener } from "./socket.js";
+import { TransportClaim } from "./transport-claim.js";
 
 /** What a connection reports to whoever keeps it. */
 export interface ConnectionObserver<P> {
   opened(connection: Connection<P>): void;
   /** Standing is lost. Comes before the peer is told, once. */
   ended(connection: Connection<P>): void;
+  /** Its transport is lost; it keeps its standing and what is said to it. */
+  detached(connection: Connection<P>): void;
+  /** It has a transport again. */
+  resumed(connection: Connection<P>, resumption: Resumption): void;
   /** The socket is gone. Comes last, once. */
   released(connection: Connection<P>, reason: ReasonName): void;
   failed(connection: Connection<P>, error: unknown): void;
 }
+
+/** How a connection came back to life. */
+export interface Resumption {
+  /** Milliseconds without a transport. */
+  readonly awayMs: number;
+  /** Frames said again. */
+  readonly replayed: number;
+  /** Who the new transport came from. */
+  readonly remoteAddress: string | undefined;
+}
+
+/** What comes of an attempt to bring a connection a new transport. */
+export type Reclaim = "ready" | "busy" | "refused";
+
+/** Time a peer has to come back after its transport was lost. Milliseconds; .NET's DisconnectTimeout. */
+const RESUME_TIMEOUT_MS = 15_000;
 
 export interface ConnectionTimes {
   readonly handshakeTimeoutMs: number;
@@ -54,6 +82,8 @@ export class Connection<P> extends Delivery implements SocketListener {
   #lifecycle: Lifecycle = initialLifecycle;
   #standing = 0;
   #lastReceivedAt: number;
+  #claim: TransportClaim | undefined;
+  #detachedAt = 0;
   #hasEnded = false;
   #hasLostStanding = false;
   #aborter: AbortController | undefined;
@@ -127,7 +157,7 @@ export class Connection<P> extends Delivery implements SocketListener {
       this.apply({ type: "expiry-due" });
     }
     const state = this.#lifecycle;
-    if (state.phase === "active") return undefined;
+    if (state.phase === "active" || state.phase === "detached") return undefined;
     return new HubwardError(state.phase === "handshaking" ? "handshake_required" : state.reason);
   }
 
@@ -152,12 +182,58 @@ export class Connection<P> extends Delivery implements SocketListener {
   override apply(event: LifecycleEvent): void {
     const { next, effects } = step(this.#lifecycle, event);
     this.#lifecycle = next;
-    this.setActive(next.phase === "active");
-    for (const effect of effects) {
-      if (effect.do === "open") this.#open();
-      else if (effect.do === "close") this.#close(effect.reason, effect.farewell);
-      else this.#release(effect.reason);
+    this.setActive(next.phase === "active" || next.phase === "detached");
+    for (const effect of effects) this.#run(effect);
+  }
+
+  /** Whether the peer may bring a new transport should this one be lost. */
+  get isResumable(): boolean {
+    return this.#claim !== undefined;
+  }
+
+  override keepForReplay(protocol: ReplayProtocol, maxReplayBytes: number): void {
+    super.keepForReplay(protocol, maxReplayBytes);
+    this.#claim = new TransportClaim();
+  }
+
+  /**
+   * Takes the connection from its transport for the peer's next one, and waits until the old one is gone. `ready`: an
+   * `attach` or an `abandon` must follow. `busy`: somebody else was faster. `refused`: it cannot be resumed, or holds
+   * what the peer may not be sent again. Only who has shown to be the peer may ask.
+   */
+  async reclaim(): Promise<Reclaim> {
+    const claim = this.#claim;
+    if (claim === undefined || this.refusal() !== undefined || !this.mayReplay) return "refused";
+    if (!claim.take()) return "busy";
+    this.apply({ type: "transport-lost" });
+    await claim.transportGone();
+    if (this.#lifecycle.phase === "detached" && this.mayReplay) return "ready";
+    claim.giveBack();
+    return "refused";
+  }
+
+  /** The new transport that `reclaim` made way for. It is reset when the connection has ended meanwhile. */
+  attach(socket: Socket, remoteAddress: string | undefined): SocketListener {
+    const claim = this.#claim;
+    if (claim?.isTaken !== true || this.refusal() !== undefined || !this.mayReplay) {
+      claim?.giveBack();
+      socket.reset();
+      return nobody;
     }
+    claim.transportOpened();
+    claim.giveBack();
+    const now = this.#setup.clock.monotonic();
+    const resumption = { awayMs: now - this.#detachedAt, replayed: this.unacknowledgedCount, remoteAddress };
+    this.#lastReceivedAt = now;
+    this.carryOn(socket);
+    this.#setup.observer.resumed(this, resumption);
+    this.apply({ type: "reattached" });
+    return this;
+  }
+
+  /** The new transport did not come about after all. */
+  abandon(): void {
+    this.#claim?.giveBack();
   }
 
   /** Once a second: what is overdue? */
@@ -165,10 +241,14 @@ export class Connection<P> extends Delivery implements SocketListener {
     const { times } = this.#setup;
     const now = instant.monotonic;
     const { phase } = this.#lifecycle;
-    if (phase !== "handshaking" && phase !== "active") return;
+    if (phase === "closing" || phase === "closed") return;
     if (isOver(this.lifetime, instant)) return this.apply({ type: "expiry-due" });
     if (phase === "handshaking") {
       if (now - this.#openedAt >= times.handshakeTimeoutMs) this.apply({ type: "handshake-overdue" });
+      return;
+    }
+    if (phase === "detached") {
+      if (now - this.#detachedAt >= RESUME_TIMEOUT_MS) this.apply({ type: "resume-overdue" });
       return;
     }
     const handler = this.#handler;
@@ -185,7 +265,7 @@ export class Connection<P> extends Delivery implements SocketListener {
 
   received(data: Uint8Array): void {
     const { phase } = this.#lifecycle;
-    // A socket that is told to close may still hand on what it has read: it is not even decoded.
+    // A socket that is told to close, or was given up, may still hand on what it has read: it is not even decoded.
     if (phase !== "handshaking" && phase !== "active") return;
     const instant = readInstant(this.#setup.clock);
     // A blocked loop reads before it runs its timers.
@@ -200,16 +280,39 @@ export class Connection<P> extends Delivery implements SocketListener {
   }
 
   failed(): void {
-    this.apply({ type: "violation", reason: "protocol_error" });
+    // One that was given up says nothing about the peer any more.
+    if (this.#lifecycle.phase !== "detached") this.apply({ type: "violation", reason: "protocol_error" });
   }
 
-  closed(): void {
-    this.apply({ type: "socket-closed" });
+  closed(wasClean = false): void {
+    this.#claim?.transportClosed();
+    this.apply({ type: this.isResumable && !wasClean ? "transport-lost" : "socket-closed" });
+  }
+
+  #run(effect: LifecycleEffect): void {
+    switch (effect.do) {
+      case "open":
+        return this.#open();
+      case "detach":
+        return this.#detach();
+      case "replay":
+        return this.sayAgain();
+      case "close":
+        return this.#close(effect.reason, effect.farewell);
+      case "release":
+        return this.#release(effect.reason);
+    }
   }
 
   #open(): void {
     this.speakIn(this.#handler?.dialect);
     this.#setup.observer.opened(this);
+  }
+
+  #detach(): void {
+    this.#detachedAt = this.#setup.clock.monotonic();
+    this.loseTransport(this.#claim?.isTransportOpen === true);
+    this.#setup.observer.detached(this);
   }
 
   #end(): void {
@@ -231,6 +334,16 @@ export class Connection<P> extends Delivery implements SocketListener {
   #release(reason: ReasonName): void {
     this.#end();
     this.fallSilent();
+    this.#claim?.transportClosed();
     this.#setup.observer.released(this, reason);
   }
 }
+
+/** Hears a socket that nobody is behind any more. */
+const nobody: SocketListener = {
+  received: () => undefined,
+  confirmed: () => undefined,
+  drained: () => undefined,
+  failed: () => undefined,
+  closed: () => undefined,
+};

@@ -7,6 +7,9 @@ import type { Farewell, LifecycleEvent } from "./lifecycle.js";
 import { isOver, type Lifetime } from "./lifetime.js";
 import { Outbox, type FlushQueue } from "./outbox.js";
 import type { ResolvedOutboxOptions } from "./outbox-options.js";
+import type { Outgoing } from "./outgoing.js";
+import type { ReplayProtocol } from "./protocol-handler.js";
+import { ReplayOutbox } from "./replay-outbox.js";
 import type { Socket } from "./socket.js";
 
 export interface DeliverySetup {
@@ -16,26 +19,26 @@ export interface DeliverySetup {
   readonly outboxLimits: ResolvedOutboxOptions;
 }
 
+/** Bytes of frames that are neither numbered nor kept: the answer to the handshake, sequence numbers. */
+const MAX_CONTROL_BYTES = 1024;
+
 /** A base, not a part: a fan-out then finds everything it needs of a member in one object. */
 export abstract class Delivery {
   #isActive = false;
   #dialect: Dialect | undefined;
-  readonly #outbox: Outbox;
-  readonly #socket: Socket;
-  readonly #clock: Clock;
+  #outbox: Outgoing;
   readonly #lifetime: Lifetime;
+  readonly #setup: DeliverySetup;
+  /** Undefined while the transport is lost. */
+  #socket: Socket | undefined;
+  #replay: Replay | undefined;
   #isPaused = false;
 
-  protected constructor(
-    { socket, clock, flushQueue, outboxLimits }: DeliverySetup,
-    lifetime: Lifetime,
-    { monotonic }: Instant,
-  ) {
-    this.#socket = socket;
-    this.#clock = clock;
+  protected constructor(setup: DeliverySetup, lifetime: Lifetime, { monotonic }: Instant) {
+    this.#socket = setup.socket;
+    this.#setup = setup;
     this.#lifetime = lifetime;
-    const expire = (): void => this.apply({ type: "expiry-due" });
-    this.#outbox = new Outbox(socket, flushQueue, outboxLimits, lifetime, monotonic, expire);
+    this.#outbox = this.#createOutbox(setup.socket, monotonic, setup.outboxLimits);
   }
 
   /** Counts principals: changes when the principal is replaced. */
@@ -43,7 +46,7 @@ export abstract class Delivery {
 
   abstract apply(event: LifecycleEvent): void;
 
-  get outbox(): Outbox {
+  get outbox(): Outgoing {
     return this.#outbox;
   }
 
@@ -86,21 +89,75 @@ export abstract class Delivery {
   /** Holds a peer back that sends faster than its calls are handled. */
   pause(): void {
     this.#isPaused = true;
-    this.#socket.pause();
+    this.#socket?.pause();
   }
 
   resume(): void {
     this.#isPaused = false;
-    this.#outbox.forgive(this.#clock.monotonic());
-    this.#socket.resume();
+    this.#outbox.forgive(this.#setup.clock.monotonic());
+    this.#socket?.resume();
   }
 
   confirmed(): void {
-    this.#outbox.confirmed(this.#clock.monotonic());
+    this.#outbox.confirmed(this.#setup.clock.monotonic());
   }
 
   drained(): void {
     this.#outbox.drained();
+  }
+
+  /**
+   * From now on everything said is numbered and kept until the peer acknowledges it, so that it can be said again over
+   * another transport. What was said before is not: call it right behind the answer to the handshake, once.
+   */
+  keepForReplay(protocol: ReplayProtocol, maxReplayBytes: number): void {
+    const socket = this.#socket;
+    if (this.#replay !== undefined || socket === undefined) throw new TypeError("connection: keeps for replay already");
+    const limits = { ...this.#setup.outboxLimits, maxReplayBytes };
+    const outbox = new ReplayOutbox(limits, () => this.apply({ type: "aborted", reason: "not_found" }));
+    const said = this.#outbox.drain();
+    this.#replay = { protocol, outbox, maxReplayBytes };
+    this.#outbox = outbox;
+    this.#writeThrough(socket, said);
+  }
+
+  /** The peer has everything up to this number. */
+  acknowledged(sequenceId: number): void {
+    if (this.#replay?.outbox.acknowledge(sequenceId) === false) this.apply({ type: "lagging" });
+  }
+
+  /** Tells the peer what was received of it, if it does not know yet. */
+  acknowledge(): void {
+    const frame = this.#replay?.protocol.takeAcknowledgement();
+    if (frame !== undefined && this.#replay?.outbox.control(frame) === false) this.apply({ type: "lagging" });
+  }
+
+  /** Whether a new transport may go on where the last one was lost. */
+  protected get mayReplay(): boolean {
+    return this.#replay?.outbox.mayReplay === true;
+  }
+
+  /** Frames that a new transport would carry again. */
+  protected get unacknowledgedCount(): number {
+    return this.#replay?.outbox.unacknowledgedCount ?? 0;
+  }
+
+  protected carryOn(socket: Socket): void {
+    this.#socket = socket;
+    if (this.#isPaused) socket.pause();
+  }
+
+  /** First which number comes next, then what is unacknowledged, then what was said meanwhile. */
+  protected sayAgain(): void {
+    const { protocol, outbox } = this.#replay as Replay;
+    this.#writeThrough(this.#socket as Socket, protocol.resumed(outbox.sequenceId));
+  }
+
+  /** The transport is lost, or given up: what is said is kept. */
+  protected loseTransport(isOpen: boolean): void {
+    this.#replay?.outbox.detach();
+    if (isOpen) this.#socket?.reset();
+    this.#socket = undefined;
   }
 
   /** What the lifecycle says, where every delivery can see it. */
@@ -117,6 +174,7 @@ export abstract class Delivery {
     const keepsUp = this.#outbox.beat(now);
     // While we hold the peer back we do not hear its confirmations either: that is no lag of its own.
     if (!keepsUp && !this.#isPaused) return false;
+    if (this.#replay !== undefined) this.acknowledge();
     if (keepAlive !== undefined) this.#outbox.keepAlive(keepAlive, now, keepAliveMs);
     return true;
   }
@@ -124,22 +182,43 @@ export abstract class Delivery {
   /** Says why and closes. `words`: the protocol's last ones; undefined where it has none. */
   protected sayGoodbye(reason: ReasonName, farewell: Farewell, words: (() => Uint8Array) | undefined): void {
     const outbox = this.#outbox;
-    const instant = readInstant(this.#clock);
+    const instant = readInstant(this.#setup.clock);
     const isAnswering = farewell !== "reset" && outbox.isAnswering(instant.monotonic);
     // Whatever the reason: what was queued is not for someone whose credential has ended meanwhile.
     const mayDeliver = farewell === "deliver" && isAnswering && !isOver(this.#lifetime, instant);
     const held = mayDeliver ? outbox.drain() : undefined;
     outbox.discard();
     // A peer that does not read would still be handed what its kernel already has: only a reset takes it back.
-    if (!isAnswering || words === undefined) return this.#socket.reset();
+    if (!isAnswering || words === undefined) return this.#socket?.reset();
     const last = held === undefined ? words() : concat(held, words());
-    this.#socket.close(last, reasons[reason].closeCode ?? 1011, formatReason(reason));
+    this.#socket?.close(last, reasons[reason].closeCode ?? 1011, formatReason(reason));
   }
 
   /** Nothing is said any more: the socket is gone. */
   protected fallSilent(): void {
     this.#outbox.discard();
   }
+
+  #writeThrough(socket: Socket, opening: Uint8Array): void {
+    const { outbox, maxReplayBytes } = this.#replay as Replay;
+    const { clock, outboxLimits } = this.#setup;
+    // Beside what waits for its turn, what the peer has not acknowledged may have to go again all at once.
+    const maxBytes = outboxLimits.maxBytes + maxReplayBytes + MAX_CONTROL_BYTES;
+    const transport = this.#createOutbox(socket, clock.monotonic(), { ...outboxLimits, maxBytes });
+    if (!outbox.attach(transport, opening)) this.apply({ type: "lagging" });
+  }
+
+  #createOutbox(socket: Socket, now: number, limits: ResolvedOutboxOptions): Outbox {
+    const expire = (): void => this.apply({ type: "expiry-due" });
+    return new Outbox(socket, this.#setup.flushQueue, limits, this.#lifetime, now, expire);
+  }
+}
+
+/** What a connection needs to outlive its transport. */
+interface Replay {
+  readonly protocol: ReplayProtocol;
+  readonly outbox: ReplayOutbox;
+  readonly maxReplayBytes: number;
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {

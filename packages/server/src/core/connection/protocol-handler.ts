@@ -17,3 +17,14 @@ export interface ProtocolHandler {
   /** Standing is lost: abort what runs, answer nothing more. */
   ended(): void;
 }
+
+/** What a protocol adds where a connection may outlive its transport. */
+export interface ReplayProtocol {
+  /**
+   * The peer is on a new transport: what was half read is void. Returns the frame that says which number the next
+   * frame has.
+   */
+  resumed(sequenceId: number): Uint8Array;
+  /** The frame that acknowledges what was received since the last one, or undefined when nothing was. */
+  takeAcknowledgement(): Uint8Array | undefined;
+}
