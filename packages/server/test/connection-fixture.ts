@@ -5,7 +5,8 @@ import type { TestAuthenticationOptions } from "@hubward/testing";
 import type { ReasonName } from "@hubward/wire";
 import type { Admission } from "../src/core/auth/policy.js";
 import { createPrincipal, type Principal } from "../src/core/auth/principal.js";
-import { Connection, type ConnectionObserver, type ProtocolHandler } from "../src/core/connection/connection.js";
+import { Connection, type ConnectionObserver } from "../src/core/connection/connection.js";
+import type { ProtocolHandler } from "../src/core/connection/protocol-handler.js";
 import { createFlushQueue } from "../src/core/connection/flush-queue.js";
 import type { FlushQueue } from "../src/core/connection/outbox.js";
 import { outboxDefaults, type ResolvedOutboxOptions } from "../src/core/connection/outbox-options.js";
@@ -153,6 +154,8 @@ export function createFixture({
       registry.remove(connection);
       groups.release(connection);
     },
+    detached: (connection) => void reports.push(`detached ${connection.id}`),
+    resumed: (connection, { replayed }) => void reports.push(`resumed ${connection.id} ${replayed}`),
     released: (connection, reason) => void reports.push(`released ${connection.id} ${reason}`),
     failed: (connection, error) => void reports.push(`failed ${connection.id} ${String(error)}`),
   };

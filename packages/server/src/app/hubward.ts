@@ -104,6 +104,15 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
       groups.release(connection);
       expiry.forget(connection);
     },
+    detached(connection) {
+      const { authentication, id, hub } = connection;
+      const ageMs = connection.ageMs(clock.monotonic());
+      telemetry({ event: "connection.detached", connectionId: id, hub, subject: authentication.subject, ageMs });
+    },
+    resumed({ authentication, id, hub }, resumption) {
+      const { subject } = authentication;
+      telemetry({ event: "connection.resumed", connectionId: id, hub, subject, ...resumption });
+    },
     released(connection, reason) {
       heartbeat.forget(connection);
       arrivals.get(connection)?.end();

@@ -33,6 +33,8 @@ export interface Attempt<P> {
   readonly holder: Holder<P>;
   /** Absent for clients that send their JWT themselves. */
   readonly ticket: Ticket<Holder<P>> | undefined;
+  /** Whether stateful reconnect was asked for and allowed. Default false. */
+  readonly isResumable?: boolean | undefined;
   readonly isAttached: boolean;
   /** The one that claimed it, while it is attached. */
   readonly transport: TransportName | undefined;
@@ -99,7 +101,7 @@ export function createAttempts<P>(
       if (waiting.size >= maxWaiting) return "full";
       const owner = identityKey(authenticationOf(attempt.holder));
       if (!shares.take(owner)) return "over-share";
-      const { connectionToken, connectionId, hub, holder, ticket } = attempt;
+      const { connectionToken, connectionId, hub, holder, ticket, isResumable } = attempt;
       const attachBy = now + attachMs;
       waiting.set(connectionToken, {
         connectionToken,
@@ -107,6 +109,7 @@ export function createAttempts<P>(
         hub,
         holder,
         ticket,
+        isResumable,
         owner,
         attachBy,
         isAttached: false,

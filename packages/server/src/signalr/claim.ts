@@ -3,6 +3,7 @@
 import type { TransportName } from "@hubward/wire";
 import { sameIdentityAndClient, type Authentication } from "../core/auth/authentication.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
+import type { Connection } from "../core/connection/connection.js";
 import type { Socket, SocketListener } from "../core/connection/socket.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpRequest } from "../core/http.js";
@@ -17,6 +18,10 @@ export interface Arrival<P> {
   readonly connectionId: ConnectionId;
   readonly transport: TransportName;
   readonly remoteAddress: string | undefined;
+  /** Whether stateful reconnect was negotiated. */
+  readonly isResumable: boolean;
+  /** Says what the attempt became, so that its client finds it again. */
+  keep(connection: Connection<P>): void;
   /** The handshake is done: claims the ticket for good. False when another attempt of it was faster. */
   bind(): boolean;
   /** The socket is gone, or never came: the attempt is over. */
@@ -120,6 +125,8 @@ export function arrive<P>(
     connectionId,
     transport,
     remoteAddress,
+    isResumable: false,
+    keep: () => undefined,
     bind() {
       if (ticket === undefined) return true;
       const siblings = tickets.bind(ticket, connectionToken);

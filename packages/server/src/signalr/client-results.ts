@@ -2,7 +2,7 @@
 
 import { HubwardError, type CompletionMessage, type ReasonName } from "@hubward/wire";
 import type { Clock, Timer } from "../core/clock.js";
-import type { InvokeOptions } from "../core/connection/connection.js";
+import type { InvokeOptions } from "../core/connection/protocol-handler.js";
 import { ClientError } from "../core/errors.js";
 
 /** Calls that one client may leave unanswered at a time. */

@@ -77,9 +77,11 @@ export function createSignalREndpoint<P extends PrincipalBase>(
         telemetry,
         decodeLimits: decodeLimitsOf(hub),
         dialects,
+        isResumable: arrival.isResumable,
         bind: () => arrival.bind(),
       }),
     );
+    arrival.keep(connection);
     // Accepted before the server began to go away, opened after.
     if (ports.isDraining()) connection.apply({ type: "drained" });
     return connection;

@@ -47,6 +47,7 @@ function createBench(methods: readonly HubMethod<Staff>[] = [], sink?: Telemetry
           clock,
           telemetry: sink ?? recording.telemetry,
           decodeLimits: { ...decodeLimitDefaults, maxBytes: 1_000 },
+          isResumable: false,
           bind,
         }),
       );

@@ -11,7 +11,8 @@ import {
   type ReasonName,
 } from "@hubward/wire";
 import type { Clock } from "../core/clock.js";
-import type { Connection, InvokeOptions, ProtocolHandler } from "../core/connection/connection.js";
+import type { Connection } from "../core/connection/connection.js";
+import type { InvokeOptions, ProtocolHandler } from "../core/connection/protocol-handler.js";
 import { CallControl } from "../core/dispatch/call-control.js";
 import type { Dispatch, Outcome } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
@@ -24,6 +25,7 @@ import { ClientResults } from "./client-results.js";
 import { errorText, idInUse, notAStream, notInvoked, streamErrorText } from "./error-text.js";
 import { HandshakeReader } from "./handshake.js";
 import { Invocations, type Invocation } from "./invocations.js";
+import { ReceivedMessages } from "./received-messages.js";
 import { openStream, pumpStream, type StreamSink } from "./stream-pump.js";
 import { Throttle } from "./throttle.js";
 import { Uploads } from "./uploads.js";
@@ -42,6 +44,8 @@ export interface HandlerSetup<P> {
   readonly decodeLimits: DecodeLimits;
   /** Of its transport. Default WebSockets. */
   readonly dialects?: Dialects | undefined;
+  /** Whether stateful reconnect was negotiated; the client still has to say so in its handshake. */
+  readonly isResumable: boolean;
   /** Claims the ticket for good. False when another attempt of it was faster. */
   readonly bind: () => boolean;
 }
@@ -56,6 +60,8 @@ export class SignalRHandler<P> implements ProtocolHandler {
   #handshake: HandshakeReader | undefined;
   #reader: MessageReader | undefined;
   #dialect: SignalRDialect | undefined;
+  /** Kept where the client may come back after its transport was lost. */
+  #received: ReceivedMessages | undefined;
 
   constructor(setup: HandlerSetup<P>) {
     this.#setup = setup;
@@ -115,16 +121,27 @@ export class SignalRHandler<P> implements ProtocolHandler {
       if (done === undefined) return;
       if (!this.#setup.bind()) throw new HubwardError("ticket_invalid");
       this.#dialect = done.dialect;
-      this.#reader = done.dialect.createReader(this.#setup.decodeLimits.maxBytes);
+      this.#startReading(done.dialect);
       this.#handshake = undefined;
       const { connection } = this.#setup;
       // First, so that it leaves before whatever the application does when it hears of the connection.
       connection.outbox.push({ bytes: done.reply, group: undefined });
+      if (this.#setup.isResumable && done.version >= STATEFUL_VERSION) this.#keepForReplay(done.dialect);
       connection.apply({ type: "handshake-completed" });
       if (done.rest.length === 0) return;
       bytes = done.rest;
     }
     this.#read(bytes);
+  }
+
+  #startReading(dialect: SignalRDialect): void {
+    this.#reader = dialect.createReader(this.#setup.decodeLimits.maxBytes);
+  }
+
+  #keepForReplay(dialect: SignalRDialect): void {
+    const { connection, hub } = this.#setup;
+    this.#received = new ReceivedMessages(dialect, () => this.#startReading(dialect));
+    connection.keepForReplay(this.#received, hub.settings.maxReplayBytes);
   }
 
   #read(bytes: Uint8Array): void {
@@ -133,8 +150,10 @@ export class SignalRHandler<P> implements ProtocolHandler {
       // Each message asks anew: the one before may have ended the connection.
       if (!connection.isActive) return;
       const message = this.#dialect?.codec.decode(body, decodeLimits);
-      if (message !== undefined) this.#take(message);
+      if (message === undefined || this.#received?.admits(message, body.length) === false) continue;
+      this.#take(message);
     }
+    if (this.#received?.isAcknowledgementUrgent === true) connection.acknowledge();
   }
 
   #take(message: HubMessage): void {
@@ -150,9 +169,10 @@ export class SignalRHandler<P> implements ProtocolHandler {
         return this.#complete(message);
       case messageType.close:
         return this.#setup.connection.apply({ type: "peer-closed" });
-      case messageType.ping:
-      // The bookkeeping of a stateful reconnect that was not negotiated: ignored, as .NET does.
       case messageType.ack:
+        return this.#setup.connection.acknowledged(message.sequenceId);
+      case messageType.ping:
+      // A Sequence was counted with, or comes from a client that negotiated none: ignored, as .NET does.
       case messageType.sequence:
         return;
       default:
@@ -320,3 +340,6 @@ export class SignalRHandler<P> implements ProtocolHandler {
     return { event: "application.failed", where, connectionId: this.#setup.connection.id };
   }
 }
+
+/** Version of the hub protocol from which on Ack and Sequence exist. */
+const STATEFUL_VERSION = 2;

@@ -11,6 +11,8 @@ import { dialects as webSocketDialects, type Dialects, type SignalRDialect } fro
 
 export interface HandshakeDone {
   readonly dialect: SignalRDialect;
+  /** Of the protocol: from 2 on the client counts messages, if that was negotiated. */
+  readonly version: number;
   /** The answer, framed for the transport as the encoding's own kind. */
   readonly reply: Uint8Array;
   /** Bytes behind the handshake: messages already. */
@@ -43,7 +45,7 @@ export class HandshakeReader {
     }
     const dialect = this.#dialects[verdict.protocol];
     const reply = framing.frame(dialect.codec.transferFormat, encodeHandshakeResponse());
-    return { dialect, reply, rest: request.rest };
+    return { dialect, version: verdict.version, reply, rest: request.rest };
   }
 
   /** What a client is told that never got through the handshake. */

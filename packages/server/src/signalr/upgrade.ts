@@ -9,12 +9,23 @@ import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
 import type { Authentication } from "../core/auth/authentication.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
+import type { Connection } from "../core/connection/connection.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { UpgradeAnswer } from "../core/endpoint.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import type { ConnectionId } from "../core/ids.js";
 import type { Holder } from "./attempts.js";
-import { admit, arrive, claim, identify, refusalHints, refusalTexts, type Arrival, type OpenSocket } from "./claim.js";
+import {
+  admit,
+  arrive,
+  claim,
+  identify,
+  refusalHints,
+  refusalTexts,
+  type Arrival,
+  type Claim,
+  type OpenSocket,
+} from "./claim.js";
 import { asHubwardError, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
 import { switchedOff } from "./transports/switched-off.js";
 
@@ -23,8 +34,12 @@ export type Upgrade<P> = (request: HttpRequest, hub: Hub<P>) => Promise<UpgradeA
 const UNKNOWN_ID = textReply(404, refusalTexts.unknownId);
 const HAS_TRANSPORT = textReply(409, refusalTexts.hasTransport);
 const OTHER_TRANSPORT = textReply(400, refusalTexts.otherTransport);
+const NOT_RESUMABLE_HINT = "the connection has ended, or its replay holds what may no longer be seen";
 
 export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgrade<P> {
+  /** By connection token: connections that their client may bring a new transport. */
+  const kept = new Map<string, Connection<P>>();
+
   async function withoutNegotiate(
     authentication: Authentication,
     applicant: Applicant,
@@ -36,8 +51,47 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     return admit(authentication, applicant, hub, ports);
   }
 
+  /** As `arrive`, and found again by its client after its transport was lost, where that was negotiated. */
+  function arriveKept(claimed: Claim<P>, request: HttpRequest, hub: Hub<P>): Arrival<P> {
+    const { connectionToken, isResumable = false } = claimed.attempt;
+    const arrival = arrive(claimed, "WebSockets", request, hub, ports);
+    if (!isResumable) return arrival;
+    return {
+      ...arrival,
+      isResumable,
+      keep: (connection) => void kept.set(connectionToken, connection),
+      end() {
+        kept.delete(connectionToken);
+        arrival.end();
+      },
+    };
+  }
+
   function accept(arrival: Arrival<P>): UpgradeAnswer {
     return { accepted: true, open: (socket) => open(arrival, socket), abandon: () => arrival.abandon() };
+  }
+
+  /** Brings a connection its next transport. Nothing has changed before this, and nothing does when it says no. */
+  async function resume(
+    connection: Connection<P>,
+    request: HttpRequest,
+    hub: Hub<P>,
+    applicant: Applicant,
+  ): Promise<UpgradeAnswer> {
+    const outcome = await connection.reclaim();
+    if (outcome === "busy") {
+      refuse(request, hub, ports, new HubwardError("superseded"), applicant, refusalHints.hasTransport);
+      return no(HAS_TRANSPORT);
+    }
+    if (outcome === "refused") {
+      refuse(request, hub, ports, new HubwardError("not_found"), applicant, NOT_RESUMABLE_HINT);
+      return no(UNKNOWN_ID);
+    }
+    return {
+      accepted: true,
+      open: (socket) => connection.attach(socket, request.remoteAddress),
+      abandon: () => connection.abandon(),
+    };
   }
 
   async function answer(request: HttpRequest, hub: Hub<P>, applicant: Applicant): Promise<UpgradeAnswer> {
@@ -57,6 +111,8 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
         connectionId,
         transport: "WebSockets",
         remoteAddress,
+        isResumable: false,
+        keep: ignore,
         bind: () => true,
         end: ignore,
         abandon: ignore,
@@ -67,11 +123,13 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       refuse(request, hub, ports, new HubwardError("not_found"), applicant, refusalHints.unknownId);
       return no(UNKNOWN_ID);
     }
+    const connection = kept.get(claimed.attempt.connectionToken);
+    if (connection?.isResumable === true) return resume(connection, request, hub, applicant);
     if (!ports.attempts.attach(claimed.attempt, "WebSockets")) {
       refuse(request, hub, ports, new HubwardError("superseded"), applicant, refusalHints.hasTransport);
       return no(claimed.attempt.transport === "WebSockets" ? HAS_TRANSPORT : OTHER_TRANSPORT);
     }
-    return accept(arrive(claimed, "WebSockets", request, hub, ports));
+    return accept(arriveKept(claimed, request, hub));
   }
 
   return async (request, hub) => {

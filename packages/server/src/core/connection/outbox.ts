@@ -11,6 +11,7 @@ import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
 import { isOver, type Lifetime } from "./lifetime.js";
 import type { ResolvedOutboxOptions } from "./outbox-options.js";
+import type { Outgoing } from "./outgoing.js";
 import type { Run } from "./run.js";
 import type { Socket } from "./socket.js";
 
@@ -35,7 +36,7 @@ export interface FlushQueue {
  * members a fan-out spends its time on memory it has to fetch. For the same reason what every delivery needs
  * stands together, first.
  */
-export class Outbox {
+export class Outbox implements Outgoing {
   #isOpen = true;
   #isQueued = false;
   #growing: Run | undefined;
@@ -113,7 +114,6 @@ export class Outbox {
     if (this.#waiting !== undefined && this.#heldBytes < MAX_BATCH_BYTES) this.#tellWaiting();
   }
 
-  /** Writes what is here, and nothing more until `release`. */
   hold(instant: Instant): void {
     this.flush(instant);
     this.#isOnHold = true;
@@ -124,10 +124,6 @@ export class Outbox {
     this.drained();
   }
 
-  /**
-   * Undefined when a batch more may well be queued; else a promise for when it may, or for when nothing will be
-   * written any more. For those who have more to say than fits.
-   */
   room(): Promise<void> | undefined {
     if (!this.#isOpen || this.#heldBytes < MAX_BATCH_BYTES) return undefined;
     return new Promise((resolve) => {
@@ -176,12 +172,15 @@ export class Outbox {
     this.#socket.write(frame);
   }
 
-  /** Takes one group's frames out of everything not handed over yet. */
-  evict(group: GroupKey): void {
-    if (this.#heldBytes === 0) return;
+  /** Takes one group's frames out of everything not handed over yet. Returns how many. */
+  evict(group: GroupKey): number {
+    if (this.#heldBytes === 0) return 0;
+    const evicted = [...(this.#sealed ?? []), this.#growing].reduce((sum, run) => sum + (run?.countOf(group) ?? 0), 0);
+    if (evicted === 0) return 0;
     this.#sealed = this.#sealed?.map((run) => run.without(group)).filter((run) => run.bytes !== 0);
     this.#growing = this.#growing?.without(group);
     this.#heldBytes = (this.#sealed ?? []).reduce((sum, run) => sum + run.bytes, this.#growing?.bytes ?? 0);
+    return evicted;
   }
 
   /** Drops everything not handed over yet and takes no more. Returns how many bytes that were. */

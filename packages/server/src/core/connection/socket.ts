@@ -36,5 +36,6 @@ export interface SocketListener {
   drained(): void;
   /** The peer broke the transport's rules; the transport answers the close code itself. */
   failed(): void;
-  closed(): void;
+  /** The socket is gone. `wasClean`: the peer itself ended it, in the transport's own way. */
+  closed(wasClean?: boolean): void;
 }
