@@ -8,7 +8,7 @@ import type { Authentication } from "../auth/authentication.js";
 import type { Admission } from "../auth/policy.js";
 import { readInstant, type Clock, type Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
-import { identityKey, type ConnectionId, type IdentityKey } from "../ids.js";
+import { identityKey, principalAddress, type ConnectionId, type IdentityKey, type PrincipalAddress } from "../ids.js";
 import type { Dialect, Frame, Publication } from "../publication.js";
 import { initialLifecycle, step, type Farewell, type Lifecycle, type LifecycleEvent } from "./lifecycle.js";
 import { isOver, lifetimeUntil, remainingMs, type Lifetime } from "./lifetime.js";
@@ -66,6 +66,8 @@ export class Connection<P> implements SocketListener {
   /** Path of the hub it is connected to. */
   readonly hub: string;
   readonly identity: IdentityKey;
+  /** What sends to its principal go by. Never for security decisions. */
+  readonly address: PrincipalAddress;
   readonly remoteAddress: string | undefined;
   readonly outbox: Outbox;
   readonly #admission: Admission<P>;
@@ -90,7 +92,13 @@ export class Connection<P> implements SocketListener {
     const instant = readInstant(setup.clock);
     this.id = setup.id;
     this.hub = setup.hub;
-    this.identity = identityKey(setup.admission.authentication);
+    const { authentication, principalId } = setup.admission;
+    this.identity = identityKey(authentication);
+    this.address =
+      principalId === authentication.subject
+        ? // Nearly everyone's: one text for both.
+          (this.identity as string as PrincipalAddress)
+        : principalAddress({ tenant: authentication.tenant, issuer: authentication.issuer, principalId });
     this.remoteAddress = setup.remoteAddress;
     this.#admission = setup.admission;
     this.#lifetime = lifetimeUntil(setup.admission.authentication.expiresAt, instant);

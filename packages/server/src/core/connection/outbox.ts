@@ -56,6 +56,7 @@ export class Outbox {
   #requestedAt = 0;
   readonly #maxLagMs: number;
   readonly #onExpired: () => void;
+  #awaiting: (() => void)[] | undefined;
 
   constructor(
     socket: Socket,
@@ -121,6 +122,7 @@ export class Outbox {
 
   /** The socket took what it was given. */
   drained(): void {
+    if (this.#awaiting !== undefined && this.#socket.queuedBytes === 0) this.#tellAwaiting();
     if (this.#heldBytes !== 0) this.#flushLater();
   }
 
@@ -158,6 +160,15 @@ export class Outbox {
     this.#heldBytes = (this.#sealed ?? []).reduce((sum, run) => sum + run.bytes, this.#growing?.bytes ?? 0);
   }
 
+  /**
+   * Resolves when what was handed to the socket has left this process, or never will. Undefined where nothing is on
+   * its way. A peer that does not read is ended by its lag, so nobody waits longer than that.
+   */
+  handedOver(): Promise<void> | undefined {
+    if (!this.#isOpen || this.#socket.queuedBytes === 0) return undefined;
+    return new Promise((resolve) => void (this.#awaiting ??= []).push(resolve));
+  }
+
   /** Drops everything not handed over yet and takes no more. Returns how many bytes that were. */
   discard(): number {
     const dropped = this.#heldBytes;
@@ -165,6 +176,7 @@ export class Outbox {
     this.#sealed = undefined;
     this.#growing = undefined;
     this.#heldBytes = 0;
+    this.#tellAwaiting();
     return dropped;
   }
 
@@ -222,6 +234,12 @@ export class Outbox {
     this.#requestedBytes = this.#writtenBytes;
     this.#requestedAt = now;
     return true;
+  }
+
+  #tellAwaiting(): void {
+    const awaiting = this.#awaiting;
+    this.#awaiting = undefined;
+    for (const tell of awaiting ?? []) tell();
   }
 
   #flushLater(): void {
