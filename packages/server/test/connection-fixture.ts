@@ -81,6 +81,8 @@ export class LineHandler implements ProtocolHandler {
 }
 
 export interface PeerOptions extends TestAuthenticationOptions {
+  /** Default: the subject. */
+  readonly principalId?: string;
   readonly id?: string;
   readonly hub?: string;
   readonly roles?: readonly string[];
@@ -123,10 +125,12 @@ export const times = { handshakeTimeoutMs: 15_000, clientTimeoutMs: 30_000, keep
 export function admissionOf({
   roles = ["nurse"],
   department,
+  principalId,
   ...authentication
-}: TestAuthenticationOptions & Pick<PeerOptions, "roles" | "department"> = {}): Admission<Staff> {
+}: TestAuthenticationOptions & Pick<PeerOptions, "roles" | "department" | "principalId"> = {}): Admission<Staff> {
   const verified = testAuthentication(authentication);
-  return { authentication: verified, principal: createPrincipal(verified, { roles, department: department ?? null }) };
+  const principal = createPrincipal(verified, { roles, department: department ?? null });
+  return { authentication: verified, principal, principalId: principalId ?? verified.subject };
 }
 
 export function createFixture({

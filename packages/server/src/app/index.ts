@@ -1,9 +1,16 @@
 /** @packageDocumentation The public face of `@hubward/server`. */
 
-export { hubward } from "./hubward.js";
-export { hubwardDefaults, type HubwardDefaults, type HubwardOptions } from "./options.js";
-export type { App, PolicyOptions } from "./app.js";
-export type { Group, GroupDraft, GroupSchemas, GroupValues, PatternParameters } from "./group-builder.js";
+export { hubward } from "./application.js";
+export { hubwardDefaults, type HubwardDefaults, type HubwardOptions, type ScopeOptions } from "./options.js";
+export type { App, PolicyOptions, Scope, Tenant } from "./app.js";
+export type {
+  AssignedGroup,
+  Group,
+  GroupDraft,
+  GroupSchemas,
+  GroupValues,
+  PatternParameters,
+} from "./group-builder.js";
 export type { GuardedHub, Hub, HubDraft, ValidMethods } from "./hub-builder.js";
 export type {
   ArgumentInputs,
@@ -46,6 +53,16 @@ export type {
   Target,
   ValidEvents,
 } from "../core/dispatch/call.js";
+export type {
+  GroupAddition,
+  GroupMember,
+  GroupRefusal,
+  GroupRemoval,
+  GroupSummary,
+  GroupTarget,
+  TenantGroups,
+} from "../core/dispatch/tenant-groups.js";
+export type { PrincipalIdProvider } from "../core/admission/admission.js";
 export { hubDefaults, type HubOptions, type HubSettings } from "../core/dispatch/hub-settings.js";
 export type { GroupReference } from "../core/groups/group.js";
 export type { ConnectionId } from "../core/ids.js";

@@ -8,7 +8,7 @@ import type { Authentication } from "../auth/authentication.js";
 import type { Admission } from "../auth/policy.js";
 import { readInstant, type Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
-import { identityKey, type ConnectionId, type IdentityKey } from "../ids.js";
+import { identityKey, principalAddress, type ConnectionId, type IdentityKey, type PrincipalAddress } from "../ids.js";
 import { Delivery, type DeliverySetup } from "./delivery.js";
 import {
   initialLifecycle,
@@ -73,6 +73,8 @@ export class Connection<P> extends Delivery implements SocketListener {
   /** Path of the hub it is connected to. */
   readonly hub: string;
   readonly identity: IdentityKey;
+  /** What sends to its principal go by. Never for security decisions. */
+  readonly address: PrincipalAddress;
   readonly remoteAddress: string | undefined;
   readonly #admission: Admission<P>;
   readonly #setup: Pick<ConnectionSetup<P>, "clock" | "times" | "observer">;
@@ -93,7 +95,13 @@ export class Connection<P> extends Delivery implements SocketListener {
     super(setup, lifetimeUntil(setup.admission.authentication.expiresAt, instant), instant);
     this.id = setup.id;
     this.hub = setup.hub;
-    this.identity = identityKey(setup.admission.authentication);
+    const { authentication, principalId } = setup.admission;
+    this.identity = identityKey(authentication);
+    this.address =
+      principalId === authentication.subject
+        ? // Nearly everyone's: one text for both.
+          (this.identity as string as PrincipalAddress)
+        : principalAddress({ tenant: authentication.tenant, issuer: authentication.issuer, principalId });
     this.remoteAddress = setup.remoteAddress;
     this.#admission = setup.admission;
     this.#setup = setup;

@@ -60,6 +60,7 @@ export class Outbox implements Outgoing {
   #requestedAt = 0;
   readonly #maxLagMs: number;
   readonly #onExpired: () => void;
+  #awaiting: (() => void)[] | undefined;
 
   constructor(
     socket: Socket,
@@ -143,6 +144,7 @@ export class Outbox implements Outgoing {
 
   /** The socket took what it was given. */
   drained(): void {
+    if (this.#awaiting !== undefined && this.#socket.queuedBytes === 0) this.#tellAwaiting();
     if (this.#heldBytes !== 0) this.#flushLater();
   }
 
@@ -183,6 +185,15 @@ export class Outbox implements Outgoing {
     return evicted;
   }
 
+  /**
+   * Resolves when what was handed to the socket has left this process, or never will. Undefined where nothing is on
+   * its way. A peer that does not read is ended by its lag, so nobody waits longer than that.
+   */
+  handedOver(): Promise<void> | undefined {
+    if (!this.#isOpen || this.#socket.queuedBytes === 0) return undefined;
+    return new Promise((resolve) => void (this.#awaiting ??= []).push(resolve));
+  }
+
   /** Drops everything not handed over yet and takes no more. Returns how many bytes that were. */
   discard(): number {
     const dropped = this.#heldBytes;
@@ -191,6 +202,7 @@ export class Outbox implements Outgoing {
     this.#growing = undefined;
     this.#heldBytes = 0;
     this.#tellWaiting();
+    this.#tellAwaiting();
     return dropped;
   }
 
@@ -256,6 +268,12 @@ export class Outbox implements Outgoing {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     for (const resolve of waiting ?? []) resolve();
+  }
+
+  #tellAwaiting(): void {
+    const awaiting = this.#awaiting;
+    this.#awaiting = undefined;
+    for (const tell of awaiting ?? []) tell();
   }
 
   #flushLater(): void {

@@ -17,6 +17,11 @@ export interface Outgoing {
   room(): Promise<void> | undefined;
   /** Takes one group's frames out of everything not handed over yet. */
   evict(group: GroupKey): void;
+  /**
+   * Resolves when what was handed to the socket has left this process, or never will. Undefined where nothing is on
+   * its way. A peer that does not read is ended by its lag, so nobody waits longer than that.
+   */
+  handedOver(): Promise<void> | undefined;
   /** Drops everything and takes no more. */
   discard(): void;
   /** Takes no more and returns what was not handed over, for the last write of an orderly close. */

@@ -110,6 +110,10 @@ export class ReplayOutbox implements Outgoing {
     if (!this.#buffer.evict(group, unwritten)) this.#onMiscount();
   }
 
+  handedOver(): Promise<void> | undefined {
+    return this.#outbox?.handedOver();
+  }
+
   discard(): void {
     this.#isOpen = false;
     this.#outbox?.discard();

@@ -61,6 +61,7 @@ export interface ConnectionTarget<Events> extends Target<Events> {
 
 /** The person a connection belongs to; `issuer` only where an application has several. */
 export interface PrincipalReference {
+  /** The token's subject, or the `principalId` where the application makes one. */
   readonly subject: string;
   readonly issuer?: string | undefined;
 }
@@ -88,6 +89,8 @@ export interface Call<P, Events = unknown> extends Sender<P, Events> {
   /** The principal the call was let in with: an immutable snapshot, to read. Rules use the current one. */
   readonly principal: P;
   readonly authentication: Authentication;
+  /** What `toPrincipal` addresses the caller by: the token's subject, unless the application makes a `principalId`. */
+  readonly principalId: string;
   readonly connectionId: ConnectionId;
   readonly method: string;
   /** Seconds the caller's credential still has, rounded down. */

@@ -39,6 +39,10 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
     return this.#connection.id;
   }
 
+  get principalId(): string {
+    return this.#connection.admission.principalId;
+  }
+
   get expiresInSeconds(): number {
     return Math.floor(this.#connection.remainingMs / 1000);
   }

@@ -2,7 +2,7 @@
 
 import type { Fanout, TenantScope } from "../groups/fanout.js";
 import { groupKey, type GroupReference } from "../groups/group.js";
-import { identityKey, type ConnectionId } from "../ids.js";
+import { principalAddress, type ConnectionId } from "../ids.js";
 import { Publication } from "../publication.js";
 import type { Address } from "../groups/fanout.js";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
@@ -121,7 +121,8 @@ export class ScopedSender<P, Events> implements Sender<P, Events> {
   toPrincipal({ subject, issuer = this.#scope.issuer }: PrincipalReference): Target<Events> {
     if (issuer === undefined) throw new TypeError("toPrincipal: name the issuer, the application trusts several");
     const { tenant, hub } = this.#scope;
-    return this.#target({ to: "principal", identity: identityKey({ tenant, issuer, subject }), hub });
+    const principal = principalAddress({ tenant, issuer, principalId: subject });
+    return this.#target({ to: "principal", principal, hub });
   }
 
   toConnection(id: ConnectionId): ConnectionTarget<Events> {
