@@ -122,7 +122,7 @@ export function createTenantGroups<P>(
       groupKey(tenant, group);
       const removed = find(target).filter((connection) => groups.leave(connection, group));
       // A busy socket may still hold a batch with the group's frames, which nobody can take back.
-      await Promise.all(removed.map(({ outbox }) => outbox.handedOver()));
+      await Promise.all(removed.map(async ({ outbox }) => outbox.handedOver()));
       return { removed: removed.length };
     },
 
