@@ -49,10 +49,9 @@ async function runWard(options: RunOptions = {}) {
   async function enter(
     subject: string,
     protocol: IHubProtocol = new JsonHubProtocol(),
-    livesMs?: number,
+    lifetime = 300,
   ): Promise<Client> {
-    const accessTokenFactory = (): Promise<string> =>
-      running.issuer.token(subject, livesMs === undefined ? {} : { livesMs });
+    const accessTokenFactory = (): Promise<string> => running.issuer.token(subject, { lifetime });
     const connection = new HubConnectionBuilder()
       .configureLogging(LogLevel.None)
       .withUrl(`http://127.0.0.1:${relay.port}${HUB}`, { accessTokenFactory })

@@ -10,6 +10,7 @@ import { textReply } from "../core/admission/refusal-reply.js";
 import { sameIdentityAndClient, type Authentication } from "../core/auth/authentication.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Connection } from "../core/connection/connection.js";
+import type { Resumption } from "../core/connection/resumption.js";
 import type { Socket, SocketListener } from "../core/connection/socket.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { UpgradeAnswer } from "../core/endpoint.js";
@@ -120,12 +121,12 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
 
   /** Brings a connection its next transport. Nothing has changed before this, and nothing does when it says no. */
   async function resume(
-    connection: Connection<P>,
+    resumption: Resumption,
     request: HttpRequest,
     hub: Hub<P>,
     applicant: Applicant,
   ): Promise<UpgradeAnswer> {
-    const outcome = await connection.reclaim();
+    const outcome = await resumption.reclaim();
     if (outcome === "busy") return no(hasTransport(request, hub, applicant));
     if (outcome === "refused") {
       refuse(request, hub, ports, new HubwardError("not_found"), applicant, NOT_RESUMABLE_HINT);
@@ -133,8 +134,8 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     }
     return {
       accepted: true,
-      open: (socket) => connection.attach(socket, request.remoteAddress),
-      abandon: () => connection.abandon(),
+      open: (socket) => resumption.attach(socket, request.remoteAddress),
+      abandon: () => resumption.abandon(),
     };
   }
 
@@ -168,8 +169,8 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       refuse(request, hub, ports, new HubwardError("not_found"), applicant, UNKNOWN_ID_HINT);
       return no(UNKNOWN_ID);
     }
-    const connection = kept.get(claimed.attempt.connectionToken);
-    if (connection?.isResumable === true) return resume(connection, request, hub, applicant);
+    const resumption = kept.get(claimed.attempt.connectionToken)?.resumption;
+    if (resumption !== undefined) return resume(resumption, request, hub, applicant);
     if (!ports.attempts.attach(claimed.attempt)) return no(hasTransport(request, hub, applicant));
     return accept(arrive(claimed.attempt, claimed.holder, request, hub));
   }

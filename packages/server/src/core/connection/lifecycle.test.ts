@@ -33,7 +33,9 @@ const events = {
  */
 type Expected = string;
 
-const table: Readonly<Record<LifecycleEvent["type"], readonly [handshaking: Expected, active: Expected, detached: Expected]>> = {
+const table: Readonly<
+  Record<LifecycleEvent["type"], readonly [handshaking: Expected, active: Expected, detached: Expected]>
+> = {
   "handshake-completed": ["open", "nothing", "nothing"],
   "handshake-overdue": ["close handshake_timeout deliver", "nothing", "nothing"],
   "expiry-due": [
@@ -51,7 +53,11 @@ const table: Readonly<Record<LifecycleEvent["type"], readonly [handshaking: Expe
     "close slow_consumer reset",
     "close slow_consumer reset,release slow_consumer",
   ],
-  violation: ["close bad_request deliver", "close bad_request deliver", "close bad_request deliver,release bad_request"],
+  violation: [
+    "close bad_request deliver",
+    "close bad_request deliver",
+    "close bad_request deliver,release bad_request",
+  ],
   "peer-closed": ["close normal discard", "close normal discard", "close normal discard,release normal"],
   drained: ["close going_away deliver", "close going_away deliver", "close going_away deliver,release going_away"],
   aborted: [
