@@ -27,6 +27,11 @@ interface Client {
 
 async function runWard(options: RunOptions = {}) {
   const counted: number[] = [];
+  const entered = new Recorder<string>();
+  let tellGroup: (name: string, words: string) => void = () => undefined;
+  /** What `LeaveLater` waits for. */
+  let openGate: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (openGate = resolve));
   const running = await runApp(
     () => ({ roles: [] }),
     (app) => {
@@ -38,9 +43,13 @@ async function runWard(options: RunOptions = {}) {
         .methods((m) => ({
           Count: m.handle(() => counted.push(counted.length + 1)),
           Join: m.args(word).handle((call, name) => call.groups.join(ward({ ward: name }))),
-          Leave: m.args(word).handle((call, name) => call.groups.leave(ward({ ward: name }))),
-          Tell: m.args(word, word).handle((call, name, words) => call.to(ward({ ward: name })).emit("note", words)),
+          LeaveLater: m.args(word).handle(async (call, name) => {
+            entered.push("LeaveLater");
+            await gate;
+            return call.groups.leave(ward({ ward: name }));
+          }),
         }));
+      tellGroup = (name, words) => app.to(ward({ ward: name })).emit("note", words);
     },
     options,
   );
@@ -49,10 +58,9 @@ async function runWard(options: RunOptions = {}) {
   async function enter(
     subject: string,
     protocol: IHubProtocol = new JsonHubProtocol(),
-    livesMs?: number,
+    lifetime = 300,
   ): Promise<Client> {
-    const accessTokenFactory = (): Promise<string> =>
-      running.issuer.token(subject, livesMs === undefined ? {} : { livesMs });
+    const accessTokenFactory = (): Promise<string> => running.issuer.token(subject, { lifetime });
     const connection = new HubConnectionBuilder()
       .configureLogging(LogLevel.None)
       .withUrl(`http://127.0.0.1:${relay.port}${HUB}`, { accessTokenFactory })
@@ -72,7 +80,7 @@ async function runWard(options: RunOptions = {}) {
   }
   const say = (words: string): void => running.app.toPrincipal({ subject: "ada" }).emit("note", words);
   const told = (event: string): Promise<unknown> => running.telemetry.first((each) => each.event === event);
-  return { ...running, relay, enter, say, told, counted };
+  return { ...running, relay, enter, say, told, counted, entered, tellGroup, openGate };
 }
 
 /** Cuts the network, and lets nobody through for now. */
@@ -109,5 +117,90 @@ describe("a client whose network is cut", () => {
     expect([ward.counted, states.items, connection.connectionId]).toEqual([[1, 2], [], id]);
     const names = ward.telemetry.items.map(({ event }) => event);
     expect(names).toEqual(["connection.opened", "connection.detached", "connection.resumed"]);
+  });
+
+  test("goes on where it was when the server has not noticed yet: the old socket is cancelled", async () => {
+    const ward = await runWard();
+    const { connection, notes, states } = await ward.enter("ada");
+    ward.relay.mute();
+    ward.say("one");
+    ward.relay.dropClients();
+    await ward.told("connection.resumed");
+    ward.say("two");
+    await notes.take(2);
+    expect([notes.items, states.items, await connection.invoke("Count")]).toEqual([["one", "two"], [], 1]);
+    expect(ward.app.connectionCount).toBe(1);
+  });
+
+  test("again and again loses nothing", async () => {
+    const ward = await runWard();
+    const { connection, notes, states } = await ward.enter("ada");
+    const expected: string[] = [];
+    for (let round = 1; round <= 10; round++) {
+      ward.relay.mute();
+      for (const words of [`${round} written`, `${round} cut off`]) {
+        ward.say(words);
+        expected.push(words);
+      }
+      const answer = connection.invoke("Count");
+      ward.relay.cut();
+      expect(await answer).toBe(round);
+    }
+    await notes.take(expected.length);
+    expect([notes.items, states.items]).toEqual([expected, []]);
+  });
+
+  test("gets a new connection when it comes back too late", async () => {
+    const ward = await runWard();
+    const { connection, states } = await ward.enter("ada");
+    const id = connection.connectionId;
+    await lose(ward);
+    ward.clock.advance(15_000);
+    expect(await ward.told("connection.closed")).toMatchObject({ reason: "normal", connectionId: id });
+    ward.relay.letThrough();
+    await states.first((state) => state === "reconnected");
+    expect([states.items, await connection.invoke("Count")]).toEqual([["reconnecting", "reconnected"], 1]);
+    expect([connection.connectionId === id, ward.app.connectionCount]).toEqual([false, 1]);
+  });
+
+  test("gets a new connection, with a new token, when its credential ended meanwhile", async () => {
+    const ward = await runWard();
+    const { connection, notes, states } = await ward.enter("ada", undefined, 12);
+    await lose(ward);
+    ward.say("not for an expired credential");
+    ward.clock.advance(12_000);
+    expect(await ward.told("connection.closed")).toMatchObject({ reason: "token_expired" });
+    ward.relay.letThrough();
+    await states.first((state) => state === "reconnected");
+    ward.say("for the new one");
+    await notes.first();
+    expect([notes.items, await connection.invoke("Count")]).toEqual([["for the new one"], 1]);
+  });
+
+  test("gets a new connection when it lost a group that it may have missed something of", async () => {
+    const ward = await runWard();
+    const { connection, notes, states } = await ward.enter("ada");
+    const id = connection.connectionId;
+    await connection.invoke("Join", "icu");
+    ward.relay.mute();
+    ward.tellGroup("icu", "secret");
+    // A call that runs goes on without its transport.
+    const leaving = connection.invoke("LeaveLater", "icu").catch(() => "lost");
+    await ward.entered.first();
+    await lose(ward);
+    ward.openGate();
+    ward.relay.letThrough();
+    await states.first((state) => state === "reconnected");
+    expect([notes.items, states.items, await leaving]).toEqual([[], ["reconnecting", "reconnected"], "lost"]);
+    expect(connection.connectionId).not.toBe(id);
+    expect(await ward.told("connection.refused")).toMatchObject({ reason: "not_found" });
+  });
+
+  test("does not hold up a server that goes away", async () => {
+    const ward = await runWard();
+    await ward.enter("ada");
+    await lose(ward);
+    await ward.app.close();
+    expect(await ward.told("connection.closed")).toMatchObject({ reason: "going_away" });
   });
 });

@@ -12,11 +12,15 @@ export interface Relay {
   letThrough(): void;
   /** Cuts every connection, those held back excepted. */
   cut(): void;
+  /** Cuts the clients off; the server notices nothing. */
+  dropClients(): void;
 }
 
 /** Ended with the test. */
 export async function startRelay(target: number): Promise<Relay> {
   const sockets = new Set<Socket>();
+  const clients = new Set<Socket>();
+  const dropped = new WeakSet<Socket>();
   let held: (() => void)[] | undefined;
   let isMuted = false;
 
@@ -30,10 +34,12 @@ export async function startRelay(target: number): Promise<Relay> {
       one.on("error", () => other.destroy());
       one.on("close", () => {
         sockets.delete(one);
-        other.destroy();
+        clients.delete(one);
+        if (!dropped.has(one)) other.destroy();
       });
     }
-    client.pipe(server);
+    clients.add(client);
+    client.on("data", (chunk: Buffer) => server.write(chunk));
     server.on("data", (chunk: Buffer) => {
       if (!isMuted) client.write(chunk);
     });
@@ -58,6 +64,13 @@ export async function startRelay(target: number): Promise<Relay> {
     cut() {
       isMuted = false;
       for (const socket of sockets) socket.destroy();
+    },
+    dropClients() {
+      isMuted = false;
+      for (const client of clients) {
+        dropped.add(client);
+        client.destroy();
+      }
     },
   };
   onTestFinished(async () => {

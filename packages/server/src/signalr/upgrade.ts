@@ -10,6 +10,7 @@ import { textReply } from "../core/admission/refusal-reply.js";
 import type { Authentication } from "../core/auth/authentication.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Connection } from "../core/connection/connection.js";
+import type { Resumption } from "../core/connection/resumption.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { UpgradeAnswer } from "../core/endpoint.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
@@ -73,12 +74,12 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
 
   /** Brings a connection its next transport. Nothing has changed before this, and nothing does when it says no. */
   async function resume(
-    connection: Connection<P>,
+    resumption: Resumption,
     request: HttpRequest,
     hub: Hub<P>,
     applicant: Applicant,
   ): Promise<UpgradeAnswer> {
-    const outcome = await connection.reclaim();
+    const outcome = await resumption.reclaim();
     if (outcome === "busy") {
       refuse(request, hub, ports, new HubwardError("superseded"), applicant, refusalHints.hasTransport);
       return no(HAS_TRANSPORT);
@@ -89,8 +90,8 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     }
     return {
       accepted: true,
-      open: (socket) => connection.attach(socket, request.remoteAddress),
-      abandon: () => connection.abandon(),
+      open: (socket) => resumption.attach(socket, request.remoteAddress),
+      abandon: () => resumption.abandon(),
     };
   }
 
@@ -123,8 +124,8 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       refuse(request, hub, ports, new HubwardError("not_found"), applicant, refusalHints.unknownId);
       return no(UNKNOWN_ID);
     }
-    const connection = kept.get(claimed.attempt.connectionToken);
-    if (connection?.isResumable === true) return resume(connection, request, hub, applicant);
+    const resumption = kept.get(claimed.attempt.connectionToken)?.resumption;
+    if (resumption !== undefined) return resume(resumption, request, hub, applicant);
     if (!ports.attempts.attach(claimed.attempt, "WebSockets")) {
       refuse(request, hub, ports, new HubwardError("superseded"), applicant, refusalHints.hasTransport);
       return no(claimed.attempt.transport === "WebSockets" ? HAS_TRANSPORT : OTHER_TRANSPORT);

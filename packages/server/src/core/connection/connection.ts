@@ -20,8 +20,8 @@ import {
 } from "./lifecycle.js";
 import { isOver, lifetimeUntil, remainingMs } from "./lifetime.js";
 import type { InvokeOptions, ProtocolHandler, ReplayProtocol } from "./protocol-handler.js";
+import { Resumption, type Return } from "./resumption.js";
 import type { Socket, SocketListener } from "./socket.js";
-import { TransportClaim } from "./transport-claim.js";
 
 /** What a connection reports to whoever keeps it. */
 export interface ConnectionObserver<P> {
@@ -31,27 +31,11 @@ export interface ConnectionObserver<P> {
   /** Its transport is lost; it keeps its standing and what is said to it. */
   detached(connection: Connection<P>): void;
   /** It has a transport again. */
-  resumed(connection: Connection<P>, resumption: Resumption): void;
+  resumed(connection: Connection<P>, how: Return & { readonly replayed: number }): void;
   /** The socket is gone. Comes last, once. */
   released(connection: Connection<P>, reason: ReasonName): void;
   failed(connection: Connection<P>, error: unknown): void;
 }
-
-/** How a connection came back to life. */
-export interface Resumption {
-  /** Milliseconds without a transport. */
-  readonly awayMs: number;
-  /** Frames said again. */
-  readonly replayed: number;
-  /** Who the new transport came from. */
-  readonly remoteAddress: string | undefined;
-}
-
-/** What comes of an attempt to bring a connection a new transport. */
-export type Reclaim = "ready" | "busy" | "refused";
-
-/** Time a peer has to come back after its transport was lost. Milliseconds; .NET's DisconnectTimeout. */
-const RESUME_TIMEOUT_MS = 15_000;
 
 export interface ConnectionTimes {
   readonly handshakeTimeoutMs: number;
@@ -84,8 +68,7 @@ export class Connection<P> extends Delivery implements SocketListener {
   #lifecycle: Lifecycle = initialLifecycle;
   #standing = 0;
   #lastReceivedAt: number;
-  #claim: TransportClaim | undefined;
-  #detachedAt = 0;
+  #resumption: Resumption | undefined;
   #hasEnded = false;
   #hasLostStanding = false;
   #aborter: AbortController | undefined;
@@ -194,54 +177,18 @@ export class Connection<P> extends Delivery implements SocketListener {
     for (const effect of effects) this.#run(effect);
   }
 
-  /** Whether the peer may bring a new transport should this one be lost. */
-  get isResumable(): boolean {
-    return this.#claim !== undefined;
+  /** The peer's way back should this transport be lost; undefined where there is none. */
+  get resumption(): Resumption | undefined {
+    return this.#resumption;
   }
 
   override keepForReplay(protocol: ReplayProtocol, maxReplayBytes: number): void {
     super.keepForReplay(protocol, maxReplayBytes);
-    this.#claim = new TransportClaim();
-  }
-
-  /**
-   * Takes the connection from its transport for the peer's next one, and waits until the old one is gone. `ready`: an
-   * `attach` or an `abandon` must follow. `busy`: somebody else was faster. `refused`: it cannot be resumed, or holds
-   * what the peer may not be sent again. Only who has shown to be the peer may ask.
-   */
-  async reclaim(): Promise<Reclaim> {
-    const claim = this.#claim;
-    if (claim === undefined || this.refusal() !== undefined || !this.mayReplay) return "refused";
-    if (!claim.take()) return "busy";
-    this.apply({ type: "transport-lost" });
-    await claim.transportGone();
-    if (this.#lifecycle.phase === "detached" && this.mayReplay) return "ready";
-    claim.giveBack();
-    return "refused";
-  }
-
-  /** The new transport that `reclaim` made way for. It is reset when the connection has ended meanwhile. */
-  attach(socket: Socket, remoteAddress: string | undefined): SocketListener {
-    const claim = this.#claim;
-    if (claim?.isTaken !== true || this.refusal() !== undefined || !this.mayReplay) {
-      claim?.giveBack();
-      socket.reset();
-      return nobody;
-    }
-    claim.transportOpened();
-    claim.giveBack();
-    const now = this.#setup.clock.monotonic();
-    const resumption = { awayMs: now - this.#detachedAt, replayed: this.unacknowledgedCount, remoteAddress };
-    this.#lastReceivedAt = now;
-    this.carryOn(socket);
-    this.#setup.observer.resumed(this, resumption);
-    this.apply({ type: "reattached" });
-    return this;
-  }
-
-  /** The new transport did not come about after all. */
-  abandon(): void {
-    this.#claim?.giveBack();
+    this.#resumption = new Resumption(this.#setup.clock, {
+      mayResume: () => this.refusal() === undefined && this.mayReplay,
+      giveUp: () => this.apply({ type: "transport-lost" }),
+      goOn: (socket, how) => this.#goOn(socket, how),
+    });
   }
 
   /** Once a second: what is overdue? */
@@ -256,7 +203,7 @@ export class Connection<P> extends Delivery implements SocketListener {
       return;
     }
     if (phase === "detached") {
-      if (now - this.#detachedAt >= RESUME_TIMEOUT_MS) this.apply({ type: "resume-overdue" });
+      if (this.#resumption?.isOverdue(now) === true) this.apply({ type: "resume-overdue" });
       return;
     }
     const handler = this.#handler;
@@ -312,8 +259,8 @@ export class Connection<P> extends Delivery implements SocketListener {
   }
 
   closed(wasClean = false): void {
-    this.#claim?.transportClosed();
-    this.apply({ type: this.isResumable && !wasClean ? "transport-lost" : "socket-closed" });
+    this.#resumption?.transportGone();
+    this.apply({ type: this.#resumption !== undefined && !wasClean ? "transport-lost" : "socket-closed" });
   }
 
   #run(effect: LifecycleEffect): void {
@@ -337,9 +284,17 @@ export class Connection<P> extends Delivery implements SocketListener {
   }
 
   #detach(): void {
-    this.#detachedAt = this.#setup.clock.monotonic();
-    this.loseTransport(this.#claim?.isTransportOpen === true);
+    this.#resumption?.transportLost();
+    this.loseTransport(this.#resumption?.isTransportOpen === true);
     this.#setup.observer.detached(this);
+  }
+
+  #goOn(socket: Socket, how: Return): SocketListener {
+    this.#lastReceivedAt = this.#setup.clock.monotonic();
+    this.carryOn(socket);
+    this.#setup.observer.resumed(this, { ...how, replayed: this.unacknowledgedCount });
+    this.apply({ type: "reattached" });
+    return this;
   }
 
   #end(): void {
@@ -362,16 +317,7 @@ export class Connection<P> extends Delivery implements SocketListener {
   #release(reason: ReasonName): void {
     this.#end();
     this.fallSilent();
-    this.#claim?.transportClosed();
+    this.#resumption?.transportGone();
     this.#setup.observer.released(this, reason);
   }
 }
-
-/** Hears a socket that nobody is behind any more. */
-const nobody: SocketListener = {
-  received: () => undefined,
-  confirmed: () => undefined,
-  drained: () => undefined,
-  failed: () => undefined,
-  closed: () => undefined,
-};
