@@ -1,6 +1,14 @@
 /** Groups: a template, its parameters, and a rule without which it is of no use. */
 
-import type { GroupReference } from "@hubward/server";
+import type {
+  AssignedGroup,
+  ConnectionId,
+  GroupAddition,
+  GroupMember,
+  GroupReference,
+  GroupRemoval,
+  GroupSummary,
+} from "@hubward/server";
 import * as v from "valibot";
 import { z } from "zod";
 import { anyOf } from "@hubward/server";
@@ -93,3 +101,61 @@ app
       void call.groups.join(wardDraft);
     }),
   }));
+
+// --- Members that the application chooses ---
+
+type TeamEvents = { handover: [from: string, patients: number] };
+const team = app.group("team/{team}", { team: z.string() }).events<TeamEvents>().assigned();
+const night = team({ team: "night" });
+type _Assigned = [
+  Expect<Equal<typeof team, AssignedGroup<Staff, { readonly team: string }, TeamEvents>>>,
+  Expect<Equal<typeof night, GroupReference<Staff, TeamEvents>>>,
+  Expect<HasNoAny<typeof night.values>>,
+];
+// @ts-expect-error a rule beside the application's own choice would have to win or lose
+team.allow(staff);
+// @ts-expect-error its values are required
+team();
+app.to(night).emit("handover", "ada", 3);
+// @ts-expect-error the group's events, from outside too
+app.to(night).emit("handover", "ada");
+// @ts-expect-error nobody declared this one
+app.tenant("general").to(night).emit("handed");
+
+// --- From outside ---
+
+declare const id: ConnectionId;
+const added = app.groups.add({ connection: id }, night);
+const removed = app.groups.remove({ subject: "ada", issuer: "https://login.example" }, bed({ ward: "icu", bed: "1" }));
+const members = app.groups.members(night);
+const listed = app.tenant("general").groups.list();
+type _Outside = [
+  Expect<Equal<typeof added, Promise<GroupAddition>>>,
+  Expect<Equal<typeof removed, Promise<GroupRemoval>>>,
+  Expect<Equal<typeof members, readonly GroupMember[]>>,
+  Expect<Equal<typeof listed, readonly GroupSummary[]>>,
+  Expect<Equal<ReturnType<typeof app.groups.count>, number>>,
+  Expect<HasNoAny<Awaited<typeof added>>>,
+  Expect<HasNoAny<(typeof members)[number]>>,
+  Expect<HasNoAny<(typeof listed)[number]>>,
+];
+void app.tenant("general").groups.add({ subject: "ada" }, night);
+// @ts-expect-error a connection is named by its id
+void app.groups.add({ connection: "x" }, night);
+// @ts-expect-error a principal is named by its subject
+void app.groups.add("ada", night);
+// @ts-expect-error one or the other
+void app.groups.add({ connection: id, subject: "ada" }, night);
+// @ts-expect-error somebody
+void app.groups.add({}, night);
+// @ts-expect-error a name is not a group
+void app.groups.add({ subject: "ada" }, "team/night");
+// @ts-expect-error a template is not a group
+void app.groups.add({ subject: "ada" }, team);
+// @ts-expect-error nothing guards it
+void app.groups.add({ subject: "ada" }, wardDraft);
+// @ts-expect-error what is listed is a copy, to be read
+members.push(members[0]);
+declare const summary: GroupSummary;
+// @ts-expect-error each of them, too
+summary.size = 0;

@@ -33,9 +33,9 @@ export interface RunningApp<P> {
   readonly telemetry: Recorder<TelemetryEvent>;
   /** Cuts every connection there is, as a failing network would. */
   cutNetwork(): void;
-  /** A stock client for a hub, not started. A new token each time it is asked for one. */
-  build(hub: string, subject: string, options?: TokenOptions, events?: readonly string[]): Started;
-  connect(hub: string, subject: string, options?: TokenOptions, events?: readonly string[]): Promise<Started>;
+  /** A stock client for a hub, not started. A new token each time it is asked for one, by default of `issuer`. */
+  build(hub: string, subject: string, options?: TokenOptions, events?: readonly string[], from?: TestIssuer): Started;
+  connect(...args: Parameters<RunningApp<P>["build"]>): Promise<Started>;
 }
 
 export interface RunOptions extends Partial<HubwardOptions> {
@@ -75,10 +75,10 @@ export async function runApp<Attributes extends object>(
     await shut(server);
   });
 
-  const build: RunningApp<never>["build"] = (hub, subject, tokenOptions = {}, events = []) => {
+  const build: RunningApp<never>["build"] = (hub, subject, tokenOptions = {}, events = [], from = issuer) => {
     const connection = new HubConnectionBuilder()
       .configureLogging(LogLevel.None)
-      .withUrl(`http://127.0.0.1:${port}${hub}`, { accessTokenFactory: () => issuer.token(subject, tokenOptions) })
+      .withUrl(`http://127.0.0.1:${port}${hub}`, { accessTokenFactory: () => from.token(subject, tokenOptions) })
       .withAutomaticReconnect([0, 0, 0])
       .build();
     connections.push(connection);
@@ -97,7 +97,7 @@ export async function runApp<Attributes extends object>(
       for (const socket of sockets) socket.destroy();
     },
     build,
-    async connect(...args) {
+    async connect(...args: Parameters<typeof build>) {
       const started = build(...args);
       await started.connection.start();
       return started;

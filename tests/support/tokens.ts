@@ -32,17 +32,17 @@ let issued = 0;
 
 export async function createIssuer(
   clock: Pick<Clock, "now">,
-  { tenantClaim }: { readonly tenantClaim?: string | undefined } = {},
+  { tenantClaim, issuer = ISSUER }: { readonly tenantClaim?: string | undefined; readonly issuer?: string } = {},
 ): Promise<TestIssuer> {
   const { privateKey } = await keys;
   const jwk = await verifyingJwk();
   return {
-    authenticator: jwt({ issuer: ISSUER, audience: AUDIENCE, keys: publicKey(jwk), tenantClaim, clock }),
+    authenticator: jwt({ issuer, audience: AUDIENCE, keys: publicKey(jwk), tenantClaim, clock }),
     token(subject, { roles = [], lifetime = 300, age = 0, claims = {} } = {}) {
       const now = Math.floor(clock.now() / 1000);
       return new SignJWT({ roles, client_id: "tests", ...claims })
         .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: "test-key" })
-        .setIssuer(ISSUER)
+        .setIssuer(issuer)
         .setAudience(AUDIENCE)
         .setSubject(subject)
         .setIssuedAt(now - age)

@@ -1,19 +1,31 @@
-/** What an application holds in its hands. */
+/** What an application holds in its hands: itself, and scopes for people of other providers. */
 
 import type { Policy, PolicyContext } from "../core/auth/policy.js";
 import type { Sender, Target, ValidEvents } from "../core/dispatch/call.js";
 import type { HubOptions } from "../core/dispatch/hub-settings.js";
+import type { TenantGroups } from "../core/dispatch/tenant-groups.js";
+import type { Principal } from "../core/auth/principal.js";
 import type { Endpoint } from "../core/endpoint.js";
 import type { GroupDraft, GroupSchemas, GroupValues } from "./group-builder.js";
 import type { HttpAuthentication } from "./http.js";
 import type { HubDraft } from "./hub-builder.js";
+import type { ScopeOptions } from "./options.js";
 
 export interface PolicyOptions {
   /** A constant text for the refused caller, shown after `forbidden: `. */
   readonly message?: string | undefined;
 }
 
-export interface App<P> extends Sender<P, unknown> {
+/** What can be said and done within one tenant. */
+export interface Tenant<P> extends Sender<P, unknown> {
+  readonly groups: TenantGroups<P>;
+}
+
+/**
+ * The hubs, groups, policies and routes of the people that one authenticator vouches for. It speaks to its own
+ * connections only; as a {@link Tenant} it is that of those without one.
+ */
+export interface Scope<P> extends Tenant<P> {
   /** Declares a policy. With a second parameter it judges a resource, which is named where the policy is required. */
   policy<R = void>(
     name: string,
@@ -29,14 +41,22 @@ export interface App<P> extends Sender<P, unknown> {
   hub(path: string, options?: HubOptions): HubDraft<P, unknown>;
   hub<Events extends ValidEvents<Events>>(path: string, options?: HubOptions): HubDraft<P, Events>;
   /** Speaks within one tenant. The app itself speaks to those without a tenant. */
-  tenant(id: string): Sender<P, unknown>;
+  tenant(id: string): Tenant<P>;
   /** The only address that spans tenants. */
   everyTenant(): { toAll(): Target<unknown> };
   /** Credential and policies for ordinary HTTP routes. */
   readonly http: HttpAuthentication<P>;
+}
+
+export interface App<P> extends Scope<P> {
+  /**
+   * Opens a scope of its own for people whom another authenticator vouches for, or whose pages are others: devices
+   * beside staff, partners beside employees. Its credentials and tickets are worth nothing in another scope.
+   */
+  scope<Attributes extends object>(options: ScopeOptions<Attributes>): Scope<Principal<Attributes>>;
   /** What adapters mount. */
   readonly endpoint: Endpoint;
-  /** Open connections of this node. */
+  /** Open connections of this node, those of all scopes. */
   readonly connectionCount: number;
   /**
    * Refuses new connections, tells the open ones `going_away`, and resolves when all sockets are gone: after

@@ -86,6 +86,13 @@ describe("declaring groups", () => {
     expect(typeof draft.events()).toBe("object");
   });
 
+  it("takes the application's own choice for a rule", () => {
+    const { app } = setup();
+    const team = app.group("team/{team}", { team: ward }).assigned();
+    expect(team({ team: "night" }).template.requirements.map(({ policy }) => policy.name)).toEqual(["assigned"]);
+    expect(() => app.group("team/{team}", { team: ward })).toThrow(TypeError);
+  });
+
   it("adds rules to the very same group, for who named it before, too", () => {
     const { app, staff, ownWard } = setup();
     const group = app.group("ward/{ward}", { ward }).allow(staff);

@@ -4,7 +4,13 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { HubwardError } from "@hubward/wire";
 import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy.js";
 import type { ValidEvents } from "../core/dispatch/call.js";
-import { declareTemplate, parsePattern, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
+import {
+  assigned,
+  declareTemplate,
+  parsePattern,
+  type GroupReference,
+  type GroupTemplate,
+} from "../core/groups/group.js";
 
 /** The parameter names in a template: `"ward/{ward}"` has `"ward"`. */
 export type PatternParameters<Pattern extends string> = Pattern extends `${string}{${infer Name}}${infer Rest}`
@@ -25,12 +31,21 @@ export interface GroupDraft<P, Values, Events> {
   events<Declared extends ValidEvents<Declared>>(): GroupDraft<P, Values, Declared>;
   allow(policy: Policy<P>): Group<P, Values, Events>;
   allow<R>(policy: Policy<P, R>, resource: (values: Values) => NoInfer<R>): Group<P, Values, Events>;
+  /**
+   * The application itself says who is in, by `call.groups.join` or `app.groups.add`, and that is the only rule: nothing
+   * a peer sends joins it. A membership holds until it is removed or the connection ends.
+   */
+  assigned(): AssignedGroup<P, Values, Events>;
+}
+
+/** A declared group whose members the application chooses: call it with its parameters to name one. */
+export interface AssignedGroup<P, Values, Events> {
+  /** @throws HubwardError bad_room for values the schemas refuse */
+  (...values: ValuesArgument<Values>): GroupReference<P, Events>;
 }
 
 /** A declared group: call it with its parameters to name one. */
-export interface Group<P, Values, Events> {
-  /** @throws HubwardError bad_room for values the schemas refuse */
-  (...values: ValuesArgument<Values>): GroupReference<P, Events>;
+export interface Group<P, Values, Events> extends AssignedGroup<P, Values, Events> {
   /** Adds a rule to this very group: all must allow, wherever it is joined from. */
   allow(policy: Policy<P>): Group<P, Values, Events>;
   allow<R>(policy: Policy<P, R>, resource: (values: Values) => NoInfer<R>): Group<P, Values, Events>;
@@ -68,7 +83,7 @@ export function buildGroup<P, Values, Events>(
     }),
     { allow },
   ) as unknown as Group<P, Values, Events>;
-  const draft = { allow, events: () => draft };
+  const draft = { allow, assigned: () => allow(assigned), events: () => draft };
   return draft as unknown as GroupDraft<P, Values, Events>;
 }
 

@@ -1,9 +1,16 @@
 /** @packageDocumentation The public face of `@hubward/server`. */
 
-export { hubward } from "./hubward.js";
-export { hubwardDefaults, type HubwardDefaults, type HubwardOptions } from "./options.js";
-export type { App, PolicyOptions } from "./app.js";
-export type { Group, GroupDraft, GroupSchemas, GroupValues, PatternParameters } from "./group-builder.js";
+export { hubward } from "./application.js";
+export { hubwardDefaults, type HubwardDefaults, type HubwardOptions, type ScopeOptions } from "./options.js";
+export type { App, PolicyOptions, Scope, Tenant } from "./app.js";
+export type {
+  AssignedGroup,
+  Group,
+  GroupDraft,
+  GroupSchemas,
+  GroupValues,
+  PatternParameters,
+} from "./group-builder.js";
 export type { GuardedHub, Hub, HubDraft, ValidMethods } from "./hub-builder.js";
 export type {
   ArgumentInputs,
@@ -12,7 +19,12 @@ export type {
   GuardedMethod,
   HandledMethod,
   Method,
+  StreamedMethod,
+  StreamMethod,
+  Streamable,
   UnguardedMethod,
+  UploadInputs,
+  UploadOutputs,
 } from "./method-builder.js";
 export type { HttpAuthentication, RequestWithHeaders } from "./http.js";
 export { forwardedIdentity } from "./forwarded-identity.js";
@@ -27,9 +39,13 @@ export { hasClaim, hasRole } from "./rules.js";
 export { anyOf, type Admission, type Policy, type PolicyContext } from "../core/auth/policy.js";
 export type { Authentication } from "../core/auth/authentication.js";
 export type { Principal, PrincipalAttributes, PrincipalBase, PrincipalMapping } from "../core/auth/principal.js";
+export type { HubFilter } from "../core/dispatch/filter.js";
+export type { Departure } from "../core/dispatch/hooks.js";
 export type {
   Call,
   CallGroups,
+  ClientInvokeOptions,
+  ConnectionTarget,
   EventArguments,
   EventName,
   PrincipalReference,
@@ -37,10 +53,20 @@ export type {
   Target,
   ValidEvents,
 } from "../core/dispatch/call.js";
+export type {
+  GroupAddition,
+  GroupMember,
+  GroupRefusal,
+  GroupRemoval,
+  GroupSummary,
+  GroupTarget,
+  TenantGroups,
+} from "../core/dispatch/tenant-groups.js";
+export type { PrincipalIdProvider } from "../core/admission/admission.js";
 export { hubDefaults, type HubOptions, type HubSettings } from "../core/dispatch/hub-settings.js";
 export type { GroupReference } from "../core/groups/group.js";
 export type { ConnectionId } from "../core/ids.js";
-export { HubError, HubwardError } from "../core/errors.js";
+export { ClientError, HubError, HubwardError } from "../core/errors.js";
 export { refusalReply } from "../core/admission/refusal-reply.js";
 export type { HttpReply } from "../core/http.js";
 export type { PrincipalFields, Telemetry, TelemetryEvent, TelemetryLevel } from "../core/telemetry.js";

@@ -1,7 +1,7 @@
 /** What an application may set, and what holds when it does not. */
 
 import type { Authenticator } from "../core/auth/authenticator.js";
-import type { PrincipalMapping } from "../core/auth/principal.js";
+import type { Principal, PrincipalMapping } from "../core/auth/principal.js";
 import type { Clock } from "../core/clock.js";
 import {
   resolveOutboxOptions,
@@ -11,6 +11,7 @@ import {
 import type { ConnectionTimes } from "../core/connection/connection.js";
 import { resolveHubOptions, type HubOptions, type HubSettings } from "../core/dispatch/hub-settings.js";
 import type { IdempotencyStore } from "../core/dispatch/idempotency-store.js";
+import type { PrincipalIdProvider } from "../core/admission/admission.js";
 import { resolveAllowedOrigins } from "../core/admission/origin.js";
 import type { Random } from "../core/random.js";
 import type { Telemetry } from "../core/telemetry.js";
@@ -19,12 +20,22 @@ import { jsonLines } from "../platform/json-lines.js";
 import { systemClock } from "../platform/system-clock.js";
 import { systemRandom } from "../platform/system-crypto.js";
 
-/** Options of a hub given here hold for every hub that does not set its own. */
-export interface HubwardOptions<Attributes extends object = object> extends HubOptions {
+/**
+ * Who may connect, and from where. A scope inherits none of it: what was meant for one provider's people must not hold
+ * for another's unsaid. Options of a hub hold for every hub of the scope that does not set its own.
+ */
+export interface ScopeOptions<Attributes extends object = object> extends HubOptions {
   /** Verifies bearer tokens, for hubs and for HTTP routes alike. `jwt()` of `@hubward/server/jose` is one. */
   readonly authenticator: Authenticator;
   /** Makes a principal of a verified credential; may ask a directory. */
   readonly principal: PrincipalMapping<Attributes>;
+  /**
+   * What `toPrincipal({ subject })` and `groups.add({ subject })` mean by `subject`: a badge number, say. Asked at
+   * connect and on HTTP routes; anything but a text of at least one character is told to telemetry and refused as
+   * `auth_unavailable`. It only addresses: commands, tickets and limits go by tenant, issuer and the token's subject.
+   * Default: the token's subject.
+   */
+  readonly principalId?: PrincipalIdProvider<Principal<NoInfer<Attributes>>> | undefined;
   /** Exact origins of the pages that may connect: `https://example.org`. Default none: no browser may. */
   readonly allowedOrigins?: readonly string[] | undefined;
   /**
@@ -32,6 +43,9 @@ export interface HubwardOptions<Attributes extends object = object> extends HubO
    * negotiate never need it, and URLs end up in logs (RFC 9700 4.3.2).
    */
   readonly allowQueryToken?: boolean | undefined;
+}
+
+export interface HubwardOptions<Attributes extends object = object> extends ScopeOptions<Attributes> {
   /** Where events go. Default JSON lines on standard error. */
   readonly telemetry?: Telemetry | undefined;
   /** Remembers commands (`.once`). Default this process's memory, for 24 hours. */
@@ -51,20 +65,28 @@ export interface HubwardOptions<Attributes extends object = object> extends HubO
   readonly random?: Random | undefined;
 }
 
-export interface ResolvedOptions<Attributes extends object> {
+export interface ResolvedScopeOptions<Attributes extends object> {
   readonly authenticator: Authenticator;
   readonly principal: PrincipalMapping<Attributes>;
+  readonly principalId: PrincipalIdProvider<Principal<Attributes>> | undefined;
   readonly allowedOrigins: ReadonlySet<string>;
   readonly allowQueryToken: boolean;
+  readonly hub: HubSettings;
+}
+
+/** What all scopes of an application have in common. */
+export interface ResolvedCommonOptions {
   readonly telemetry: Telemetry;
   readonly idempotency: IdempotencyStore;
   readonly outbox: ResolvedOutboxOptions;
   readonly times: ConnectionTimes;
-  readonly hub: HubSettings;
   readonly maxGroupsPerConnection: number;
   readonly clock: Clock;
   readonly random: Random;
 }
+
+export interface ResolvedOptions<Attributes extends object>
+  extends ResolvedCommonOptions, ResolvedScopeOptions<Attributes> {}
 
 export interface HubwardDefaults {
   readonly handshakeTimeoutMs: number;
@@ -82,12 +104,31 @@ export const hubwardDefaults: HubwardDefaults = {
 };
 
 /** @throws RangeError | TypeError for options that cannot be meant */
+export function resolveScopeOptions<Attributes extends object>(
+  where: string,
+  options: ScopeOptions<Attributes>,
+  hubs?: HubSettings,
+): ResolvedScopeOptions<Attributes> {
+  if (typeof options.authenticator?.authenticate !== "function")
+    throw new TypeError(`${where}: authenticator is required`);
+  if (typeof options.principal !== "function") throw new TypeError(`${where}: principal is required`);
+  if (options.principalId !== undefined && typeof options.principalId !== "function")
+    throw new TypeError(`${where}.principalId: a function`);
+  return {
+    authenticator: options.authenticator,
+    principal: options.principal,
+    principalId: options.principalId,
+    allowedOrigins: resolveAllowedOrigins(options.allowedOrigins ?? []),
+    allowQueryToken: options.allowQueryToken ?? false,
+    hub: resolveHubOptions(where, options, hubs),
+  };
+}
+
+/** @throws RangeError | TypeError for options that cannot be meant */
 export function resolveOptions<Attributes extends object>(
   options: HubwardOptions<Attributes>,
 ): ResolvedOptions<Attributes> {
-  if (typeof options.authenticator?.authenticate !== "function")
-    throw new TypeError("hubward: authenticator is required");
-  if (typeof options.principal !== "function") throw new TypeError("hubward: principal is required");
+  const scope = resolveScopeOptions("hubward", options);
   const clock = options.clock ?? systemClock;
   const count = (name: keyof HubwardDefaults): number => {
     const value = options[name] ?? hubwardDefaults[name];
@@ -95,10 +136,7 @@ export function resolveOptions<Attributes extends object>(
     return value;
   };
   return {
-    authenticator: options.authenticator,
-    principal: options.principal,
-    allowedOrigins: resolveAllowedOrigins(options.allowedOrigins ?? []),
-    allowQueryToken: options.allowQueryToken ?? false,
+    ...scope,
     telemetry: guarded(options.telemetry ?? jsonLines()),
     idempotency: options.idempotency ?? createMemoryIdempotencyStore({ clock }),
     outbox: resolveOutboxOptions(options.outbox),
@@ -107,7 +145,6 @@ export function resolveOptions<Attributes extends object>(
       clientTimeoutMs: count("clientTimeoutMs"),
       keepAliveMs: count("keepAliveMs"),
     },
-    hub: resolveHubOptions("hubward", options),
     maxGroupsPerConnection: count("maxGroupsPerConnection"),
     clock,
     random: options.random ?? systemRandom,

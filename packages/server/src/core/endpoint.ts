@@ -3,7 +3,7 @@
 import type { ForwardedAuthenticator } from "./auth/authenticator.js";
 import type { ForwardedHeaders } from "./auth/credential.js";
 import type { Socket, SocketListener } from "./connection/socket.js";
-import type { HttpReply, HttpRequest } from "./http.js";
+import type { HttpAnswer, HttpReply, HttpRequest, RequestBody } from "./http.js";
 
 export type UpgradeAnswer =
   | { readonly accepted: false; readonly reply: HttpReply }
@@ -15,8 +15,10 @@ export type UpgradeAnswer =
       abandon(): void;
     };
 
-/** Headers in which a gateway says who asks. */
+/** Headers in which a gateway says who asks, for one authenticator that reads them. */
 export interface ForwardedPort extends Pick<ForwardedAuthenticator, "headers" | "trustedOnly"> {
+  /** Whether requests to this path are that authenticator's. */
+  owns(path: string): boolean;
   /**
    * Keeps what was cut out of a request that somebody else answers, for `app.http`.
    * @param headers the request's own object of headers, by which `app.http` is asked again
@@ -28,8 +30,11 @@ export interface ForwardedPort extends Pick<ForwardedAuthenticator, "headers" | 
 export interface Endpoint {
   /** Whether requests to this path are ours, also when they will be refused. */
   owns(path: string): boolean;
-  /** What adapters cut out of every request of their server, ours or not. Default: nothing. */
-  readonly forwarded?: ForwardedPort | undefined;
-  request(request: HttpRequest): Promise<HttpReply>;
+  /**
+   * What adapters cut out of every request of their server, ours or not, each by its own rules. Asked for each request:
+   * there may be more of them later. Default: nothing.
+   */
+  readonly forwarded?: readonly ForwardedPort[] | undefined;
+  request(request: HttpRequest, body: RequestBody): Promise<HttpAnswer>;
   upgrade(request: HttpRequest): Promise<UpgradeAnswer>;
 }

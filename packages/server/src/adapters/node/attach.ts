@@ -5,10 +5,13 @@ import type { Server as SecureServer } from "node:https";
 import type { Socket as NetSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import type { ForwardedHeaders } from "../../core/auth/credential.js";
 import type { Endpoint } from "../../core/endpoint.js";
 import type { HttpReply } from "../../core/http.js";
 import { takeForwarded } from "./forwarded-headers.js";
+import { openReply } from "./reply-channel.js";
 import { pathOf, takeRequest, type Edge } from "./request.js";
+import { NodeRequestBody } from "./request-body.js";
 import { createTrustedProxies, UNIX_PEER } from "./trusted-proxies.js";
 import { NodeWebSocket, WebSocketWithLastWords } from "./web-socket.js";
 
@@ -52,7 +55,7 @@ export function attach(
 ): Attachment {
   const { endpoint } = app;
   const proxies = createTrustedProxies(trustedProxies);
-  if (endpoint.forwarded?.trustedOnly === true && trustedProxies.length === 0) {
+  if (endpoint.forwarded?.some(({ trustedOnly }) => trustedOnly) === true && trustedProxies.length === 0) {
     throw new TypeError("attach.trustedProxies: who forwards the identities that the application reads");
   }
   const webSockets = new WebSocketServer({
@@ -65,21 +68,30 @@ export function attach(
     maxBufferedChunks: MAX_BUFFERED_CHUNKS,
   });
 
-  function readEdge(request: IncomingMessage): Edge {
+  /** `path`: where the request is ours; what stands in others' is kept for `app.http`. */
+  function readEdge(request: IncomingMessage, path?: string): Edge {
     const { remoteAddress } = request.socket;
     // A reset TCP connection has no address either; it must not pass for a Unix socket.
     const peer = remoteAddress ?? (typeof server.address() === "string" ? UNIX_PEER : undefined);
     const { "x-forwarded-for": forwardedFor } = request.headers;
-    const { forwarded } = endpoint;
+    let own: ForwardedHeaders | undefined;
+    // All are cut out, whoever's request it is; a path is one authenticator's at most.
+    for (const port of endpoint.forwarded ?? []) {
+      const found = takeForwarded(request, port, proxies.trusts(peer));
+      if (found === undefined) continue;
+      if (path === undefined) port.keep(request.headers, found);
+      else if (port.owns(path)) own = found;
+    }
     return {
       remoteAddress: proxies.clientOf(peer, Array.isArray(forwardedFor) ? forwardedFor.join() : forwardedFor),
-      forwarded: forwarded === undefined ? undefined : takeForwarded(request, forwarded, proxies.trusts(peer)),
+      forwarded: own,
     };
   }
 
-  function onRequest(request: IncomingMessage, response: ServerResponse, path: string): void {
-    endpoint.request(takeRequest(request, path, readEdge(request))).then(
-      (reply) => writeResponse(request, response, reply),
+  function onRequest(request: IncomingMessage, response: ServerResponse, path: string, isAwaited: boolean): void {
+    const body = new NodeRequestBody(request, response, isAwaited);
+    endpoint.request(takeRequest(request, path, readEdge(request, path)), body).then(
+      (answer) => ("open" in answer ? openReply(response, answer) : writeResponse(request, response, answer)),
       () => writeResponse(request, response, { status: 500, headers: {}, body: "" }),
     );
   }
@@ -87,7 +99,7 @@ export function attach(
   function onUpgrade(request: IncomingMessage, socket: NetSocket, head: Buffer, path: string): void {
     // A peer that resets while it is being authenticated must not end the process.
     socket.on("error", ignore);
-    endpoint.upgrade(takeRequest(request, path, readEdge(request))).then(
+    endpoint.upgrade(takeRequest(request, path, readEdge(request, path))).then(
       (answer) => {
         if (!answer.accepted) return writeRaw(socket, answer.reply);
         let isOpen = false;
@@ -123,13 +135,10 @@ export function attach(
       const path = pathOf(request.url ?? "");
       if (path !== undefined && endpoint.owns(path)) {
         if (event === "upgrade") onUpgrade(request, args[1] as NetSocket, args[2] as Buffer, path);
-        else onRequest(request, args[1] as ServerResponse, path);
+        else onRequest(request, args[1] as ServerResponse, path, event === "checkContinue");
         return true;
       }
-      if (endpoint.forwarded !== undefined) {
-        const { forwarded } = readEdge(request);
-        if (forwarded !== undefined) endpoint.forwarded.keep(request.headers, forwarded);
-      }
+      if (endpoint.forwarded !== undefined && endpoint.forwarded.length > 0) readEdge(request);
     }
     const wasHeard = Reflect.apply(emit, server, [event, ...args]) as boolean;
     if (wasHeard || !isAttached || event !== "request") return wasHeard;
@@ -159,11 +168,17 @@ function ignore(): void {
 
 function writeResponse(request: IncomingMessage, response: ServerResponse, { status, headers, body }: HttpReply): void {
   if (response.destroyed) return;
-  const ignoredBytes = Number(request.headers["content-length"] ?? 0);
-  const isChunked = request.headers["transfer-encoding"] !== undefined;
-  const connection = isChunked || !(ignoredBytes <= MAX_IGNORED_BODY_BYTES) ? { connection: "close" } : {};
+  const connection = isWorthKeeping(request) ? {} : { connection: "close" };
   response.writeHead(status, { ...headers, ...connection, "content-length": Buffer.byteLength(body) });
   response.end(request.method === "HEAD" ? "" : body);
+}
+
+/** Whether the HTTP connection can be used again: what is left of the body is short, and nobody gave up on it. */
+function isWorthKeeping(request: IncomingMessage): boolean {
+  if (request.complete) return true;
+  const hasGivenUp = request.isPaused();
+  const isChunked = request.headers["transfer-encoding"] !== undefined;
+  return !hasGivenUp && !isChunked && Number(request.headers["content-length"] ?? 0) <= MAX_IGNORED_BODY_BYTES;
 }
 
 /** An HTTP answer on a socket that has left the HTTP parser. */

@@ -32,11 +32,14 @@ function reading(path: string, trustedOnly = true): Asked & { readonly endpoint:
     kept,
     endpoint: {
       owns: (requested) => requested === path,
-      forwarded: {
-        headers: ["x-subject", "x-roles"],
-        trustedOnly,
-        keep: (_headers, forwarded) => void kept.push(forwarded),
-      },
+      forwarded: [
+        {
+          headers: ["x-subject", "x-roles"],
+          trustedOnly,
+          owns: (requested) => requested === path,
+          keep: (_headers, forwarded) => void kept.push(forwarded),
+        },
+      ],
       request(request) {
         requests.push(request);
         return Promise.resolve({ status: 200, headers: {}, body: "" });

@@ -4,9 +4,9 @@ import { describe, expect, it } from "vitest";
 import { requestOf } from "../../../test/http-fixture.js";
 import { allowAll, denyAll, policy, requirement } from "../../../test/hub-fixture.js";
 import type { Authenticator } from "../auth/authenticator.js";
-import type { PrincipalMapping } from "../auth/principal.js";
+import type { Principal, PrincipalMapping } from "../auth/principal.js";
 import { Secret } from "../auth/secret.js";
-import { assertWorthConnecting, bearerOf, createAdmitter } from "./admission.js";
+import { assertWorthConnecting, bearerOf, createAdmitter, type PrincipalIdProvider } from "./admission.js";
 
 type Staff = { readonly department: string | null };
 
@@ -16,11 +16,13 @@ const credential = { kind: "bearer", token: new Secret("token"), source: "header
 function createFixture(
   authenticate: Authenticator["authenticate"],
   mapping: PrincipalMapping<Staff> = () => ({ department: null }),
+  principalId?: PrincipalIdProvider<Principal<Staff>>,
 ) {
   const failures: [string, unknown][] = [];
   const admitter = createAdmitter<Staff>({
     authenticator: { authenticate },
     mapping,
+    principalId,
     onFailure: (where, error) => void failures.push([where, error]),
   });
   return { admitter, failures };
@@ -62,6 +64,42 @@ describe("admission", () => {
       await byMapping.admitter.identify(ann).catch((error: unknown) => {
         expect(String(error)).not.toContain("ldap");
       });
+    },
+  );
+
+  it("addresses a principal by its subject, or by what the application calls it; who it is stays the same", async () => {
+    const bySubject = await createFixture(() => ann).admitter.identify(ann);
+    expect(bySubject.principalId).toBe("ann");
+    const asked: unknown[] = [];
+    const { admitter } = createFixture(
+      () => ann,
+      () => ({ department: "icu" }),
+      (context) => {
+        asked.push(context.authentication);
+        return `badge of ${context.principal.subject} in ${context.principal.department}`;
+      },
+    );
+    const named = await admitter.identify(ann);
+    expect([named.principalId, asked]).toEqual(["badge of ann in icu", [ann]]);
+    expect([named.principal.subject, named.authentication]).toEqual(["ann", ann]);
+  });
+
+  it.each<[string, () => unknown, string]>([
+    ["an empty text", () => "", "auth_unavailable"],
+    ["nothing", () => undefined, "auth_unavailable"],
+    ["null", () => null, "auth_unavailable"],
+    ["a number", () => 7, "auth_unavailable"],
+    ["a list", () => ["badge"], "auth_unavailable"],
+    ["a promise, which is not waited for", () => Promise.resolve("badge"), "auth_unavailable"],
+    ["a promise that fails", () => Promise.reject(new Error("down")), "auth_unavailable"],
+    ["an error", thrower(down), "auth_unavailable"],
+    ["a refusal of its own", thrower(new HubwardError("forbidden")), "forbidden"],
+  ])(
+    "admits nobody whose id is %s: it would be addressed as somebody else, or not at all",
+    async (_, answer, reason) => {
+      const { admitter, failures } = createFixture(() => ann, undefined, answer as () => string);
+      await expect(admitter.identify(ann)).rejects.toMatchObject({ reason });
+      expect(failures.map(([where]) => where)).toEqual(reason === "forbidden" ? [] : ["principalId"]);
     },
   );
 

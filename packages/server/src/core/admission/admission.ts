@@ -4,7 +4,7 @@ import { HubwardError } from "@hubward/wire";
 import type { Authentication } from "../auth/authentication.js";
 import type { Authenticator } from "../auth/authenticator.js";
 import type { BearerCredential, Credential, ForwardedCredential } from "../auth/credential.js";
-import { judge, type Admission, type PolicyFailure, type Requirement } from "../auth/policy.js";
+import { judge, type Admission, type PolicyContext, type PolicyFailure, type Requirement } from "../auth/policy.js";
 import { createPrincipal, type Principal, type PrincipalMapping } from "../auth/principal.js";
 import type { Clock } from "../clock.js";
 import type { HttpRequest } from "../http.js";
@@ -15,21 +15,30 @@ export interface Admitter<P> {
   authenticate(credential: Credential): Promise<Authentication>;
   /** What a gateway says of the one who shows a ticket. @throws HubwardError as `authenticate` */
   authenticateForwarded(headers: ForwardedCredential["headers"]): Promise<Authentication>;
-  /** @throws HubwardError forbidden | auth_unavailable | what the application's mapping threw */
+  /** @throws HubwardError forbidden | auth_unavailable | what the application's mapping or `principalId` threw */
   identify(authentication: Authentication): Promise<Admission<P>>;
   /** @throws HubwardError forbidden | auth_unavailable */
   authorize(admission: Admission<P>, requirements: readonly Requirement<P>[], args: readonly unknown[]): Promise<void>;
 }
 
+/**
+ * What sends address a principal by, as .NET's IUserIdProvider: a text of at least one character. Several principals
+ * of one tenant and issuer may share it and are then addressed together. Who somebody is remains the subject.
+ */
+export type PrincipalIdProvider<P> = (context: PolicyContext<P>) => string;
+
 export interface AdmitterPorts<Attributes extends object> {
   readonly authenticator: Authenticator;
   readonly mapping: PrincipalMapping<Attributes>;
+  /** Default: the subject. */
+  readonly principalId?: PrincipalIdProvider<Principal<Attributes>> | undefined;
   readonly onFailure: PolicyFailure;
 }
 
 export function createAdmitter<Attributes extends object>({
   authenticator,
   mapping,
+  principalId = ({ principal }) => principal.subject,
   onFailure,
 }: AdmitterPorts<Attributes>): Admitter<Principal<Attributes>> {
   /** What is neither the catalogue's word nor a plain no counts as "nobody can say yes". */
@@ -47,6 +56,19 @@ export function createAdmitter<Attributes extends object>({
     }
   }
 
+  /** Without one nobody could reach this principal, and with a wrong one somebody else would be reached. */
+  function idOf(context: PolicyContext<Principal<Attributes>>): string {
+    try {
+      const id: unknown = principalId(context);
+      // Its failure would be nobody's to hear, and so the end of the process.
+      if (id instanceof Promise) id.catch(() => undefined);
+      if (typeof id !== "string" || id === "") throw new TypeError("principalId: a text of at least one character");
+      return id;
+    } catch (error) {
+      throw unavailable("principalId", error);
+    }
+  }
+
   return {
     authenticate: (credential) => authenticated(() => authenticateCredential(authenticator, credential)),
     authenticateForwarded: (headers) => authenticated(() => authenticateForwarded(authenticator, headers)),
@@ -54,7 +76,8 @@ export function createAdmitter<Attributes extends object>({
       try {
         const attributes = await mapping(authentication);
         if (attributes === null) throw new HubwardError("forbidden");
-        return Object.freeze({ authentication, principal: createPrincipal(authentication, attributes) });
+        const principal = createPrincipal(authentication, attributes);
+        return Object.freeze({ authentication, principal, principalId: idOf({ authentication, principal }) });
       } catch (error) {
         throw unavailable("principal", error);
       }

@@ -25,7 +25,10 @@ export interface Requirement<P> {
 }
 
 /** Who acts, as one unit that is replaced whole. */
-export interface Admission<P> extends PolicyContext<P> {}
+export interface Admission<P> extends PolicyContext<P> {
+  /** What `toPrincipal` addresses this principal by: the subject, unless the application chose otherwise. */
+  readonly principalId: string;
+}
 
 /** For callers without types: a rule that is none must not wait for its first call to be found. @throws TypeError */
 export function assertPolicy(where: string, policy: Policy<never, never>): void {

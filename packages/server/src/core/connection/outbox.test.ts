@@ -70,6 +70,31 @@ describe("an outbox", () => {
     expect(sizes()).toEqual([1, 20]);
   });
 
+  it("says when what it handed over has left, or never will", async () => {
+    const { outbox, socket, settle, sizes } = createFixture();
+    const told: string[] = [];
+    const wait = (name: string): Promise<unknown> | undefined => outbox.handedOver()?.then(() => told.push(name));
+    expect(outbox.handedOver()).toBeUndefined();
+    socket.stall();
+    outbox.push(frame(1));
+    expect(outbox.handedOver()).toBeUndefined();
+    settle();
+    const first = [wait("a"), wait("b")];
+    outbox.push(frame(2));
+    outbox.drained();
+    await Promise.resolve();
+    expect(told).toEqual([]);
+    socket.unstall();
+    await Promise.all(first);
+    expect([told, sizes()]).toEqual([["a", "b"], [1]]);
+    socket.stall();
+    settle();
+    const last = wait("c");
+    outbox.discard();
+    await last;
+    expect([told, outbox.handedOver()]).toEqual([["a", "b", "c"], undefined]);
+  });
+
   it("tries a socket again that was busy with bytes of others, whose leaving nobody announces", () => {
     const { clock, outbox, socket, settle, sizes } = createFixture();
     let busyBytes = 6;

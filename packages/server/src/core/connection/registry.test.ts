@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createFixture } from "../../../test/connection-fixture.js";
-import { identityKey } from "../ids.js";
+import { principalAddress } from "../ids.js";
 import { Registry } from "./registry.js";
 
 describe("the registry of connections", () => {
@@ -29,13 +29,35 @@ describe("the registry of connections", () => {
           expect(registry.get(connection.id)).toBe(expected.includes(connection) ? connection : undefined);
         }
         for (const subject of people) {
-          const key = identityKey({ tenant: undefined, issuer: "https://issuer.example", subject });
+          const key = principalAddress({ tenant: undefined, issuer: "https://issuer.example", principalId: subject });
           expect(new Set(registry.of(key))).toEqual(
             new Set(expected.filter((connection) => connection?.authentication.subject === subject)),
           );
         }
       }),
     );
+  });
+
+  it("finds by what a principal is called, which several may share, and never by who it is", () => {
+    const { registry, connect } = createFixture();
+    const [ann, bob] = [
+      connect({ subject: "ann", principalId: "bob" }),
+      connect({ subject: "bob", principalId: "team" }),
+    ];
+    const cy = connect({ subject: "cy", principalId: "team" });
+    const of = (principalId: string): unknown[] =>
+      Array.from(
+        registry.of(principalAddress({ tenant: undefined, issuer: "https://issuer.example", principalId })),
+        ({ id }) => id,
+      );
+    expect([of("ann"), of("bob"), of("team"), of("cy")]).toEqual([
+      [],
+      [ann.connection.id],
+      [bob.connection.id, cy.connection.id],
+      [],
+    ]);
+    bob.connection.apply({ type: "peer-closed" });
+    expect(of("team")).toEqual([cy.connection.id]);
   });
 
   it("does not take a connection for another that has its id", () => {

@@ -1,12 +1,12 @@
-/** All open connections of this node, found by id and by principal. */
+/** All open connections of this node, found by id and by what their principal is addressed by. */
 
-import type { ConnectionId, IdentityKey } from "../ids.js";
+import type { ConnectionId, PrincipalAddress } from "../ids.js";
 import type { Connection } from "./connection.js";
 
 export class Registry<P> {
   readonly #byId = new Map<ConnectionId, Connection<P>>();
   /** Nearly everyone has one connection: only those with more have a set. */
-  readonly #byIdentity = new Map<IdentityKey, Connection<P> | Set<Connection<P>>>();
+  readonly #byAddress = new Map<PrincipalAddress, Connection<P> | Set<Connection<P>>>();
 
   get size(): number {
     return this.#byId.size;
@@ -14,19 +14,19 @@ export class Registry<P> {
 
   add(connection: Connection<P>): void {
     this.#byId.set(connection.id, connection);
-    const known = this.#byIdentity.get(connection.identity);
-    if (known === undefined) this.#byIdentity.set(connection.identity, connection);
+    const known = this.#byAddress.get(connection.address);
+    if (known === undefined) this.#byAddress.set(connection.address, connection);
     else if (known instanceof Set) known.add(connection);
-    else this.#byIdentity.set(connection.identity, new Set([known, connection]));
+    else this.#byAddress.set(connection.address, new Set([known, connection]));
   }
 
   remove(connection: Connection<P>): void {
     if (this.#byId.get(connection.id) !== connection) return;
     this.#byId.delete(connection.id);
-    const known = this.#byIdentity.get(connection.identity);
+    const known = this.#byAddress.get(connection.address);
     if (known instanceof Set) known.delete(connection);
     if (known === connection || (known instanceof Set && known.size === 0)) {
-      this.#byIdentity.delete(connection.identity);
+      this.#byAddress.delete(connection.address);
     }
   }
 
@@ -38,8 +38,8 @@ export class Registry<P> {
     return this.#byId.values();
   }
 
-  of(identity: IdentityKey): Iterable<Connection<P>> {
-    const known = this.#byIdentity.get(identity);
+  of(address: PrincipalAddress): Iterable<Connection<P>> {
+    const known = this.#byAddress.get(address);
     if (known === undefined) return [];
     return known instanceof Set ? known : [known];
   }

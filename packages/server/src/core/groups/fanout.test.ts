@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createFixture, type Fixture, type Peer } from "../../../test/connection-fixture.js";
 import { allowAll, groupOf, template } from "../../../test/hub-fixture.js";
-import { identityKey, type ConnectionId } from "../ids.js";
+import { principalAddress, type ConnectionId } from "../ids.js";
 import { Publication } from "../publication.js";
 import { createFanout, type Address } from "./fanout.js";
 import { groupKey } from "./group.js";
@@ -53,7 +53,7 @@ const said: fc.Arbitrary<Said> = fc.oneof(
   fc.record({ tenant, subject, hub: anyHub }).map(({ tenant: of, subject: who, hub: only }) => ({
     address: {
       to: "principal" as const,
-      identity: identityKey({ tenant: of, issuer: ISSUER, subject: who }),
+      principal: principalAddress({ tenant: of, issuer: ISSUER, principalId: who }),
       hub: only,
     },
     reaches: (each: Person) => each.tenant === of && each.subject === who && (only ?? each.hub) === each.hub,
@@ -99,7 +99,7 @@ describe("fan-out", () => {
       { to: "all", scope: "every", hub: undefined },
       { to: "connection", id: opening.connection.id, scope: "every", hub: undefined },
       { to: "connection", id: ended.connection.id, scope: "every", hub: undefined },
-      { to: "principal", identity: ended.connection.identity, hub: undefined },
+      { to: "principal", principal: ended.connection.address, hub: undefined },
     ] satisfies Address[]) {
       fixture.fanout(new Publication("e", [], undefined), address);
     }

@@ -2,7 +2,7 @@
 
 import type { Connection } from "../connection/connection.js";
 import type { Registry } from "../connection/registry.js";
-import type { ConnectionId, IdentityKey } from "../ids.js";
+import type { ConnectionId, PrincipalAddress } from "../ids.js";
 import type { Publication } from "../publication.js";
 import type { GroupKey } from "./group.js";
 import type { Groups } from "./groups.js";
@@ -18,7 +18,7 @@ export type Address =
       readonly hub: string | undefined;
     }
   | { readonly to: "group"; readonly key: GroupKey; readonly hub: string | undefined }
-  | { readonly to: "principal"; readonly identity: IdentityKey; readonly hub: string | undefined }
+  | { readonly to: "principal"; readonly principal: PrincipalAddress; readonly hub: string | undefined }
   | {
       readonly to: "connection";
       readonly id: ConnectionId;
@@ -60,7 +60,7 @@ export function createFanout<P>(
         return;
       }
       case "principal":
-        for (const connection of registry.of(address.identity)) offer(connection, publication, address.hub, except);
+        for (const connection of registry.of(address.principal)) offer(connection, publication, address.hub, except);
         return;
       case "connection": {
         const connection = registry.get(address.id);
@@ -85,6 +85,6 @@ export function createFanout<P>(
   };
 }
 
-function isWithin<P>(connection: Connection<P>, scope: TenantScope): boolean {
+export function isWithin<P>(connection: Connection<P>, scope: TenantScope): boolean {
   return scope === "every" || connection.tenant === scope.tenant;
 }

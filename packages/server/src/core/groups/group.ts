@@ -2,7 +2,7 @@
 
 import type { Brand } from "../ids.js";
 import { joinKey } from "../ids.js";
-import type { Requirement } from "../auth/policy.js";
+import type { Policy, Requirement } from "../auth/policy.js";
 
 /** One group of one tenant as a collision-free string. */
 export type GroupKey = Brand<string, "GroupKey">;
@@ -12,7 +12,7 @@ export interface GroupTemplate<P> {
   /** As declared: `ward/{ward}`. */
   readonly pattern: string;
   readonly parameters: readonly string[];
-  /** All must allow; the rule holds wherever the group is joined from. */
+  /** All must allow; the rule holds wherever the group is joined from. Without any nobody can join. */
   readonly requirements: readonly Requirement<P>[];
 }
 
@@ -23,6 +23,17 @@ export interface GroupReference<P, Events = unknown> {
   /** Exists in types only: the events declared for the group. */
   readonly events?: Events;
 }
+
+/**
+ * The rule of groups whose members the application itself chooses: it has said yes by joining them. A membership
+ * holds until it is taken or the connection ends, whoever the connection becomes meanwhile. A protocol in which peers
+ * name the group to join must refuse those that have this rule.
+ */
+export const assigned: Policy<unknown> = Object.freeze({
+  name: "assigned",
+  message: undefined,
+  check: () => true,
+});
 
 /** Templates somebody declared: what a peer sends in the shape of a reference names none of them. */
 const declared = new WeakSet<object>();

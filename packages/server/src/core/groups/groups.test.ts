@@ -1,9 +1,19 @@
 import { HubwardError } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
-import { createFixture, type Fixture, type Peer } from "../../../test/connection-fixture.js";
-import { allowAll, deferred, denyAll, groupOf, policy, requirement, template } from "../../../test/hub-fixture.js";
+import { createFixture, type Fixture, type Peer, type Staff } from "../../../test/connection-fixture.js";
+import {
+  allowAll,
+  deferred,
+  denyAll,
+  groupOf,
+  policy,
+  requirement,
+  template,
+  type Deferred,
+} from "../../../test/hub-fixture.js";
 import { Publication } from "../publication.js";
-import { groupKey } from "./group.js";
+import { assigned, groupKey } from "./group.js";
+import { createGroups } from "./groups.js";
 
 const ward = template("ward/{ward}", allowAll);
 const icu = groupOf(ward, { ward: "icu" });
@@ -191,6 +201,167 @@ describe("joining a group", () => {
     expect(peer.said()).toBe("for the one now([])\n");
   });
 });
+
+describe("a group", () => {
+  it("without any rule lets nobody in", async () => {
+    const fixture = createFixture();
+    const { connection } = fixture.connect();
+    await expect(fixture.groups.join(connection, groupOf(template("open")))).rejects.toMatchObject({
+      reason: "forbidden",
+    });
+    expect(fixture.groups.size).toBe(0);
+  });
+
+  it("of other connections than these is a mistake, whatever its rule says", async () => {
+    const { connection } = createFixture().connect();
+    const groups = createGroups<Staff>(
+      10,
+      () => undefined,
+      (declared) => declared === ward,
+    );
+    await groups.join(connection, icu);
+    await expect(groups.join(connection, groupOf(template("ward/{ward}", allowAll), { ward: "er" }))).rejects.toThrow(
+      TypeError,
+    );
+    expect([groups.size, connection.memberships.size]).toEqual([1, 1]);
+  });
+
+  it("whose members are assigned lets in whom the application joins, as whoever they become", async () => {
+    const fixture = createFixture();
+    const peer = fixture.connect();
+    const shift = groupOf(template("shift", requirement(assigned)));
+    await fixture.groups.join(peer.connection, shift);
+    replacePrincipal(peer);
+    await fixture.groups.join(peer.connection, shift);
+    say(fixture, "hello", shift);
+    fixture.clock.endTurn();
+    expect(peer.said()).toBe("hello([])\n");
+  });
+});
+
+/** Joins and leaves in the order they are decided; `yes` and `no` settle the rule's oldest open question. */
+type Move = "join" | "leave" | "yes" | "no" | "renew" | "end";
+
+interface Race {
+  readonly moves: readonly Move[];
+  /** What the joins came to, in their order. */
+  readonly joins: readonly string[];
+  readonly leaves?: readonly boolean[];
+  readonly isIn: boolean;
+}
+
+describe("joins and leaves that overtake each other: the later decision wins", () => {
+  it.each<[string, Race]>([
+    [
+      "a leave withdraws a join",
+      { moves: ["join", "leave", "yes"], joins: ["superseded"], leaves: [true], isIn: false },
+    ],
+    [
+      "a leave withdraws a join that would have been refused",
+      { moves: ["join", "leave", "no"], joins: ["superseded"], leaves: [true], isIn: false },
+    ],
+    [
+      "a leave withdraws all joins before it",
+      {
+        moves: ["join", "join", "leave", "yes", "yes"],
+        joins: ["superseded", "superseded"],
+        leaves: [true],
+        isIn: false,
+      },
+    ],
+    [
+      "a join after the leave counts, though it is answered first",
+      { moves: ["join", "leave", "join", "yes", "yes"], joins: ["superseded", "joined"], leaves: [true], isIn: true },
+    ],
+    [
+      "a join after the leave still asks the rule",
+      {
+        moves: ["join", "leave", "join", "yes", "no"],
+        joins: ["superseded", "forbidden"],
+        leaves: [true],
+        isIn: false,
+      },
+    ],
+    [
+      "a leave takes the membership and the join again",
+      { moves: ["join", "yes", "join", "leave", "yes"], joins: ["joined", "superseded"], leaves: [true], isIn: false },
+    ],
+    [
+      "a second leave has nothing left to take, and a withdrawn join is still being asked about",
+      { moves: ["join", "yes", "leave", "leave"], joins: ["joined"], leaves: [true, false], isIn: false },
+    ],
+    [
+      "a leave before the join is none of its business",
+      { moves: ["leave", "join", "yes"], joins: ["joined"], leaves: [false], isIn: true },
+    ],
+    [
+      "a join refused after one that was allowed takes nothing away",
+      { moves: ["join", "join", "yes", "no"], joins: ["joined", "forbidden"], isIn: true },
+    ],
+    [
+      "a leave while the rule is asked again for a new principal counts, too",
+      { moves: ["join", "renew", "yes", "leave", "yes"], joins: ["superseded"], leaves: [true], isIn: false },
+    ],
+    [
+      "a new principal is asked about anew, and the answer for the old one is nothing",
+      { moves: ["join", "renew", "no", "yes"], joins: ["joined"], isIn: true },
+    ],
+    [
+      "the end of the connection says why, also to a withdrawn join",
+      {
+        moves: ["join", "leave", "join", "end", "yes", "yes"],
+        joins: ["going_away", "going_away"],
+        leaves: [true],
+        isIn: false,
+      },
+    ],
+  ])("%s", async (_, { moves, joins, leaves = [], isIn }) => {
+    const fixture = createFixture();
+    const peer = fixture.connect();
+    const questions: Deferred<boolean>[] = [];
+    const rule = policy("Slow", () => {
+      const question = deferred<boolean>();
+      questions.push(question);
+      return question.promise;
+    });
+    const slow = groupOf(template("slow", requirement(rule)));
+    const joining: Promise<string>[] = [];
+    const left: boolean[] = [];
+    for (const move of moves) {
+      if (move === "join") {
+        joining.push(
+          fixture.groups.join(peer.connection, slow).then(
+            () => "joined",
+            (error: HubwardError) => error.reason,
+          ),
+        );
+      } else if (move === "leave") left.push(fixture.groups.leave(peer.connection, slow));
+      else if (move === "renew") replacePrincipal(peer);
+      else if (move === "end") peer.connection.apply({ type: "drained" });
+      else questions.shift()?.resolve(move === "yes");
+      await settle();
+    }
+    expect([await Promise.all(joining), left]).toEqual([joins, leaves]);
+    expect(members(fixture, undefined, slow)).toEqual(isIn ? ["c1"] : []);
+    expect(peer.connection.memberships.size).toBe(isIn ? 1 : 0);
+  });
+
+  it("a leave of one group withdraws no join of another, and of one connection none of another's", async () => {
+    const fixture = createFixture();
+    const [peer, other] = [fixture.connect(), fixture.connect()];
+    const asked = deferred<boolean>();
+    const slow = template("slow/{ward}", requirement(policy("Slow", () => asked.promise)));
+    const [one, two] = [groupOf(slow, { ward: "icu" }), groupOf(slow, { ward: "er" })];
+    const joins = [fixture.groups.join(peer.connection, two), fixture.groups.join(other.connection, one)];
+    expect(fixture.groups.leave(peer.connection, one)).toBe(false);
+    asked.resolve(true);
+    await Promise.all(joins);
+    expect([members(fixture, undefined, one), members(fixture, undefined, two)]).toEqual([["c2"], ["c1"]]);
+  });
+});
+
+/** Lets everything that promises have to do be done. */
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe("leaving a group", () => {
   it("takes its frames out of what is not handed over yet, and only its", async () => {

@@ -3,20 +3,27 @@
 import { HubwardError } from "@hubward/wire";
 import { judge, type PolicyFailure } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
-import { groupKey, type GroupKey, type GroupReference } from "./group.js";
+import { groupKey, type GroupKey, type GroupReference, type GroupTemplate } from "./group.js";
 import type { Membership } from "./membership.js";
 
 export interface Groups<P> {
   /**
-   * Joins after the group's rule allowed the connection's current principal. Joining twice is joining once.
-   * @throws HubwardError forbidden | auth_unavailable | room_limit, or the reason the connection lost its standing for.
+   * Joins after the group's rule allowed the connection's current principal. Joining twice is joining once. The
+   * later decision wins: a leave while the rule is asked makes this join come to nothing, a join after it counts.
+   * @throws HubwardError forbidden | auth_unavailable | room_limit | superseded (by a leave), or the reason the
+   * connection lost its standing for; TypeError for a group that is not of these
    */
   join(connection: Connection<P>, reference: GroupReference<P>): Promise<void>;
-  /** Leaves, taking the group's frames out of what is still to be written. False when it was no member. */
+  /**
+   * Leaves, taking the group's frames out of what is still to be written, and withdraws joins whose rule is being
+   * asked. False when there was neither.
+   */
   leave(connection: Connection<P>, reference: GroupReference<P>): boolean;
   /** Gives back all memberships of a connection that ends. */
   release(connection: Connection<P>): void;
   members(key: GroupKey): ReadonlyMap<Connection<P>, Membership<P>> | undefined;
+  /** The members of each group that has any. */
+  all(): Iterable<ReadonlyMap<Connection<P>, Membership<P>>>;
   /** Groups with at least one member. */
   readonly size: number;
 }
@@ -24,8 +31,43 @@ export interface Groups<P> {
 /** How often a verdict may be overtaken by a new principal before the join gives up. */
 const MAX_ATTEMPTS = 3;
 
-export function createGroups<P>(maxPerConnection: number, onPolicyFailure: PolicyFailure): Groups<P> {
+/** A join whose rule is being asked. */
+interface PendingJoin {
+  readonly key: GroupKey;
+  isWithdrawn: boolean;
+}
+
+/** @param isOwn whether a template was declared for these groups, where there are others beside them */
+export function createGroups<P>(
+  maxPerConnection: number,
+  onPolicyFailure: PolicyFailure,
+  isOwn: (template: GroupTemplate<P>) => boolean = () => true,
+): Groups<P> {
   const groups = new Map<GroupKey, Map<Connection<P>, Membership<P>>>();
+  const pending = new Map<Connection<P>, Set<PendingJoin>>();
+
+  function begin(connection: Connection<P>, key: GroupKey): PendingJoin {
+    const join: PendingJoin = { key, isWithdrawn: false };
+    const joins = pending.get(connection);
+    if (joins === undefined) pending.set(connection, new Set([join]));
+    else joins.add(join);
+    return join;
+  }
+
+  function finish(connection: Connection<P>, join: PendingJoin): void {
+    const joins = pending.get(connection);
+    if (joins?.delete(join) === true && joins.size === 0) pending.delete(connection);
+  }
+
+  function withdraw(connection: Connection<P>, key: GroupKey): boolean {
+    let hasAny = false;
+    for (const join of pending.get(connection) ?? []) {
+      if (join.key !== key) continue;
+      join.isWithdrawn = true;
+      hasAny = true;
+    }
+    return hasAny;
+  }
 
   function remove(connection: Connection<P>, key: GroupKey): boolean {
     const members = groups.get(key);
@@ -49,28 +91,39 @@ export function createGroups<P>(maxPerConnection: number, onPolicyFailure: Polic
   return {
     async join(connection, reference) {
       const key = groupKey(connection.tenant, reference);
+      const { template } = reference;
+      if (!isOwn(template)) throw new TypeError(`group ${template.pattern}: declared for other connections than these`);
+      if (template.requirements.length === 0) throw new HubwardError("forbidden");
       const args = [reference.values];
-      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        connection.assertActive();
-        const { version } = connection;
-        const verdict = judge(reference.template.requirements, connection.admission, args, onPolicyFailure);
-        const refusal = verdict instanceof Promise ? await verdict : verdict;
-        // While the rule was asked, the connection may have ended or become someone with other rights.
-        if (verdict instanceof Promise) connection.assertActive();
-        if (connection.version !== version) continue;
-        if (refusal !== undefined) throw refusal;
-        if (!connection.memberships.has(key) && connection.memberships.size >= maxPerConnection) {
-          throw new HubwardError("room_limit");
+      let join: PendingJoin | undefined;
+      try {
+        for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+          connection.assertActive();
+          const { version } = connection;
+          const verdict = judge(template.requirements, connection.admission, args, onPolicyFailure);
+          if (verdict instanceof Promise) join ??= begin(connection, key);
+          const refusal = verdict instanceof Promise ? await verdict : verdict;
+          // While the rule was asked, the connection may have ended, left or become someone with other rights.
+          if (verdict instanceof Promise) connection.assertActive();
+          if (join?.isWithdrawn === true) throw new HubwardError("superseded");
+          if (connection.version !== version) continue;
+          if (refusal !== undefined) throw refusal;
+          if (!connection.memberships.has(key) && connection.memberships.size >= maxPerConnection) {
+            throw new HubwardError("room_limit");
+          }
+          add(connection, key, reference);
+          return;
         }
-        add(connection, key, reference);
-        return;
+        throw new HubwardError("auth_unavailable", { retryAfterSeconds: 1 });
+      } finally {
+        if (join !== undefined) finish(connection, join);
       }
-      throw new HubwardError("auth_unavailable", { retryAfterSeconds: 1 });
     },
 
     leave(connection, reference) {
       const key = groupKey(connection.tenant, reference);
-      if (!connection.memberships.delete(key)) return false;
+      const wasJoining = withdraw(connection, key);
+      if (!connection.memberships.delete(key)) return wasJoining;
       connection.outbox.evict(key);
       return remove(connection, key);
     },
@@ -81,6 +134,7 @@ export function createGroups<P>(maxPerConnection: number, onPolicyFailure: Polic
     },
 
     members: (key) => groups.get(key),
+    all: () => groups.values(),
 
     get size() {
       return groups.size;

@@ -1,4 +1,4 @@
-/** The one place that wires everything: ports to the core, the core to its protocols. */
+/** Wires a scope: ports to the core, the core to its protocols. Nothing in it is another scope's but the shares. */
 
 import { createAdmitter } from "../core/admission/admission.js";
 import { createHoldBack } from "../core/admission/hold-back.js";
@@ -7,45 +7,75 @@ import type { PolicyFailure } from "../core/auth/policy.js";
 import type { Principal } from "../core/auth/principal.js";
 import { createTickets } from "../core/auth/tickets.js";
 import { Connection, type ConnectionObserver } from "../core/connection/connection.js";
-import { createFlushQueue } from "../core/connection/flush-queue.js";
+import type { FlushQueue } from "../core/connection/outbox.js";
 import { Registry } from "../core/connection/registry.js";
+import { CallControl } from "../core/dispatch/call-control.js";
+import { createClientInvoker } from "../core/dispatch/client-invoker.js";
 import { ConnectionCall } from "../core/dispatch/connection-call.js";
+import { HubDeparture } from "../core/dispatch/hub-departure.js";
 import { createDispatcher } from "../core/dispatch/dispatcher.js";
 import type { Hub as CoreHub } from "../core/dispatch/hub.js";
 import { resolveHubOptions, type HubOptions } from "../core/dispatch/hub-settings.js";
 import { AddressedTarget, ScopedSender } from "../core/dispatch/sender.js";
+import type { Endpoint } from "../core/endpoint.js";
+import type { GroupTemplate } from "../core/groups/group.js";
 import { createFanout } from "../core/groups/fanout.js";
 import { createGroups } from "../core/groups/groups.js";
 import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
+import type { Arrival } from "../signalr/claim.js";
 import { principalFields, sessionKey } from "../signalr/door.js";
 import type { DoomedConnection } from "../signalr/doomed.js";
 import { createSignalREndpoint } from "../signalr/endpoint.js";
-import type { Arrival } from "../signalr/upgrade.js";
-import type { App } from "./app.js";
+import type { Scope } from "./app.js";
 import { buildGroup } from "./group-builder.js";
 import { createHttpAuthentication } from "./http.js";
+import { createHookRunner } from "./hook-runner.js";
 import { buildHub } from "./hub-builder.js";
-import { resolveOptions, type HubwardOptions } from "./options.js";
+import type { ResolvedCommonOptions, ResolvedScopeOptions } from "./options.js";
+import { TenantFace, type TenantPorts } from "./tenant.js";
 
-/** Creates an application. It does nothing until an adapter mounts it: `attach(httpServer, app)`. */
-export function hubward<Attributes extends object>(options: HubwardOptions<Attributes>): App<Principal<Attributes>> {
+/** What all scopes of an application have between them. */
+export interface ScopeShares {
+  /** One turn of writing for everybody. */
+  readonly flushQueue: FlushQueue;
+  /** Lower-cased. */
+  readonly hubPaths: Set<string>;
+}
+
+/** A scope, and what its application needs of it. */
+export interface OpenScope<P> {
+  readonly face: Scope<P>;
+  readonly endpoint: Endpoint;
+  /** Open connections. */
+  readonly size: number;
+  /** Refuses new connections, ends the open ones, and resolves when all sockets are gone. */
+  drain(): Promise<void>;
+}
+
+/** What a request to a hub asks under its path. */
+const NEGOTIATE = "/negotiate";
+
+export function createScope<Attributes extends object>(
+  common: ResolvedCommonOptions,
+  settings: ResolvedScopeOptions<Attributes>,
+  { flushQueue, hubPaths }: ScopeShares,
+): OpenScope<Principal<Attributes>> {
   type P = Principal<Attributes>;
-  const settings = resolveOptions(options);
-  const { clock, random, telemetry, times } = settings;
+  const { clock, random, telemetry, times } = common;
   const issuer = settings.authenticator.issuer;
 
   const onFailure: PolicyFailure = (where, error) =>
     telemetry({ event: "application.failed", where, connectionId: undefined, error });
-  const admitter = createAdmitter({ authenticator: settings.authenticator, mapping: settings.principal, onFailure });
+  const admitter = createAdmitter({ ...settings, mapping: settings.principal, onFailure });
   const registry = new Registry<P>();
-  const groups = createGroups<P>(settings.maxGroupsPerConnection, onFailure);
+  const templates = new WeakSet<GroupTemplate<P>>();
+  const groups = createGroups<P>(common.maxGroupsPerConnection, onFailure, (template) => templates.has(template));
   const fanout = createFanout(registry, groups, (event, error) => onFailure(`event ${event}`, error));
-  const flushQueue = createFlushQueue(clock);
   const expiry = createExpiry<P>(clock);
-  const heartbeat = createHeartbeat<P>(clock);
+  const heartbeat = createHeartbeat<Connection<P>>(clock);
   const holdBack = createHoldBack(clock);
   const { forwarded: forwards } = settings.authenticator;
   const forwarded = new WeakMap<object, ForwardedHeaders>();
@@ -54,24 +84,34 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
   const patterns = new Set<string>();
   const doomed = new Set<DoomedConnection>();
   let drained: (() => void) | undefined;
-  let closed: Promise<void> | undefined;
   let isDraining = false;
 
+  const senderPorts = { fanout, invokeClient: createClientInvoker(registry) };
+  const createCall = (connection: Connection<P>, method: string, control: CallControl): ConnectionCall<P, unknown> =>
+    new ConnectionCall(connection, method, control, { groups, ...senderPorts });
+  const hooks = createHookRunner<P>({
+    createCall: (connection) => createCall(connection, "connected", new CallControl()),
+    createDeparture: (connection, reason) => new HubDeparture(connection, reason, senderPorts),
+    onFailure,
+    onSettled: tellWhenGone,
+  });
   const dispatch = createDispatcher<P>({
-    idempotency: settings.idempotency,
+    idempotency: common.idempotency,
     digest: systemDigest,
-    createCall: (connection, method) => new ConnectionCall(connection, method.name, { groups, fanout }),
+    createCall,
     onPolicyFailure: onFailure,
   });
 
   function tellWhenGone(): void {
-    if (isDraining && heartbeat.size === 0 && doomed.size === 0) drained?.();
+    if (isDraining && heartbeat.size === 0 && doomed.size === 0 && hooks.running === 0) drained?.();
   }
 
   const arrivals = new WeakMap<Connection<P>, Arrival<P>>();
+  const wasOpen = new WeakSet<Connection<P>>();
   const observer: ConnectionObserver<P> = {
     opened(connection) {
       registry.add(connection);
+      wasOpen.add(connection);
       const { admission, hub, id, remoteAddress, dialect } = connection;
       telemetry({
         event: "connection.opened",
@@ -81,11 +121,22 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
         principal: principalFields(admission.authentication, admission.principal.roles),
         remoteAddress,
       });
+      const known = hubs.get(hub.toLowerCase());
+      if (known !== undefined) hooks.opened(connection, known);
     },
     ended(connection) {
       registry.remove(connection);
       groups.release(connection);
       expiry.forget(connection);
+    },
+    detached(connection) {
+      const { authentication, id, hub } = connection;
+      const ageMs = connection.ageMs(clock.monotonic());
+      telemetry({ event: "connection.detached", connectionId: id, hub, subject: authentication.subject, ageMs });
+    },
+    resumed({ authentication, id, hub }, resumption) {
+      const { subject } = authentication;
+      telemetry({ event: "connection.resumed", connectionId: id, hub, subject, ...resumption });
     },
     released(connection, reason) {
       heartbeat.forget(connection);
@@ -95,6 +146,8 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
       // What the client ended, and what ended by the credential's own time, is no loop of ours.
       if (reason !== "normal" && reason !== "token_expired") holdBack.ended(sessionKey(authentication), ageMs);
       telemetry({ event: "connection.closed", connectionId: id, hub, reason, subject: authentication.subject, ageMs });
+      const known = hubs.get(hub.toLowerCase());
+      if (known !== undefined && wasOpen.delete(connection)) hooks.released(connection, known, reason);
       tellWhenGone();
     },
     failed(connection, error) {
@@ -110,6 +163,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     clock,
     random,
     telemetry,
+    digest: systemDigest,
     allowedOrigins: settings.allowedOrigins,
     allowQueryToken: settings.allowQueryToken,
     isDraining: () => isDraining,
@@ -136,7 +190,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
         clock,
         times,
         flushQueue,
-        outboxLimits: settings.outbox,
+        outboxLimits: common.outbox,
         observer,
       });
       arrivals.set(connection, arrival);
@@ -148,18 +202,19 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
 
   async function drain(): Promise<void> {
     isDraining = true;
-    if (heartbeat.size === 0 && doomed.size === 0) return;
+    if (heartbeat.size === 0 && doomed.size === 0 && hooks.running === 0) return;
     await new Promise<void>((resolve) => {
       drained = resolve;
-      for (const connection of Array.from(heartbeat.connections())) connection.apply({ type: "drained" });
+      for (const connection of Array.from(heartbeat.watched())) connection.apply({ type: "drained" });
       for (const connection of Array.from(doomed)) connection.drain();
       tellWhenGone();
     });
   }
 
-  const sender = new ScopedSender<P, unknown>(fanout, { tenant: undefined, hub: undefined, issuer });
+  const tenantPorts: TenantPorts<P> = { ...senderPorts, issuer, groups, registry };
+  const own = new TenantFace(tenantPorts, undefined);
 
-  return {
+  const face = {
     policy(name, check, { message } = {}) {
       if (name.length === 0) throw new TypeError("policy: a name");
       return Object.freeze({ name, message, check });
@@ -169,28 +224,38 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
         // Two rules for the same groups would make the weaker one the rule.
         if (patterns.has(template.pattern)) throw new TypeError(`group: ${template.pattern} is declared already`);
         patterns.add(template.pattern);
+        templates.add(template);
       }),
     hub: (path: string, hubOptions: HubOptions = {}) =>
       buildHub<P, never>(path, resolveHubOptions(`hub ${path}`, hubOptions, settings.hub), (hub) => {
         const key = path.toLowerCase();
-        if (hubs.has(key)) throw new TypeError(`hub: ${path} is mounted already`);
+        if (hubPaths.has(key)) throw new TypeError(`hub: ${path} is mounted already`);
+        const parent = key.endsWith(NEGOTIATE) ? key.slice(0, -NEGOTIATE.length) : undefined;
+        if (hubPaths.has(key + NEGOTIATE) || (parent !== undefined && hubPaths.has(parent)))
+          throw new TypeError(`hub: ${path} and another hub share a path, one of them with ${NEGOTIATE} behind it`);
+        hubPaths.add(key);
         hubs.set(key, hub);
-        return (tenant) => new ScopedSender<P, never>(fanout, { tenant, hub: hub.path, issuer });
+        return (tenant) => new ScopedSender<P, never>(senderPorts, { tenant, hub: hub.path, issuer });
       }),
-    to: (group) => sender.to(group),
-    toAll: () => sender.toAll(),
-    toPrincipal: (principal) => sender.toPrincipal(principal),
-    toConnection: (id) => sender.toConnection(id),
-    tenant: (tenant) => new ScopedSender<P, unknown>(fanout, { tenant, hub: undefined, issuer }),
+    to: (group) => own.to(group),
+    toAll: () => own.toAll(),
+    toPrincipal: (principal) => own.toPrincipal(principal),
+    toConnection: (id) => own.toConnection(id),
+    groups: own.groups,
+    tenant: (tenant) => new TenantFace(tenantPorts, tenant),
     everyTenant: () => ({
       toAll: () => new AddressedTarget<unknown>(fanout, { to: "all", scope: "every", hub: undefined }, undefined),
     }),
     http: createHttpAuthentication({ admitter, onFailure, forwarded, allowedOrigins: settings.allowedOrigins }),
-    endpoint: forwards === undefined ? endpoint : { ...endpoint, forwarded: { ...forwards, keep } },
-    get connectionCount() {
+  } as Scope<P>;
+
+  return {
+    face,
+    endpoint:
+      forwards === undefined ? endpoint : { ...endpoint, forwarded: [{ ...forwards, owns: endpoint.owns, keep }] },
+    get size() {
       return registry.size;
     },
-    // Called again (a second signal), it answers with the same end.
-    close: () => (closed ??= drain()),
-  } as App<P>;
+    drain,
+  };
 }

@@ -1,0 +1,42 @@
+/** `hubward()`: an application is its own scope and the scopes it opens, on one set of paths. */
+
+import type { Principal } from "../core/auth/principal.js";
+import { createFlushQueue } from "../core/connection/flush-queue.js";
+import type { Endpoint, ForwardedPort } from "../core/endpoint.js";
+import type { App } from "./app.js";
+import { joinEndpoints } from "./join-endpoints.js";
+import { resolveOptions, resolveScopeOptions, type HubwardOptions } from "./options.js";
+import { createScope, type OpenScope, type ScopeShares } from "./scope.js";
+
+/** Creates an application. It does nothing until an adapter mounts it: `attach(httpServer, app)`. */
+export function hubward<Attributes extends object>(options: HubwardOptions<Attributes>): App<Principal<Attributes>> {
+  const settings = resolveOptions(options);
+  const shares: ScopeShares = { flushQueue: createFlushQueue(settings.clock), hubPaths: new Set() };
+  const scopes: OpenScope<unknown>[] = [];
+  const endpoints: Endpoint[] = [];
+  const forwarded: ForwardedPort[] = [];
+  let closed: Promise<unknown> | undefined;
+
+  function open<P>(scope: OpenScope<P>): OpenScope<P> {
+    scopes.push(scope as OpenScope<unknown>);
+    endpoints.push(scope.endpoint);
+    forwarded.push(...(scope.endpoint.forwarded ?? []));
+    // Opened by an application that goes away: it takes nobody in any more.
+    if (closed !== undefined) void scope.drain();
+    return scope;
+  }
+
+  return {
+    ...open(createScope(settings, settings, shares)).face,
+    scope: (scopeOptions) =>
+      open(createScope(settings, resolveScopeOptions("scope", scopeOptions, settings.hub), shares)).face,
+    endpoint: joinEndpoints(endpoints, forwarded),
+    get connectionCount() {
+      return scopes.reduce((sum, { size }) => sum + size, 0);
+    },
+    // Called again (a second signal), it answers with the same end.
+    async close() {
+      await (closed ??= Promise.all(scopes.map((scope) => scope.drain())));
+    },
+  };
+}

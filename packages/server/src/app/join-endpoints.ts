@@ -1,0 +1,19 @@
+/** One endpoint for an application of several scopes: each path is one scope's. */
+
+import { textReply } from "../core/admission/refusal-reply.js";
+import type { Endpoint, ForwardedPort } from "../core/endpoint.js";
+
+/** @param endpoints those there are at the moment of each request: more may be added */
+export function joinEndpoints(endpoints: readonly Endpoint[], forwarded: readonly ForwardedPort[]): Endpoint {
+  const find = (path: string): Endpoint | undefined => endpoints.find((endpoint) => endpoint.owns(path));
+  return {
+    owns: (path) => find(path) !== undefined,
+    forwarded,
+    async request(request, body) {
+      return find(request.path)?.request(request, body) ?? textReply(404, "");
+    },
+    async upgrade(request) {
+      return find(request.path)?.upgrade(request) ?? { accepted: false, reply: textReply(404, "") };
+    },
+  };
+}

@@ -1,0 +1,27 @@
+/** One tenant as an application speaks to it and keeps its groups. */
+
+import { ScopedSender, type SenderPorts } from "../core/dispatch/sender.js";
+import { createTenantGroups, type TenantGroups, type TenantGroupsPorts } from "../core/dispatch/tenant-groups.js";
+import type { Tenant } from "./app.js";
+
+export interface TenantPorts<P> extends TenantGroupsPorts<P>, SenderPorts {
+  /** What a subject without an issuer means. */
+  readonly issuer: string | undefined;
+}
+
+/** Cheap to make, because a tenant is named for each thing that is said to it. */
+export class TenantFace<P> extends ScopedSender<P, unknown> implements Tenant<P> {
+  readonly #ports: TenantPorts<P>;
+  readonly #tenant: string | undefined;
+  #groups: TenantGroups<P> | undefined;
+
+  constructor(ports: TenantPorts<P>, tenant: string | undefined) {
+    super(ports, { tenant, hub: undefined, issuer: ports.issuer });
+    this.#ports = ports;
+    this.#tenant = tenant;
+  }
+
+  get groups(): TenantGroups<P> {
+    return (this.#groups ??= createTenantGroups(this.#ports, { tenant: this.#tenant, issuer: this.#ports.issuer }));
+  }
+}

@@ -1,0 +1,187 @@
+import { createFakeClock, MemorySocket, type FakeClock } from "@hubward/testing";
+import { describe, expect, it } from "vitest";
+import { bytes, text } from "../../../test/connection-fixture.js";
+import { readInstant, type EpochMs } from "../clock.js";
+import type { GroupKey } from "../groups/group.js";
+import type { Frame } from "../publication.js";
+import { createFlushQueue } from "./flush-queue.js";
+import { lifetimeUntil } from "./lifetime.js";
+import { Outbox } from "./outbox.js";
+import { outboxDefaults } from "./outbox-options.js";
+import { ReplayOutbox } from "./replay-outbox.js";
+
+const icu = "icu" as GroupKey;
+const frame = (words: string, group?: GroupKey): Frame => ({ bytes: bytes(words), group });
+
+interface Bench {
+  readonly clock: FakeClock;
+  readonly outbox: ReplayOutbox;
+  readonly miscounts: () => number;
+  /** A new transport, and what was written to it. */
+  attach(opening?: string): MemorySocket;
+}
+
+function createBench(maxReplayBytes = 1_000, maxBytes = 1_024): Bench {
+  const clock = createFakeClock();
+  const queue = createFlushQueue(clock);
+  let miscounts = 0;
+  const outbox = new ReplayOutbox({ maxBytes, maxReplayBytes }, () => void miscounts++);
+  return {
+    clock,
+    outbox,
+    miscounts: () => miscounts,
+    attach(opening = "") {
+      const socket = new MemorySocket();
+      const instant = readInstant(clock);
+      const lifetime = lifetimeUntil((clock.now() + 3_600_000) as EpochMs, instant);
+      const transport = new Outbox(socket, queue, outboxDefaults, lifetime, instant.monotonic, () => undefined);
+      expect(outbox.attach(transport, bytes(opening), instant)).toBe(true);
+      return socket;
+    },
+  };
+}
+
+const said = (socket: MemorySocket): string => text(socket.written);
+
+describe("an outbox that replays", () => {
+  it("writes what it is given, and again over the next transport what was not acknowledged, behind the opening", () => {
+    const { clock, outbox, attach } = createBench();
+    const first = attach("hello ");
+    for (const words of ["a ", "b ", "c "]) outbox.push(frame(words));
+    clock.endTurn();
+    expect(said(first)).toBe("hello a b c ");
+    outbox.acknowledge(1);
+    outbox.detach();
+    outbox.push(frame("d "));
+    const second = attach(`from ${outbox.sequenceId}: `);
+    outbox.push(frame("e "));
+    clock.endTurn();
+    expect([said(second), outbox.unacknowledgedCount]).toEqual(["from 2: b c d e ", 4]);
+    outbox.acknowledge(5);
+    outbox.detach();
+    const third = attach(`from ${outbox.sequenceId}: `);
+    clock.endTurn();
+    expect(said(third)).toBe("from 6: ");
+  });
+
+  it("sends again what the last transport never wrote", () => {
+    const { clock, outbox, attach } = createBench();
+    const first = attach();
+    outbox.push(frame("a "));
+    outbox.detach();
+    clock.endTurn();
+    expect(first.writes).toEqual([]);
+    const second = attach();
+    clock.endTurn();
+    expect(said(second)).toBe("a ");
+  });
+
+  it("holds events back beyond its bound until others are acknowledged, whatever is read, and keeps no more than that", () => {
+    const { clock, outbox, attach } = createBench(4, 100);
+    const socket = attach();
+    for (const words of ["aa", "bb", "cc", "dd"]) outbox.push(frame(words));
+    clock.endTurn();
+    expect([said(socket), outbox.keptBytes]).toEqual(["aabb", 8]);
+    expect(outbox.acknowledge(1)).toBe(true);
+    clock.endTurn();
+    expect([said(socket), outbox.keptBytes]).toEqual(["aabbcc", 6]);
+  });
+
+  it.each([
+    ["that reads but never acknowledges", true],
+    ["that has no transport", false],
+  ])("finds a slow consumer in one %s, and never keeps more than both bounds", (_, isAttached) => {
+    const { clock, outbox, attach } = createBench(100, 1_024);
+    const socket = isAttached ? attach() : undefined;
+    let taken = 0;
+    while (outbox.push(frame("0123456789"))) {
+      taken++;
+      clock.endTurn();
+      while (socket?.confirm() === true);
+      expect(outbox.keptBytes).toBeLessThanOrEqual(100 + 1_024);
+    }
+    expect(taken).toBe(isAttached ? 112 : 102);
+  });
+
+  it("gives up a peer that acknowledges what it does not read", () => {
+    const { clock, outbox, attach } = createBench(100, 64 * 1_024);
+    attach().stall();
+    let taken = 0;
+    while (outbox.push(frame("x".repeat(1_000)))) {
+      outbox.acknowledge(Number.MAX_SAFE_INTEGER);
+      clock.endTurn();
+      taken++;
+      expect(outbox.keptBytes).toBe(0);
+    }
+    expect(taken * 1_000).toBeLessThanOrEqual(outboxDefaults.maxBytes);
+  });
+
+  it("says what is not numbered at once, and not at all without a transport", () => {
+    const { clock, outbox, attach } = createBench();
+    expect(outbox.control(bytes("ack"))).toBe(true);
+    const socket = attach();
+    outbox.control(bytes("ack"));
+    clock.endTurn();
+    expect([said(socket), outbox.unacknowledgedCount]).toEqual(["ack", 0]);
+  });
+
+  it("hands over everything for the last write of a close, and takes no more", () => {
+    const { clock, outbox, attach } = createBench(2);
+    const socket = attach();
+    for (const words of ["aa", "bb", "cc"]) outbox.push(frame(words));
+    expect(text(outbox.drain())).toBe("aabbcc");
+    expect([outbox.push(frame("late")), outbox.keptBytes]).toEqual([true, 0]);
+    clock.endTurn();
+    expect(said(socket)).toBe("");
+  });
+
+  it("takes a group's frames back before they are written, and numbers the others as if they had never been", () => {
+    const { clock, outbox, attach, miscounts } = createBench();
+    const socket = attach();
+    outbox.push(frame("a "));
+    outbox.push(frame("I ", icu));
+    outbox.push(frame("b "));
+    outbox.evict(icu);
+    clock.endTurn();
+    expect([said(socket), outbox.mayReplay, outbox.unacknowledgedCount, miscounts()]).toEqual(["a b ", true, 2, 0]);
+  });
+
+  it("may not replay a group's frames that were written, until they are acknowledged", () => {
+    const { clock, outbox, attach } = createBench();
+    attach();
+    outbox.push(frame("I ", icu));
+    clock.endTurn();
+    outbox.evict(icu);
+    expect(outbox.mayReplay).toBe(false);
+    outbox.acknowledge(1);
+    expect(outbox.mayReplay).toBe(true);
+  });
+
+  it("forgets a group's frames that came without a transport, and may go on", () => {
+    const { clock, outbox, attach } = createBench(4);
+    attach();
+    outbox.push(frame("aaaa"));
+    clock.endTurn();
+    outbox.detach();
+    outbox.push(frame("I ", icu));
+    outbox.evict(icu);
+    expect(outbox.mayReplay).toBe(true);
+    const socket = attach();
+    outbox.acknowledge(1);
+    clock.endTurn();
+    expect(said(socket)).toBe("aaaa");
+  });
+
+  it("says so when a replay is cut into: the peer would count wrong", () => {
+    const { clock, outbox, attach, miscounts } = createBench();
+    attach();
+    outbox.push(frame("I ", icu));
+    outbox.push(frame("a "));
+    clock.endTurn();
+    outbox.detach();
+    const socket = attach();
+    outbox.evict(icu);
+    clock.endTurn();
+    expect([miscounts(), said(socket)]).toEqual([1, "a "]);
+  });
+});
