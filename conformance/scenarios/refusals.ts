@@ -38,6 +38,7 @@ export const refusals: readonly Scenario[] = [
         { accessTokenFactory, reconnectDelays: [0, 0, 0, 0] },
       );
       roles = ["visitor"];
+      await world.polled(client);
       // In one leap, so that no ping has been waiting for its pong meanwhile.
       world.clock.jump(19_999);
       world.clock.advance(1);

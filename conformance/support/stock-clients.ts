@@ -15,11 +15,15 @@ export interface ConnectionOptions {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
+export type TransportName = "WebSockets" | "ServerSentEvents" | "LongPolling";
+
 export interface StockClient {
-  /** `signalr 8, MessagePack`. */
+  /** `signalr 8, MessagePack`, and the transport where it is not WebSockets. */
   readonly name: string;
   readonly version: 6 | 8 | 10;
   readonly encoding: "json" | "messagepack";
+  /** The only one it may use, or undefined for its own choice: WebSockets, unless they cannot be had. */
+  readonly transport: TransportName | undefined;
   build(url: string, options: ConnectionOptions): signalr10.HubConnection;
 }
 
@@ -38,11 +42,19 @@ const libraries = [
   },
 ] as const;
 
-export const stockClients: readonly StockClient[] = libraries.flatMap(({ version, signalr, messagepack }) =>
-  (["json", "messagepack"] as const).map((encoding) => ({
-    name: `signalr ${version}, ${encoding === "json" ? "JSON" : "MessagePack"}`,
+type Library = (typeof libraries)[number];
+
+function stockClient(
+  { version, signalr, messagepack }: Library,
+  encoding: StockClient["encoding"],
+  transport: TransportName | undefined,
+): StockClient {
+  const name = `signalr ${version}, ${encoding === "json" ? "JSON" : "MessagePack"}`;
+  return {
+    name: transport === undefined ? name : `${name}, ${transport}`,
     version,
     encoding,
+    transport,
     build(
       url: string,
       { accessTokenFactory, reconnectDelays, skipNegotiation = false, headers = {} }: ConnectionOptions,
@@ -50,11 +62,23 @@ export const stockClients: readonly StockClient[] = libraries.flatMap(({ version
       const builder = new signalr.HubConnectionBuilder().configureLogging(signalr.LogLevel.None).withUrl(url, {
         headers: { ...headers },
         ...(accessTokenFactory === undefined ? {} : { accessTokenFactory }),
+        ...(transport === undefined ? {} : { transport: signalr.HttpTransportType[transport] }),
         ...(skipNegotiation ? { skipNegotiation, transport: signalr.HttpTransportType.WebSockets } : {}),
       });
       if (reconnectDelays !== undefined) builder.withAutomaticReconnect([...reconnectDelays]);
       if (encoding === "messagepack") builder.withHubProtocol(new messagepack.MessagePackHubProtocol());
       return builder.build();
     },
-  })),
+  };
+}
+
+/** Every version in both encodings, free to choose its transport. */
+export const stockClients: readonly StockClient[] = libraries.flatMap((library) =>
+  (["json", "messagepack"] as const).map((encoding) => stockClient(library, encoding, undefined)),
 );
+
+/** Every version in the encodings that the transport can carry, bound to it. */
+export function stockClientsOver(transport: TransportName): readonly StockClient[] {
+  const encodings = transport === "ServerSentEvents" ? (["json"] as const) : (["json", "messagepack"] as const);
+  return libraries.flatMap((library) => encodings.map((encoding) => stockClient(library, encoding, transport)));
+}

@@ -1,6 +1,6 @@
 /** One scenario's world: a server on a real port, its clock, its identity provider, and everyone who connects. */
 
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { HubConnection } from "@microsoft/signalr";
 import type { App, HubwardOptions, Principal, TelemetryEvent } from "@hubward/server";
 import { attach } from "@hubward/server/node";
@@ -8,6 +8,7 @@ import { onTestFinished } from "vitest";
 import { createFakeClock, type FakeClock } from "../../tests/support/fake-clock.js";
 import { Recorder } from "../../tests/support/recorder.js";
 import { listen, shut } from "../../tests/support/server.js";
+import { until } from "../../tests/support/until.js";
 import { createIssuer, type TestIssuer, type TokenOptions } from "../../tests/support/tokens.js";
 import { createTestHub, type Sighting } from "./hub.js";
 import type { ConnectionOptions, StockClient } from "./stock-clients.js";
@@ -48,6 +49,8 @@ export interface World {
   /** A connection that is open. Asks for a new token each time the client does. */
   connect(client: StockClient, person?: Person, options?: ConnectionOptions): Promise<Party>;
   opened(count: number): Promise<readonly Opened[]>;
+  /** Lets a client that polls come for its news, before the clock is moved. At once for any other. */
+  polled(client: StockClient): Promise<void>;
 }
 
 export type Opened = Extract<TelemetryEvent, { event: "connection.opened" }>;
@@ -89,6 +92,7 @@ export async function createWorld(
   const server = createServer();
   before?.(server);
   attach(server, app);
+  const polls = watchPolls(server);
   after?.(server);
   const port = await listen(server);
   const parties: Party[] = [];
@@ -140,6 +144,12 @@ export async function createWorld(
       await party.connection.start();
       return party;
     },
+    async polled({ transport }) {
+      if (transport !== "LongPolling") return;
+      await until(() => polls.size > 0);
+      // What waits in the server's hands is not yet a poll: one turn for who asks.
+      await new Promise((resolve) => setImmediate(resolve));
+    },
     opened: (count) =>
       telemetry.take(count, (event) => event.event === "connection.opened") as Promise<readonly Opened[]>,
   };
@@ -154,6 +164,21 @@ function deferred(): PromiseWithResolvers<void> {
   let resolve!: () => void;
   const promise = new Promise<void>((settle) => (resolve = settle));
   return { promise, resolve };
+}
+
+/** The GETs that are not answered. */
+function watchPolls(server: Server): ReadonlySet<ServerResponse> {
+  const open = new Set<ServerResponse>();
+  const emit = server.emit;
+  server.emit = function (this: Server, event: string | symbol, ...args: unknown[]): boolean {
+    const [request, response] = args as [IncomingMessage, ServerResponse];
+    if (event === "request" && request.method === "GET") {
+      open.add(response);
+      response.on("close", () => open.delete(response));
+    }
+    return Reflect.apply(emit, this, [event, ...args]) as boolean;
+  } as typeof server.emit;
+  return open;
 }
 
 /** How a promise failed; the test fails when it did not. */

@@ -57,12 +57,13 @@ describe("credentials", () => {
   );
 
   test(
-    "of 100 KB, of odd characters and of a million dots are refused, and quickly forgotten",
+    "of 20 KB, of odd characters and of a million dots are refused, and quickly forgotten",
     underAttack(async (target) => {
       const reply = await negotiate(target, { authorization: `Bearer ${"x".repeat(9_000)}` });
       expect(reply).toBe('401 {"error":"invalid_token;action=relogin"}');
       expect(await negotiate(target, { authorization: `Bearer ${".".repeat(9_000)}` })).toContain("401");
-      expect(await negotiate(target, { authorization: `Bearer ${"x".repeat(100_000)}` })).toContain("431");
+      // Beyond about 70 KB Node 24 resets the connection behind its answer, which may then be lost.
+      expect(await negotiate(target, { authorization: `Bearer ${"x".repeat(20_000)}` })).toContain("431");
       const inQuery = await ask(target.port, {
         method: "POST",
         path: `${HUB}/negotiate?access_token=${"%00".repeat(2_000)}`,

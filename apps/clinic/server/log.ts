@@ -76,6 +76,20 @@ function describeEvent(event: TelemetryEvent): { fields: Record<string, unknown>
         message: "a connection ended",
       };
     }
+    case "connection.detached": {
+      const { connectionId, hub, subject, ageMs } = event;
+      return {
+        fields: { connectionId, hub, subject, ageMs: Math.round(ageMs) },
+        message: "lost a client that may come back",
+      };
+    }
+    case "connection.resumed": {
+      const { connectionId, hub, subject, remoteAddress, awayMs, replayed } = event;
+      return {
+        fields: { connectionId, hub, subject, remoteAddress, awayMs: Math.round(awayMs), replayed },
+        message: "a client came back",
+      };
+    }
     case "call.refused": {
       const { connectionId, hub, method, reason, policy, subject } = event;
       return { fields: { connectionId, hub, method, reason, policy, subject }, message: "refused a call" };

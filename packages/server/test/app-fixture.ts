@@ -14,7 +14,7 @@ import { encodeHandshakeRequest, HubwardError, jsonCodec, messageType, type HubM
 import { hubward, type App, type Authentication, type HubwardOptions, type Principal } from "../src/app/index.js";
 import type { HttpReply } from "../src/core/http.js";
 import { bytes, text } from "./connection-fixture.js";
-import { requestOf, type TestRequest } from "./http-fixture.js";
+import { bodyOfText, plainReply, requestOf, type TestRequest } from "./http-fixture.js";
 
 export type Attributes = { readonly department: string | null };
 export type Staff = Principal<Attributes>;
@@ -89,14 +89,17 @@ export function createApp(options: Partial<HubwardOptions<Attributes>> = {}): Ap
     return token;
   }
 
-  const negotiate: AppFixture["negotiate"] = (token, request = {}) =>
-    app.endpoint.request(
-      requestOf({
-        query: "negotiateVersion=1",
-        headers: stockClient,
-        ...(token === undefined ? {} : { bearers: [token] }),
-        ...request,
-      }),
+  const negotiate: AppFixture["negotiate"] = async (token, request = {}) =>
+    plainReply(
+      await app.endpoint.request(
+        requestOf({
+          query: "negotiateVersion=1",
+          headers: stockClient,
+          ...(token === undefined ? {} : { bearers: [token] }),
+          ...request,
+        }),
+        bodyOfText(),
+      ),
     );
 
   const upgrade: AppFixture["upgrade"] = async (request, socket = new MemorySocket()) => {

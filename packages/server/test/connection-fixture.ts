@@ -5,11 +5,13 @@ import type { TestAuthenticationOptions } from "@hubward/testing";
 import type { ReasonName } from "@hubward/wire";
 import type { Admission } from "../src/core/auth/policy.js";
 import { createPrincipal, type Principal } from "../src/core/auth/principal.js";
-import { Connection, type ConnectionObserver, type ProtocolHandler } from "../src/core/connection/connection.js";
+import { Connection, type ConnectionObserver } from "../src/core/connection/connection.js";
+import type { ProtocolHandler } from "../src/core/connection/protocol-handler.js";
 import { createFlushQueue } from "../src/core/connection/flush-queue.js";
 import type { FlushQueue } from "../src/core/connection/outbox.js";
 import { outboxDefaults, type ResolvedOutboxOptions } from "../src/core/connection/outbox-options.js";
 import { Registry } from "../src/core/connection/registry.js";
+import { createClientInvoker, type ClientInvoker } from "../src/core/dispatch/client-invoker.js";
 import { createFanout, type Fanout } from "../src/core/groups/fanout.js";
 import { createGroups, type Groups } from "../src/core/groups/groups.js";
 import type { ConnectionId } from "../src/core/ids.js";
@@ -42,6 +44,7 @@ export class LineHandler implements ProtocolHandler {
   isBusy = false;
   readonly keepAlive: Uint8Array = bytes("keep-alive\n");
   readonly heard: string[] = [];
+  readonly holds: string[] = [];
   endings = 0;
   /** What the next chunk makes it throw. */
   failure: Error | undefined;
@@ -57,6 +60,19 @@ export class LineHandler implements ProtocolHandler {
 
   farewell(reason: ReasonName): Uint8Array {
     return bytes(`bye ${reason}\n`);
+  }
+
+  hold(): void {
+    this.holds.push("hold");
+  }
+
+  release(): void {
+    this.holds.push("release");
+  }
+
+  /** Answers with what it was asked. */
+  invoke(target: string, args: readonly unknown[]): Promise<unknown> {
+    return Promise.resolve([target, ...args]);
   }
 
   ended(): void {
@@ -95,6 +111,7 @@ export interface Fixture {
   readonly registry: Registry<Staff>;
   readonly groups: Groups<Staff>;
   readonly fanout: Fanout;
+  readonly invokeClient: ClientInvoker;
   /** What the connections reported: `opened c1`, `ended c1`, `released c1 normal`. */
   readonly reports: string[];
   /** Policies that threw, and what. */
@@ -127,6 +144,7 @@ export function createFixture({
   const failures: Fixture["failures"] = [];
   const groups = createGroups<Staff>(maxGroups, (where, error) => void failures.push([where, error]));
   const fanout = createFanout(registry, groups);
+  const invokeClient = createClientInvoker(registry);
   const dialect = new LineDialect();
   let count = 0;
 
@@ -140,6 +158,8 @@ export function createFixture({
       registry.remove(connection);
       groups.release(connection);
     },
+    detached: (connection) => void reports.push(`detached ${connection.id}`),
+    resumed: (connection, { replayed }) => void reports.push(`resumed ${connection.id} ${replayed}`),
     released: (connection, reason) => void reports.push(`released ${connection.id} ${reason}`),
     failed: (connection, error) => void reports.push(`failed ${connection.id} ${String(error)}`),
   };
@@ -166,5 +186,5 @@ export function createFixture({
     return { connection, socket, handler, said: () => text(socket.written) };
   }
 
-  return { clock, flushQueue, registry, groups, fanout, reports, failures, dialect, connect };
+  return { clock, flushQueue, registry, groups, fanout, invokeClient, reports, failures, dialect, connect };
 }

@@ -1,6 +1,6 @@
 /** HTTP requests as an adapter would hand them to the core. */
 
-import type { HttpRequest } from "../src/core/http.js";
+import type { HttpAnswer, HttpReply, HttpRequest, RequestBody } from "../src/core/http.js";
 import { Secret } from "../src/core/auth/secret.js";
 
 export interface TestRequest {
@@ -35,4 +35,19 @@ export function requestOf({
     ],
     remoteAddress: "192.0.2.7",
   };
+}
+
+/** A body that has arrived whole. */
+export function bodyOfText(content: string | Uint8Array = ""): RequestBody {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  return {
+    read: (maxBytes) => Promise.resolve(bytes.length > maxBytes ? { kind: "too-large" } : { kind: "whole", bytes }),
+    abandon: () => undefined,
+  };
+}
+
+/** A reply that is given at once; the test fails when it is deferred. */
+export function plainReply(answer: HttpAnswer): HttpReply {
+  if ("open" in answer) throw new TypeError("the reply was deferred");
+  return answer;
 }

@@ -67,6 +67,8 @@ export function methodOf(name: string, parts: Partial<Omit<HubMethod<Staff>, "na
     requirements: [],
     resourceRequirements: [],
     commandId: undefined,
+    uploads: [],
+    isStream: false,
     handle: () => undefined,
     ...parts,
   };
@@ -74,11 +76,13 @@ export function methodOf(name: string, parts: Partial<Omit<HubMethod<Staff>, "na
 
 export function hubOf(
   methods: readonly HubMethod<Staff>[],
-  { path = "/hubs/ward", requirements = [allowAll] }: Partial<Pick<Hub<Staff>, "path" | "requirements">> = {},
+  { path = "/hubs/ward", requirements = [allowAll], ...rest }: Partial<Omit<Hub<Staff>, "methods">> = {},
 ): Hub<Staff> {
   const byName = new Map(methods.map((method) => [method.name.toLowerCase(), method]));
-  return { path, requirements, methods: byName, settings: hubDefaults };
+  return { path, requirements, methods: byName, settings: hubDefaults, filters: [], hooks: NO_HOOKS, ...rest };
 }
+
+const NO_HOOKS = { connected: undefined, disconnected: undefined };
 
 /** A promise that a test settles by hand. */
 export interface Deferred<T> {

@@ -157,11 +157,11 @@ export class MemorySocket implements Socket {
     this.#heard().failed();
   }
 
-  /** The socket is gone, whoever ended it. Nothing can happen afterwards. */
-  end(): void {
+  /** The socket is gone, whoever ended it. Nothing can happen afterwards. `wasClean`: the peer said goodbye. */
+  end({ wasClean = false }: { readonly wasClean?: boolean } = {}): void {
     const listener = this.#heard();
     this.#isGone = true;
-    listener.closed();
+    listener.closed(wasClean);
   }
 
   #heard(): SocketListener {

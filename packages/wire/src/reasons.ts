@@ -68,6 +68,7 @@ const table = {
   not_member: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
   bad_room: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: null },
   room_limit: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
+  stream_limit: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
   too_many_inflight: { closeCode: null, action: "retry-after", allowReconnect: true, httpStatus: null },
   idempotency_conflict: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 409 },
   result_too_large: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },

@@ -1,8 +1,8 @@
 import { testAuthentication } from "@hubward/testing";
 import { describe, expect, it } from "vitest";
 import { createApp } from "../../test/app-fixture.js";
-import { refusalReply, type HubwardError } from "./index.js";
-import { readBearer } from "./http.js";
+import { HubwardError, refusalReply } from "./index.js";
+import { decideRequest, readBearer } from "./http.js";
 
 async function refusal(asked: Promise<unknown>): Promise<HubwardError> {
   return asked.then(
@@ -83,6 +83,53 @@ describe("who asks over HTTP", () => {
     const policy = app.policy("Counting", () => (asked++, true));
     await refusal(app.http.authorize(by("Bearer eyJ-unknown"), policy));
     expect(asked).toBe(0);
+  });
+});
+
+describe("a guard's decision", () => {
+  it("is who asks, or the answer to give instead", async () => {
+    const { app, tokenOf } = createApp();
+    const ownWard = app.policy("OwnWard", ({ principal }, ward: string) => principal.department === ward);
+    const request = by(`Bearer ${tokenOf({ subject: "ann", department: "icu" })}`);
+    expect(await decideRequest(app, request, ownWard, () => "icu")).toMatchObject({
+      isAllowed: true,
+      admission: { principal: { subject: "ann" } },
+    });
+    expect(await decideRequest(app, request, ownWard, () => "er")).toMatchObject({
+      isAllowed: false,
+      reply: { status: 403, body: '{"error":"forbidden"}' },
+    });
+  });
+
+  it("reads the resource only for who is known, and takes one that cannot be read for a bad request", async () => {
+    const { app, tokenOf } = createApp();
+    const ownWard = app.policy("OwnWard", (_context, ward: string) => ward === "icu");
+    let read = 0;
+    const unreadable = (): string => {
+      read++;
+      throw new TypeError("no such part");
+    };
+    expect(await decideRequest(app, by(), ownWard, unreadable)).toMatchObject({ reply: { status: 401, body: "" } });
+    expect(read).toBe(0);
+    const known = by(`Bearer ${tokenOf({})}`);
+    expect(await decideRequest(app, known, ownWard, unreadable)).toMatchObject({
+      reply: { status: 400, body: '{"error":"invalid_request;action=fix-request"}' },
+    });
+    const gone = (): string => {
+      throw new HubwardError("not_found");
+    };
+    expect(await decideRequest(app, known, ownWard, gone)).toMatchObject({ reply: { status: 404 } });
+  });
+
+  it("is a bare 500, told to telemetry, where even asking fails", async () => {
+    const { app, events } = createApp();
+    const failure = new Error("secret text");
+    const http = { ...app.http, authenticate: () => Promise.reject(failure) };
+    const policy = app.policy("All", () => true);
+    const decision = await decideRequest({ http }, by(), policy, undefined);
+    expect(decision).toMatchObject({ isAllowed: false, reply: { status: 500 } });
+    expect(JSON.stringify(decision)).not.toContain("secret");
+    expect(events).toMatchObject([{ event: "application.failed", where: "route guard", error: failure }]);
   });
 });
 

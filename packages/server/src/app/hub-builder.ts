@@ -1,7 +1,9 @@
 /** `app.hub<Events>("/hubs/clinical").allow(policy).methods((m) => ({ … }))`. */
 
-import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy.js";
-import type { Sender } from "../core/dispatch/call.js";
+import { assertPolicy, type Policy } from "../core/auth/policy.js";
+import type { Call, Sender } from "../core/dispatch/call.js";
+import type { HubFilter } from "../core/dispatch/filter.js";
+import type { Departure, HubHooks } from "../core/dispatch/hooks.js";
 import type { Hub as CoreHub, HubMethod } from "../core/dispatch/hub.js";
 import type { HubSettings } from "../core/dispatch/hub-settings.js";
 import { assertNotReserved } from "../core/dispatch/sender.js";
@@ -22,14 +24,24 @@ export interface Hub<P, Events, Methods> extends Sender<P, Events> {
 }
 
 /** A hub without a policy: anyone with a valid credential may connect, so each method needs a policy of its own. */
-export interface HubDraft<P, Events> {
+export interface HubDraft<P, Events> extends HubSteps<P, Events, HubDraft<P, Events>> {
   allow(policy: Policy<P>): GuardedHub<P, Events>;
   methods<Methods extends ValidMethods<Methods>>(
     build: (method: UnguardedMethod<P, Events, readonly []>) => Methods,
   ): Hub<P, Events, Methods>;
 }
 
-export interface GuardedHub<P, Events> {
+/** What a hub may be given between its path and its methods. */
+interface HubSteps<P, Events, Self> {
+  /** Puts code around every call that was let in. The first filter is the outermost. */
+  filter(filter: HubFilter<P>): Self;
+  /** Runs when a connection has come: see `HubHooks`. One for each hub. */
+  connected(hook: (call: Call<P, Events>) => unknown): Self;
+  /** Runs when a connection has gone, with the reason. One for each hub. */
+  disconnected(hook: (departure: Departure<P, Events>) => unknown): Self;
+}
+
+export interface GuardedHub<P, Events> extends HubSteps<P, Events, GuardedHub<P, Events>> {
   /** Adds a policy: all must allow, at connect and on every call. */
   allow(policy: Policy<P>): GuardedHub<P, Events>;
   /** Mounts the hub. */
@@ -47,33 +59,47 @@ const PATH_PATTERN = /^(?:\/[\w.~-]+)+$/;
 export function buildHub<P, Events>(path: string, settings: HubSettings, mount: Mount<P, Events>): HubDraft<P, Events> {
   if (!PATH_PATTERN.test(path))
     throw new TypeError(`hub: ${JSON.stringify(path)} is not a path such as "/hubs/clinical"`);
-  return draft<P, Events>(path, settings, [], mount) as unknown as HubDraft<P, Events>;
+  const hooks = { connected: undefined, disconnected: undefined };
+  return draft<P, Events>({ path, settings, requirements: [], filters: [], hooks }, mount) as unknown as HubDraft<
+    P,
+    Events
+  >;
 }
 
-function draft<P, Events>(
-  path: string,
-  settings: HubSettings,
-  requirements: readonly Requirement<P>[],
-  mount: Mount<P, Events>,
-): GuardedHub<P, Events> {
+/** Every step returns a new draft, so one can be kept and branched. */
+function draft<P, Events>(parts: Omit<CoreHub<P>, "methods">, mount: Mount<P, Events>): GuardedHub<P, Events> {
+  const { path, requirements, filters, hooks } = parts;
+  const withHook = (name: keyof HubHooks<P>, hook: unknown): GuardedHub<P, Events> => {
+    if (typeof hook !== "function") throw new TypeError(`hub ${path}: ${name} takes a function`);
+    if (hooks[name] !== undefined) throw new TypeError(`hub ${path}: ${name} is given already`);
+    return draft({ ...parts, hooks: { ...hooks, [name]: hook } }, mount);
+  };
   return {
     allow(policy) {
       assertPolicy(`hub ${path}`, policy);
-      return draft(path, settings, [...requirements, { policy, resource: undefined }], mount);
+      return draft({ ...parts, requirements: [...requirements, { policy, resource: undefined }] }, mount);
     },
+    filter(filter) {
+      if (typeof filter !== "function") throw new TypeError(`hub ${path}: filter takes a function`);
+      return draft({ ...parts, filters: [...filters, filter] }, mount);
+    },
+    connected: (hook) => withHook("connected", hook),
+    disconnected: (hook) => withHook("disconnected", hook),
     methods(build) {
       const start = buildMethod<P, Events>({
         schemas: [],
         requirements: [],
         resourceRequirements: [],
         commandId: undefined,
+        uploads: [],
+        isStream: false,
       });
       const built: Readonly<Record<string, Method>> = build(start) as Readonly<Record<string, Method>>;
       const methods = new Map<string, HubMethod<P>>();
       for (const [name, method] of Object.entries(built)) {
         methods.set(name.toLowerCase(), readMethod(path, name, method, methods, requirements.length > 0));
       }
-      const speakTo = mount({ path, requirements, methods, settings });
+      const speakTo = mount({ ...parts, methods });
       return Object.assign(speakTo(undefined), { path, tenant: (id: string) => speakTo(id) });
     },
   };

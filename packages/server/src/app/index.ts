@@ -19,7 +19,12 @@ export type {
   GuardedMethod,
   HandledMethod,
   Method,
+  StreamedMethod,
+  StreamMethod,
+  Streamable,
   UnguardedMethod,
+  UploadInputs,
+  UploadOutputs,
 } from "./method-builder.js";
 export type { HttpAuthentication, RequestWithHeaders } from "./http.js";
 export { forwardedIdentity } from "./forwarded-identity.js";
@@ -34,9 +39,13 @@ export { hasClaim, hasRole } from "./rules.js";
 export { anyOf, type Admission, type Policy, type PolicyContext } from "../core/auth/policy.js";
 export type { Authentication } from "../core/auth/authentication.js";
 export type { Principal, PrincipalAttributes, PrincipalBase, PrincipalMapping } from "../core/auth/principal.js";
+export type { HubFilter } from "../core/dispatch/filter.js";
+export type { Departure } from "../core/dispatch/hooks.js";
 export type {
   Call,
   CallGroups,
+  ClientInvokeOptions,
+  ConnectionTarget,
   EventArguments,
   EventName,
   PrincipalReference,
@@ -57,7 +66,7 @@ export type { PrincipalIdProvider } from "../core/admission/admission.js";
 export { hubDefaults, type HubOptions, type HubSettings } from "../core/dispatch/hub-settings.js";
 export type { GroupReference } from "../core/groups/group.js";
 export type { ConnectionId } from "../core/ids.js";
-export { HubError, HubwardError } from "../core/errors.js";
+export { ClientError, HubError, HubwardError } from "../core/errors.js";
 export { refusalReply } from "../core/admission/refusal-reply.js";
 export type { HttpReply } from "../core/http.js";
 export type { PrincipalFields, Telemetry, TelemetryEvent, TelemetryLevel } from "../core/telemetry.js";

@@ -9,8 +9,8 @@ export function joinEndpoints(endpoints: readonly Endpoint[], forwarded: readonl
   return {
     owns: (path) => find(path) !== undefined,
     forwarded,
-    async request(request) {
-      return find(request.path)?.request(request) ?? textReply(404, "");
+    async request(request, body) {
+      return find(request.path)?.request(request, body) ?? textReply(404, "");
     },
     async upgrade(request) {
       return find(request.path)?.upgrade(request) ?? { accepted: false, reply: textReply(404, "") };

@@ -47,6 +47,13 @@ export interface GuardedMethod<P, Events, Schemas extends ArgumentSchemas> exten
    * again is told how it ended. The id comes from the client and must be the same on every retry.
    */
   once(commandId: (...args: ArgumentOutputs<Schemas>) => string): HandledMethod<P, Events, Schemas>;
+  /**
+   * Streams the client sends along, one Standard Schema for the items of each. The handler gets them behind the
+   * arguments. An item that its schema refuses ends the stream where it is read.
+   */
+  uploads<const Uploads extends ArgumentSchemas>(...items: Uploads): StreamedMethod<P, Events, Schemas, Uploads>;
+  /** Answers with a stream: see {@link StreamedMethod}. */
+  stream: StreamedMethod<P, Events, Schemas, readonly []>["stream"];
 }
 
 export interface HandledMethod<P, Events, Schemas extends ArgumentSchemas> {
@@ -54,6 +61,50 @@ export interface HandledMethod<P, Events, Schemas extends ArgumentSchemas> {
     handler: (call: Call<P, Events>, ...args: ArgumentOutputs<Schemas>) => Result,
   ): Method<ArgumentInputs<Schemas>, Awaited<Result>>;
 }
+
+/** What a streaming method may give: a generator, an array, a ReadableStream, anything read item by item. */
+export type Streamable<Item> = AsyncIterable<Item> | Iterable<Item>;
+
+/** A streaming method; its items are what a client is typed from. */
+export interface StreamMethod<Args extends readonly unknown[] = readonly unknown[], Item = unknown> extends Method<
+  Args,
+  Streamable<Item>
+> {
+  /** Exists in types only. */
+  readonly item?: Item;
+}
+
+/** A method that answers with a stream, or takes some. */
+export interface StreamedMethod<P, Events, Schemas extends ArgumentSchemas, Uploads extends ArgumentSchemas> {
+  handle<Result>(
+    handler: (call: Call<P, Events>, ...args: WithUploads<Schemas, Uploads>) => Result,
+  ): Method<readonly [...ArgumentInputs<Schemas>, ...UploadInputs<Uploads>], Awaited<Result>>;
+  /**
+   * Answers with a stream: the client calls `stream`. Items leave as fast as the client takes them. When it cancels,
+   * or the connection loses its standing, `call.signal` aborts and the iterator's `return()` is called.
+   */
+  stream<Item>(
+    handler: (
+      call: Call<P, Events>,
+      ...args: WithUploads<Schemas, Uploads>
+    ) => Streamable<Item> | Promise<Streamable<Item>>,
+  ): StreamMethod<readonly [...ArgumentInputs<Schemas>, ...UploadInputs<Uploads>], Item>;
+}
+
+/** What a handler gets for the streams a client sends: each can be read once, and holds the client back. */
+export type UploadOutputs<Uploads extends ArgumentSchemas> = {
+  -readonly [Index in keyof Uploads]: AsyncIterable<StandardSchemaV1.InferOutput<Uploads[Index]>>;
+};
+
+/** What a client passes for them; a stock client passes a Subject. */
+export type UploadInputs<Uploads extends ArgumentSchemas> = {
+  -readonly [Index in keyof Uploads]: AsyncIterable<StandardSchemaV1.InferInput<Uploads[Index]>>;
+};
+
+type WithUploads<Schemas extends ArgumentSchemas, Uploads extends ArgumentSchemas> = [
+  ...args: ArgumentOutputs<Schemas>,
+  ...uploads: UploadOutputs<Uploads>,
+];
 
 /** What a finished method is made of, before it has a name. */
 export type MethodParts<P> = Omit<HubMethod<P>, "name">;
@@ -71,10 +122,7 @@ type LooseFunction = (...args: never[]) => unknown;
 export function buildMethod<P, Events>(parts: Omit<MethodParts<P>, "handle">): GuardedMethod<P, Events, readonly []> {
   const builder = {
     args: (...schemas: ArgumentSchemas) => {
-      for (const schema of schemas) {
-        if (typeof schema?.["~standard"]?.validate !== "function")
-          throw new TypeError("args: a Standard Schema for each argument");
-      }
+      assertSchemas("args", schemas);
       if (parts.resourceRequirements.length > 0)
         throw new TypeError("args: name the arguments before policies that use them");
       return buildMethod({ ...parts, schemas });
@@ -89,11 +137,25 @@ export function buildMethod<P, Events>(parts: Omit<MethodParts<P>, "handle">): G
       );
     },
     once: (commandId: (...args: never[]) => string) => buildMethod({ ...parts, commandId }),
-    handle: (handle: LooseFunction): Method => {
-      const method: Method = Object.freeze({});
-      partsOf.set(method, { ...parts, handle } as unknown as MethodParts<never>);
-      return method;
+    uploads: (...uploads: ArgumentSchemas) => {
+      assertSchemas("uploads", uploads);
+      return buildMethod({ ...parts, uploads });
     },
+    handle: (handle: LooseFunction): Method => finish({ ...parts, handle }),
+    stream: (handle: LooseFunction): Method => finish({ ...parts, handle, isStream: true }),
   };
   return builder as unknown as GuardedMethod<P, Events, readonly []>;
+}
+
+function finish<P>(parts: MethodParts<P> | object): Method {
+  const method: Method = Object.freeze({});
+  partsOf.set(method, parts as MethodParts<never>);
+  return method;
+}
+
+function assertSchemas(where: string, schemas: ArgumentSchemas): void {
+  for (const schema of schemas) {
+    if (typeof schema?.["~standard"]?.validate !== "function")
+      throw new TypeError(`${where}: a Standard Schema for each`);
+  }
 }

@@ -9,7 +9,10 @@ import { createTickets } from "../core/auth/tickets.js";
 import { Connection, type ConnectionObserver } from "../core/connection/connection.js";
 import type { FlushQueue } from "../core/connection/outbox.js";
 import { Registry } from "../core/connection/registry.js";
+import { CallControl } from "../core/dispatch/call-control.js";
+import { createClientInvoker } from "../core/dispatch/client-invoker.js";
 import { ConnectionCall } from "../core/dispatch/connection-call.js";
+import { HubDeparture } from "../core/dispatch/hub-departure.js";
 import { createDispatcher } from "../core/dispatch/dispatcher.js";
 import type { Hub as CoreHub } from "../core/dispatch/hub.js";
 import { resolveHubOptions, type HubOptions } from "../core/dispatch/hub-settings.js";
@@ -22,13 +25,14 @@ import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
+import type { Arrival } from "../signalr/claim.js";
 import { principalFields, sessionKey } from "../signalr/door.js";
 import type { DoomedConnection } from "../signalr/doomed.js";
 import { createSignalREndpoint } from "../signalr/endpoint.js";
-import type { Arrival } from "../signalr/upgrade.js";
 import type { Scope } from "./app.js";
 import { buildGroup } from "./group-builder.js";
 import { createHttpAuthentication } from "./http.js";
+import { createHookRunner } from "./hook-runner.js";
 import { buildHub } from "./hub-builder.js";
 import type { ResolvedCommonOptions, ResolvedScopeOptions } from "./options.js";
 import { TenantFace, type TenantPorts } from "./tenant.js";
@@ -71,7 +75,7 @@ export function createScope<Attributes extends object>(
   const groups = createGroups<P>(common.maxGroupsPerConnection, onFailure, (template) => templates.has(template));
   const fanout = createFanout(registry, groups, (event, error) => onFailure(`event ${event}`, error));
   const expiry = createExpiry<P>(clock);
-  const heartbeat = createHeartbeat<P>(clock);
+  const heartbeat = createHeartbeat<Connection<P>>(clock);
   const holdBack = createHoldBack(clock);
   const { forwarded: forwards } = settings.authenticator;
   const forwarded = new WeakMap<object, ForwardedHeaders>();
@@ -82,21 +86,32 @@ export function createScope<Attributes extends object>(
   let drained: (() => void) | undefined;
   let isDraining = false;
 
+  const senderPorts = { fanout, invokeClient: createClientInvoker(registry) };
+  const createCall = (connection: Connection<P>, method: string, control: CallControl): ConnectionCall<P, unknown> =>
+    new ConnectionCall(connection, method, control, { groups, ...senderPorts });
+  const hooks = createHookRunner<P>({
+    createCall: (connection) => createCall(connection, "connected", new CallControl()),
+    createDeparture: (connection, reason) => new HubDeparture(connection, reason, senderPorts),
+    onFailure,
+    onSettled: tellWhenGone,
+  });
   const dispatch = createDispatcher<P>({
     idempotency: common.idempotency,
     digest: systemDigest,
-    createCall: (connection, method) => new ConnectionCall(connection, method.name, { groups, fanout }),
+    createCall,
     onPolicyFailure: onFailure,
   });
 
   function tellWhenGone(): void {
-    if (isDraining && heartbeat.size === 0 && doomed.size === 0) drained?.();
+    if (isDraining && heartbeat.size === 0 && doomed.size === 0 && hooks.running === 0) drained?.();
   }
 
   const arrivals = new WeakMap<Connection<P>, Arrival<P>>();
+  const wasOpen = new WeakSet<Connection<P>>();
   const observer: ConnectionObserver<P> = {
     opened(connection) {
       registry.add(connection);
+      wasOpen.add(connection);
       const { admission, hub, id, remoteAddress, dialect } = connection;
       telemetry({
         event: "connection.opened",
@@ -106,11 +121,22 @@ export function createScope<Attributes extends object>(
         principal: principalFields(admission.authentication, admission.principal.roles),
         remoteAddress,
       });
+      const known = hubs.get(hub.toLowerCase());
+      if (known !== undefined) hooks.opened(connection, known);
     },
     ended(connection) {
       registry.remove(connection);
       groups.release(connection);
       expiry.forget(connection);
+    },
+    detached(connection) {
+      const { authentication, id, hub } = connection;
+      const ageMs = connection.ageMs(clock.monotonic());
+      telemetry({ event: "connection.detached", connectionId: id, hub, subject: authentication.subject, ageMs });
+    },
+    resumed({ authentication, id, hub }, resumption) {
+      const { subject } = authentication;
+      telemetry({ event: "connection.resumed", connectionId: id, hub, subject, ...resumption });
     },
     released(connection, reason) {
       heartbeat.forget(connection);
@@ -120,6 +146,8 @@ export function createScope<Attributes extends object>(
       // What the client ended, and what ended by the credential's own time, is no loop of ours.
       if (reason !== "normal" && reason !== "token_expired") holdBack.ended(sessionKey(authentication), ageMs);
       telemetry({ event: "connection.closed", connectionId: id, hub, reason, subject: authentication.subject, ageMs });
+      const known = hubs.get(hub.toLowerCase());
+      if (known !== undefined && wasOpen.delete(connection)) hooks.released(connection, known, reason);
       tellWhenGone();
     },
     failed(connection, error) {
@@ -135,6 +163,7 @@ export function createScope<Attributes extends object>(
     clock,
     random,
     telemetry,
+    digest: systemDigest,
     allowedOrigins: settings.allowedOrigins,
     allowQueryToken: settings.allowQueryToken,
     isDraining: () => isDraining,
@@ -173,16 +202,16 @@ export function createScope<Attributes extends object>(
 
   async function drain(): Promise<void> {
     isDraining = true;
-    if (heartbeat.size === 0 && doomed.size === 0) return;
+    if (heartbeat.size === 0 && doomed.size === 0 && hooks.running === 0) return;
     await new Promise<void>((resolve) => {
       drained = resolve;
-      for (const connection of Array.from(heartbeat.connections())) connection.apply({ type: "drained" });
+      for (const connection of Array.from(heartbeat.watched())) connection.apply({ type: "drained" });
       for (const connection of Array.from(doomed)) connection.drain();
       tellWhenGone();
     });
   }
 
-  const tenantPorts: TenantPorts<P> = { fanout, issuer, groups, registry };
+  const tenantPorts: TenantPorts<P> = { ...senderPorts, issuer, groups, registry };
   const own = new TenantFace(tenantPorts, undefined);
 
   const face = {
@@ -206,7 +235,7 @@ export function createScope<Attributes extends object>(
           throw new TypeError(`hub: ${path} and another hub share a path, one of them with ${NEGOTIATE} behind it`);
         hubPaths.add(key);
         hubs.set(key, hub);
-        return (tenant) => new ScopedSender<P, never>(fanout, { tenant, hub: hub.path, issuer });
+        return (tenant) => new ScopedSender<P, never>(senderPorts, { tenant, hub: hub.path, issuer });
       }),
     to: (group) => own.to(group),
     toAll: () => own.toAll(),

@@ -1,12 +1,10 @@
 /** One tenant as an application speaks to it and keeps its groups. */
 
-import { ScopedSender } from "../core/dispatch/sender.js";
+import { ScopedSender, type SenderPorts } from "../core/dispatch/sender.js";
 import { createTenantGroups, type TenantGroups, type TenantGroupsPorts } from "../core/dispatch/tenant-groups.js";
-import type { Fanout } from "../core/groups/fanout.js";
 import type { Tenant } from "./app.js";
 
-export interface TenantPorts<P> extends TenantGroupsPorts<P> {
-  readonly fanout: Fanout;
+export interface TenantPorts<P> extends TenantGroupsPorts<P>, SenderPorts {
   /** What a subject without an issuer means. */
   readonly issuer: string | undefined;
 }
@@ -18,7 +16,7 @@ export class TenantFace<P> extends ScopedSender<P, unknown> implements Tenant<P>
   #groups: TenantGroups<P> | undefined;
 
   constructor(ports: TenantPorts<P>, tenant: string | undefined) {
-    super(ports.fanout, { tenant, hub: undefined, issuer: ports.issuer });
+    super(ports, { tenant, hub: undefined, issuer: ports.issuer });
     this.#ports = ports;
     this.#tenant = tenant;
   }

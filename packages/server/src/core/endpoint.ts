@@ -3,7 +3,7 @@
 import type { ForwardedAuthenticator } from "./auth/authenticator.js";
 import type { ForwardedHeaders } from "./auth/credential.js";
 import type { Socket, SocketListener } from "./connection/socket.js";
-import type { HttpReply, HttpRequest } from "./http.js";
+import type { HttpAnswer, HttpReply, HttpRequest, RequestBody } from "./http.js";
 
 export type UpgradeAnswer =
   | { readonly accepted: false; readonly reply: HttpReply }
@@ -35,6 +35,6 @@ export interface Endpoint {
    * there may be more of them later. Default: nothing.
    */
   readonly forwarded?: readonly ForwardedPort[] | undefined;
-  request(request: HttpRequest): Promise<HttpReply>;
+  request(request: HttpRequest, body: RequestBody): Promise<HttpAnswer>;
   upgrade(request: HttpRequest): Promise<UpgradeAnswer>;
 }

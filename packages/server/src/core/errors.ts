@@ -9,3 +9,8 @@ export { HubwardError } from "@hubward/wire";
 export class HubError extends Error {
   override readonly name = "HubError";
 }
+
+/** What a client answered instead of a result. Its message is the client's own: peer data, of bounded length. */
+export class ClientError extends Error {
+  override readonly name = "ClientError";
+}

@@ -25,3 +25,52 @@ export interface HttpReply {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
+
+/** A request's body that nobody has read yet. As far as it is not read, the peer is held back. */
+export interface RequestBody {
+  /** Reads all of it. Once; never rejects. */
+  read(maxBytes: number): Promise<BodyRead>;
+  /** Nobody wants the rest: `read` ends as `abandoned`. */
+  abandon(): void;
+}
+
+export type BodyRead =
+  | { readonly kind: "whole"; readonly bytes: Uint8Array }
+  /** It is, or says that it will be, longer than was allowed. */
+  | { readonly kind: "too-large" }
+  /** The peer went away, or broke the framing. */
+  | { readonly kind: "broken" }
+  | { readonly kind: "abandoned" };
+
+/** A reply that its holder gives when it wants to, in as many pieces as it wants. Nothing is allowed after its end. */
+export interface ReplyChannel {
+  /** The whole reply in one go, and its end. */
+  reply(status: number, headers: Readonly<Record<string, string>>, body?: Uint8Array): void;
+  /** Status and headers. What follows is written piece by piece, until `end`. */
+  begin(status: number, headers: Readonly<Record<string, string>>): void;
+  /** The bytes may be shared with other channels and must not be changed. */
+  write(bytes: Uint8Array): void;
+  end(): void;
+  /** Bytes written that the kernel has not taken yet. */
+  readonly queuedBytes: number;
+  /** Ends at once and takes back what the kernel has not delivered (TCP reset). */
+  reset(): void;
+}
+
+/** What a channel tells its holder. Nothing is called after `closed`. */
+export interface ReplyListener {
+  /** `queuedBytes` went back to zero. */
+  drained(): void;
+  /** The reply is complete and handed over, or the client is gone. */
+  closed(): void;
+}
+
+/** In place of a reply: somebody will give it later, or over time. */
+export interface DeferredReply {
+  /** Added to whatever the reply's own headers will be. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Called once, also when the client is gone already; the listener is then told at once. */
+  readonly open: (channel: ReplyChannel) => ReplyListener;
+}
+
+export type HttpAnswer = HttpReply | DeferredReply;

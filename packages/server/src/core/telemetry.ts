@@ -44,6 +44,26 @@ export type TelemetryEvent =
       readonly subject: string;
       readonly ageMs: number;
     }
+  /** A connection whose transport was lost, and whose client may come back. */
+  | {
+      readonly event: "connection.detached";
+      readonly connectionId: ConnectionId;
+      readonly hub: string;
+      readonly subject: string;
+      readonly ageMs: number;
+    }
+  /** A client that came back. */
+  | {
+      readonly event: "connection.resumed";
+      readonly connectionId: ConnectionId;
+      readonly hub: string;
+      readonly subject: string;
+      readonly remoteAddress: string | undefined;
+      /** Milliseconds without a transport. */
+      readonly awayMs: number;
+      /** Frames that were sent again. */
+      readonly replayed: number;
+    }
   /** A call refused by the gate, or one whose method was refused what it tried. */
   | {
       readonly event: "call.refused";
@@ -70,6 +90,8 @@ export const telemetryLevels: Readonly<Record<TelemetryEvent["event"], Telemetry
   "connection.opened": "info",
   "connection.refused": "warning",
   "connection.closed": "info",
+  "connection.detached": "info",
+  "connection.resumed": "info",
   "call.refused": "warning",
   "application.failed": "error",
 };

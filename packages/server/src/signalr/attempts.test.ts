@@ -35,14 +35,14 @@ describe("connect attempts", () => {
     add("a");
     const attempt = find("a");
     if (attempt === undefined) throw new RangeError("not found");
-    expect([attempts.attach({ ...attempt }), attempts.attach(attempt), attempts.attach(attempt)]).toEqual([
-      false,
-      true,
-      false,
-    ]);
+    expect([
+      attempts.attach({ ...attempt }, "WebSockets"),
+      attempts.attach(attempt, "WebSockets"),
+      attempts.attach(attempt, "WebSockets"),
+    ]).toEqual([false, true, false]);
     expect(find("a")).toMatchObject({ isAttached: true });
     attempts.end("a");
-    expect([find("a"), attempts.attach(attempt), attempts.size]).toEqual([undefined, false, 0]);
+    expect([find("a"), attempts.attach(attempt, "WebSockets"), attempts.size]).toEqual([undefined, false, 0]);
   });
 
   it("wait for a transport for 30 s, and keep it for as long as it lasts", () => {
@@ -52,11 +52,11 @@ describe("connect attempts", () => {
     const taken = find("taken");
     const late = find("late");
     if (taken === undefined || late === undefined) throw new RangeError("not found");
-    attempts.attach(taken);
+    attempts.attach(taken, "WebSockets");
     clock.advance(29_999);
     expect(find("late")).toBe(late);
     clock.advance(1);
-    expect([find("late"), attempts.attach(late)]).toEqual([undefined, false]);
+    expect([find("late"), attempts.attach(late, "WebSockets")]).toEqual([undefined, false]);
     clock.advance(86_400_000);
     expect(find("taken")).toBe(taken);
   });
@@ -66,7 +66,7 @@ describe("connect attempts", () => {
     expect([add("a"), add("b"), add("c")]).toEqual(["added", "added", "full"]);
     const a = find("a");
     if (a === undefined) throw new RangeError("not found");
-    attempts.attach(a);
+    attempts.attach(a, "WebSockets");
     expect([add("c"), add("d"), attempts.waiting, attempts.size]).toEqual(["added", "full", 2, 3]);
     clock.advance(1_000);
     expect([add("d"), attempts.waiting, attempts.size]).toEqual(["added", 1, 2]);
@@ -79,7 +79,7 @@ describe("connect attempts", () => {
     expect([add("c"), add("d")]).toEqual(["added", "over-share"]);
     const b = find("b");
     if (b === undefined) throw new RangeError("not found");
-    attempts.attach(b);
+    attempts.attach(b, "WebSockets");
     expect([add("d"), add("e")]).toEqual(["added", "over-share"]);
   });
 
@@ -88,7 +88,7 @@ describe("connect attempts", () => {
     add("a");
     const a = find("a");
     if (a === undefined) throw new RangeError("not found");
-    attempts.attach(a);
+    attempts.attach(a, "WebSockets");
     clock.advance(400);
     add("younger");
     attempts.detach("a");
@@ -103,11 +103,11 @@ describe("connect attempts", () => {
     add("a");
     const a = find("a");
     if (a === undefined) throw new RangeError("not found");
-    expect([attempts.attach(a), attempts.attach(a)]).toEqual([true, false]);
+    expect([attempts.attach(a, "WebSockets"), attempts.attach(a, "WebSockets")]).toEqual([true, false]);
     attempts.detach("a");
-    expect([attempts.attach(a), attempts.attach(a)]).toEqual([true, false]);
+    expect([attempts.attach(a, "WebSockets"), attempts.attach(a, "WebSockets")]).toEqual([true, false]);
     attempts.detach("a");
     clock.advance(1_000);
-    expect([find("a"), attempts.attach(a)]).toEqual([undefined, false]);
+    expect([find("a"), attempts.attach(a, "WebSockets")]).toEqual([undefined, false]);
   });
 });

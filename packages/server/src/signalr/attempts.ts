@@ -3,7 +3,7 @@
  * is a secret of its own beside the credential; knowing one without the other leads nowhere.
  */
 
-import type { HubwardError } from "@hubward/wire";
+import type { HubwardError, TransportName } from "@hubward/wire";
 import type { Authentication } from "../core/auth/authentication.js";
 import type { Admission } from "../core/auth/policy.js";
 import type { Ticket } from "../core/auth/tickets.js";
@@ -33,15 +33,19 @@ export interface Attempt<P> {
   readonly holder: Holder<P>;
   /** Absent for clients that send their JWT themselves. */
   readonly ticket: Ticket<Holder<P>> | undefined;
+  /** Whether stateful reconnect was asked for and allowed. Default false. */
+  readonly isResumable?: boolean | undefined;
   readonly isAttached: boolean;
+  /** The one that claimed it, while it is attached. */
+  readonly transport: TransportName | undefined;
 }
 
 export interface Attempts<P> {
   /** `full`: too many wait already. `over-share`: too many of this identity do. */
-  add(attempt: Omit<Attempt<P>, "isAttached">): "added" | "full" | "over-share";
+  add(attempt: Omit<Attempt<P>, "isAttached" | "transport">): "added" | "full" | "over-share";
   find(connectionToken: string, hub: string): Attempt<P> | undefined;
   /** A transport claims it. False when one has already. */
-  attach(attempt: Attempt<P>): boolean;
+  attach(attempt: Attempt<P>, transport: TransportName): boolean;
   /** The transport could not be established after all: the attempt waits again, no longer than before. */
   detach(connectionToken: string): void;
   /** The transport is gone: the token dies, the ticket may try again. */
@@ -63,6 +67,7 @@ interface Entry<P> extends Attempt<P> {
   readonly owner: string;
   readonly attachBy: number;
   isAttached: boolean;
+  transport: TransportName | undefined;
 }
 
 export function createAttempts<P>(
@@ -96,7 +101,7 @@ export function createAttempts<P>(
       if (waiting.size >= maxWaiting) return "full";
       const owner = identityKey(authenticationOf(attempt.holder));
       if (!shares.take(owner)) return "over-share";
-      const { connectionToken, connectionId, hub, holder, ticket } = attempt;
+      const { connectionToken, connectionId, hub, holder, ticket, isResumable } = attempt;
       const attachBy = now + attachMs;
       waiting.set(connectionToken, {
         connectionToken,
@@ -104,9 +109,11 @@ export function createAttempts<P>(
         hub,
         holder,
         ticket,
+        isResumable,
         owner,
         attachBy,
         isAttached: false,
+        transport: undefined,
       });
       return "added";
     },
@@ -118,12 +125,13 @@ export function createAttempts<P>(
       if (entry?.hub !== hub || (!entry.isAttached && entry.attachBy <= now)) return undefined;
       return entry;
     },
-    attach(attempt) {
+    attach(attempt, transport) {
       const entry = waiting.get(attempt.connectionToken);
       if (entry === undefined || entry !== attempt) return false;
       stopWaiting(attempt.connectionToken);
       attached.set(attempt.connectionToken, entry);
       entry.isAttached = true;
+      entry.transport = transport;
       return true;
     },
     detach(connectionToken) {
@@ -132,6 +140,7 @@ export function createAttempts<P>(
       attached.delete(connectionToken);
       if (entry.attachBy <= clock.monotonic() || !shares.take(entry.owner)) return;
       entry.isAttached = false;
+      entry.transport = undefined;
       waiting.set(connectionToken, entry);
     },
     end(connectionToken) {

@@ -1,4 +1,4 @@
-/** How SignalR says things over WebSockets: hub messages in one encoding, each in a frame of its own. */
+/** How SignalR says things: hub messages in one encoding, framed for one transport. */
 
 import {
   createBinaryReader,
@@ -14,23 +14,40 @@ import {
   type HubProtocolName,
   type MessageReader,
   type ReasonName,
+  type TransferFormat,
 } from "@hubward/wire";
 import type { Dialect } from "../core/publication.js";
 
 export interface SignalRDialect extends Dialect {
   readonly codec: HubCodec;
-  readonly keepAlive: Uint8Array;
+  /** A ping, or undefined where the transport needs none. */
+  readonly keepAlive: Uint8Array | undefined;
   createReader(maxBytes: number): MessageReader;
-  /** One hub message, in a WebSocket frame. @throws TypeError for a value the encoding has no form for */
+  /** One hub message, transport framing included. @throws TypeError for a value the encoding has no form for */
   render(message: HubMessage): Uint8Array;
 }
 
-function createDialect(codec: HubCodec): SignalRDialect {
-  const render = (message: HubMessage): Uint8Array => renderFrame(codec.transferFormat, codec.encode(message));
+/** What a transport makes of messages. */
+export interface TransportFraming {
+  /** What it can carry. */
+  readonly formats: readonly TransferFormat[];
+  /** Whether silence of ours is to be broken by pings. */
+  readonly needsPings: boolean;
+  /** One or more whole messages, framed. */
+  frame(format: TransferFormat, payload: Uint8Array): Uint8Array;
+}
+
+/** All encodings over one transport. */
+export interface Dialects extends Readonly<Record<HubProtocolName, SignalRDialect>> {
+  readonly framing: TransportFraming;
+}
+
+function createDialect(codec: HubCodec, { frame, needsPings }: TransportFraming): SignalRDialect {
+  const render = (message: HubMessage): Uint8Array => frame(codec.transferFormat, codec.encode(message));
   return {
     name: codec.name,
     codec,
-    keepAlive: render({ type: messageType.ping }),
+    keepAlive: needsPings ? render({ type: messageType.ping }) : undefined,
     createReader: (maxBytes) =>
       codec.transferFormat === "text" ? createTextReader({ maxBytes }) : createBinaryReader({ maxBytes }),
     render,
@@ -38,11 +55,21 @@ function createDialect(codec: HubCodec): SignalRDialect {
   };
 }
 
-/** One object for each, shared by all connections: publications are rendered once per dialect. */
-export const dialects: Readonly<Record<HubProtocolName, SignalRDialect>> = {
-  json: createDialect(jsonCodec),
-  messagepack: createDialect(messagePackCodec),
-};
+/** Once for each transport: all its connections share the dialects, so publications are rendered once per dialect. */
+export function createDialects(framing: TransportFraming): Dialects {
+  return {
+    framing,
+    json: createDialect(jsonCodec, framing),
+    messagepack: createDialect(messagePackCodec, framing),
+  };
+}
+
+/** Over WebSockets: each message in a frame of its own. */
+export const dialects: Dialects = createDialects({
+  formats: ["text", "binary"],
+  needsPings: true,
+  frame: renderFrame,
+});
 
 /** The Close message: its error text is the only reason a stock client hands to the application. */
 export function renderClose(

@@ -6,13 +6,15 @@
 import { formatReason, HubwardError, reasons, type ReasonName } from "@hubward/wire";
 import type { Clock, Timer } from "../core/clock.js";
 import type { Socket, SocketListener } from "../core/connection/socket.js";
-import { renderClose } from "./dialect.js";
+import { renderClose, type Dialects } from "./dialect.js";
 import { concat, HandshakeReader } from "./handshake.js";
 
 export interface DoomedSetup {
   readonly socket: Socket;
   readonly clock: Clock;
   readonly refusal: HubwardError;
+  /** Of its transport. Default WebSockets. */
+  readonly dialects?: Dialects | undefined;
   readonly timeoutMs: number;
   readonly onClosed: () => void;
 }
@@ -22,8 +24,8 @@ export interface DoomedConnection extends SocketListener {
   drain(): void;
 }
 
-export function openDoomed({ socket, clock, refusal, timeoutMs, onClosed }: DoomedSetup): DoomedConnection {
-  const handshake = new HandshakeReader();
+export function openDoomed({ socket, clock, refusal, dialects, timeoutMs, onClosed }: DoomedSetup): DoomedConnection {
+  const handshake = new HandshakeReader(dialects);
   let isOver = false;
   const timer: Timer = clock.after(timeoutMs, () => end(handshake.refusal(), "handshake_timeout"));
 

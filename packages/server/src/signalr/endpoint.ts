@@ -1,6 +1,6 @@
 /** SignalR's side of an application: the requests under a hub's path, and the sockets that come of them. */
 
-import { decodeLimitDefaults, type DecodeLimits } from "@hubward/wire";
+import { decodeLimitDefaults, HubwardError, type DecodeLimits } from "@hubward/wire";
 import { textReply } from "../core/admission/refusal-reply.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Connection } from "../core/connection/connection.js";
@@ -8,11 +8,16 @@ import type { Socket } from "../core/connection/socket.js";
 import type { Dispatch } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { Endpoint } from "../core/endpoint.js";
-import type { DoorPorts } from "./door.js";
+import type { HttpReply, HttpRequest } from "../core/http.js";
+import { answerPreflight, isPreflight, shareWith } from "../core/admission/cors.js";
+import type { Arrival, OpenSocket } from "./claim.js";
+import { refuse } from "./door.js";
 import { openDoomed, type DoomedConnection } from "./doomed.js";
 import { SignalRHandler } from "./handler.js";
 import { createNegotiate } from "./negotiate.js";
-import { createUpgrade, type Arrival } from "./upgrade.js";
+import { transportDialects } from "./transports/dialects.js";
+import { createTransportRequests, type RequestPorts } from "./transports/requests.js";
+import { createUpgrade } from "./upgrade.js";
 
 /** Sockets that exist only to be told why not. */
 const MAX_DOOMED = 1_000;
@@ -26,7 +31,7 @@ export interface DoomedConnections {
   readonly size: number;
 }
 
-export interface SignalRPorts<P> extends DoorPorts<P> {
+export interface SignalRPorts<P> extends RequestPorts<P> {
   readonly doomed: DoomedConnections;
   readonly dispatch: Dispatch<P>;
   readonly handshakeTimeoutMs: number;
@@ -41,13 +46,15 @@ export function createSignalREndpoint<P extends PrincipalBase>(
 ): Endpoint {
   const limits = new WeakMap<Hub<P>, DecodeLimits>();
   const negotiate = createNegotiate(ports);
-  const upgrade = createUpgrade<P>(ports, (arrival, socket) => {
+  const open: OpenSocket<P> = (arrival, socket) => {
     const { holder, hub } = arrival;
+    const dialects = transportDialects[arrival.transport];
     if (holder.kind === "doomed") {
       const doomed = openDoomed({
         socket,
         clock: ports.clock,
         refusal: holder.refusal,
+        dialects,
         timeoutMs: Math.min(ports.handshakeTimeoutMs, MAX_DOOMED_MS),
         onClosed() {
           arrival.end();
@@ -60,21 +67,27 @@ export function createSignalREndpoint<P extends PrincipalBase>(
       return doomed;
     }
     const connection = ports.connect(arrival, socket);
-    const { dispatch, telemetry } = ports;
+    const { clock, dispatch, telemetry } = ports;
     connection.speak(
       new SignalRHandler({
         connection,
         hub,
         dispatch,
+        clock,
         telemetry,
         decodeLimits: decodeLimitsOf(hub),
+        dialects,
+        isResumable: arrival.isResumable,
         bind: () => arrival.bind(),
       }),
     );
+    arrival.keep(connection);
     // Accepted before the server began to go away, opened after.
     if (ports.isDraining()) connection.apply({ type: "drained" });
     return connection;
-  });
+  };
+  const upgrade = createUpgrade<P>(ports, open);
+  const answerRequest = createTransportRequests<P>(ports, open);
 
   function decodeLimitsOf(hub: Hub<P>): DecodeLimits {
     const known = limits.get(hub);
@@ -95,16 +108,21 @@ export function createSignalREndpoint<P extends PrincipalBase>(
     return hub !== undefined && rest === "/negotiate" ? { hub, rest } : undefined;
   }
 
+  /** Before any authentication: a browser asks it without a credential. */
+  function preflight(request: HttpRequest, hub: Hub<P>): HttpReply {
+    const answer = answerPreflight(request, ports.allowedOrigins);
+    return answer instanceof HubwardError ? refuse(request, hub, ports, answer) : answer;
+  }
+
   return {
     owns: (path) => find(path) !== undefined,
-    async request(request) {
+    async request(request, body) {
       const found = find(request.path);
-      if (found?.rest === "/negotiate") return negotiate(request, found.hub);
       if (found === undefined) return textReply(404, "");
-      // What the other transports would be asked for: none is offered.
-      return request.query.has("id")
-        ? textReply(404, "Transport not available")
-        : textReply(400, "Connection ID required");
+      const answer = isPreflight(request)
+        ? preflight(request, found.hub)
+        : await (found.rest === "" ? answerRequest(request, body, found.hub) : negotiate(request, found.hub));
+      return shareWith(answer, request, ports.allowedOrigins);
     },
     async upgrade(request) {
       const found = find(request.path);

@@ -24,12 +24,13 @@ interface Bench extends Fixture, ReturnType<typeof recordingTelemetry> {
 function createBench(methods: readonly HubMethod<Staff>[] = [], sink?: Telemetry): Bench {
   const fixture = createFixture();
   const recording = recordingTelemetry();
-  const { groups, fanout, clock, failures } = fixture;
+  const { groups, fanout, invokeClient, clock, failures } = fixture;
   const hub = hubOf(methods);
   const dispatch = createDispatcher<Staff>({
     idempotency: createMemoryIdempotencyStore({ clock }),
     digest: systemDigest,
-    createCall: (connection, { name }) => new ConnectionCall(connection, name, { groups, fanout }),
+    createCall: (connection, method, control) =>
+      new ConnectionCall(connection, method, control, { groups, fanout, invokeClient }),
     onPolicyFailure: (where, error) => void failures.push([where, error]),
   });
   return {
@@ -43,8 +44,10 @@ function createBench(methods: readonly HubMethod<Staff>[] = [], sink?: Telemetry
           connection,
           hub,
           dispatch,
+          clock,
           telemetry: sink ?? recording.telemetry,
           decodeLimits: { ...decodeLimitDefaults, maxBytes: 1_000 },
+          isResumable: false,
           bind,
         }),
       );
@@ -139,12 +142,12 @@ describe("a SignalR connection", () => {
     [
       "the application's own words",
       methodOf("M", { handle: () => Promise.reject(new HubError("no")) }),
-      failedWith("An unexpected error occurred invoking 'm' on the server. HubException: no"),
+      failedWith("An unexpected error occurred invoking 'M' on the server. HubException: no"),
     ],
     [
       "nothing of an error",
       methodOf("M", { handle: () => Promise.reject(new Error("SELECT")) }),
-      failedWith("An unexpected error occurred invoking 'm' on the server."),
+      failedWith("An unexpected error occurred invoking 'M' on the server."),
     ],
     [
       "a refusal in the catalogue's words",
@@ -200,7 +203,7 @@ describe("a SignalR connection", () => {
     [
       "streams nobody takes",
       { type: 1, invocationId: "1", target: "Echo", arguments: ["x"], streamIds: ["s1", "s2"] },
-      "Client sent 2 stream(s), Hub method expects 0.",
+      "An unexpected error occurred invoking 'Echo' on the server. HubException: Client sent 2 stream(s), Hub method expects 0.",
     ],
     [
       "both, of which the kind of answer counts first",

@@ -6,21 +6,28 @@ import {
   HubwardError,
   judgeHandshake,
   readHandshakeRequest,
-  renderFrame,
 } from "@hubward/wire";
-import { dialects, type SignalRDialect } from "./dialect.js";
+import { dialects as webSocketDialects, type Dialects, type SignalRDialect } from "./dialect.js";
 
 export interface HandshakeDone {
   readonly dialect: SignalRDialect;
-  /** The answer, in a WebSocket frame of the encoding's own kind. */
+  /** Of the protocol: from 2 on the client counts messages, if that was negotiated. */
+  readonly version: number;
+  /** The answer, framed for the transport as the encoding's own kind. */
   readonly reply: Uint8Array;
   /** Bytes behind the handshake: messages already. */
   readonly rest: Uint8Array;
 }
 
 export class HandshakeReader {
+  readonly #dialects: Dialects;
   #received: Uint8Array | undefined;
   #error: string = handshakeErrors.canceled;
+
+  /** `dialects`: of the transport it comes over, default WebSockets. */
+  constructor(dialects: Dialects = webSocketDialects) {
+    this.#dialects = dialects;
+  }
 
   /** Undefined while the message is incomplete. @throws HubwardError; `refusal()` is then what to answer. */
   read(chunk: Uint8Array): HandshakeDone | undefined {
@@ -30,19 +37,20 @@ export class HandshakeReader {
       this.#received = received === chunk ? chunk.slice() : received;
       return undefined;
     }
-    const verdict = judgeHandshake(request.message);
+    const { framing } = this.#dialects;
+    const verdict = judgeHandshake(request.message, framing.formats);
     if (!verdict.ok) {
       this.#error = verdict.error;
       throw new HubwardError("protocol_not_supported");
     }
-    const dialect = dialects[verdict.protocol];
-    const reply = renderFrame(dialect.codec.transferFormat, encodeHandshakeResponse());
-    return { dialect, reply, rest: request.rest };
+    const dialect = this.#dialects[verdict.protocol];
+    const reply = framing.frame(dialect.codec.transferFormat, encodeHandshakeResponse());
+    return { dialect, version: verdict.version, reply, rest: request.rest };
   }
 
   /** What a client is told that never got through the handshake. */
   refusal(): Uint8Array {
-    return renderFrame("text", encodeHandshakeResponse({ error: this.#error }));
+    return this.#dialects.framing.frame("text", encodeHandshakeResponse({ error: this.#error }));
   }
 
   #readRequest(received: Uint8Array): ReturnType<typeof readHandshakeRequest> {

@@ -1,11 +1,17 @@
-import type { InvocationMessage } from "@hubward/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { deferred, type Deferred } from "../../test/hub-fixture.js";
-import { Invocations } from "./invocations.js";
+import { CallControl } from "../core/dispatch/call-control.js";
+import { Invocations, type Invocation } from "./invocations.js";
+import { Throttle } from "./throttle.js";
 
-function message(target: string): InvocationMessage {
-  return { type: 1, target, arguments: [] };
+function message(target: string, invocationId?: string): Invocation {
+  return {
+    message: { type: 1, target, arguments: [], invocationId },
+    control: new CallControl(),
+    uploads: [],
+    takesTurn: true,
+  };
 }
 
 function createFixture(maxParallel: number) {
@@ -14,14 +20,14 @@ function createFixture(maxParallel: number) {
   const peer: string[] = [];
   const invocations = new Invocations(
     maxParallel,
-    ({ target }) => {
+    ({ message: { target } }) => {
       started.push(target);
       if (target.startsWith("sync")) return undefined;
       const work = deferred<void>();
       running.set(target, work);
       return work.promise;
     },
-    { pause: () => void peer.push("pause"), resume: () => void peer.push("resume") },
+    new Throttle({ pause: () => void peer.push("pause"), resume: () => void peer.push("resume") }),
   );
   /** Lets one call end, and what follows from it begin. */
   async function finish(target: string): Promise<void> {

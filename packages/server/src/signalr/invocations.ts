@@ -1,70 +1,122 @@
-/** One connection's calls: in order, so many at a time as allowed, and the peer held back when it sends faster. */
+/**
+ * One connection's calls: begun in order, so many at a time as allowed, and the peer held back when it sends faster.
+ * Streams, and calls that bring streams along, begin in the same order but take no turn: they may last for hours.
+ */
 
 import type { InvocationMessage, StreamInvocationMessage } from "@hubward/wire";
+import type { CallControl } from "../core/dispatch/call-control.js";
+import type { Upload } from "../core/dispatch/upload.js";
+import type { Throttle } from "./throttle.js";
 
-export type AnyInvocation = InvocationMessage | StreamInvocationMessage;
+/** A call as it came, with what came to be of it here. */
+export interface Invocation {
+  readonly message: InvocationMessage | StreamInvocationMessage;
+  readonly control: CallControl;
+  readonly uploads: readonly Upload[];
+  /** Whether it counts against the calls that may run at the same time. */
+  readonly takesTurn: boolean;
+}
 
 /** Runs one call to its end. Undefined when it ended at once. Never throws, never rejects. */
-export type RunInvocation = (message: AnyInvocation) => Promise<void> | undefined;
+export type RunInvocation = (invocation: Invocation) => Promise<void> | undefined;
 
 /** Calls that wait before the peer is held back; what one read already brought is still taken. */
 const MAX_WAITING = 16;
 
-export interface Backpressure {
-  pause(): void;
-  resume(): void;
-}
-
 export class Invocations {
   readonly #maxParallel: number;
   readonly #run: RunInvocation;
-  readonly #peer: Backpressure;
-  #waiting: AnyInvocation[] | undefined;
+  readonly #throttle: Throttle;
+  #waiting: Invocation[] | undefined;
+  /** What runs and can be cancelled or told that the connection ended. */
+  #live: Set<Invocation> | undefined;
   #running = 0;
-  #isPaused = false;
+  #isOnHold = false;
+  #isThrottling = false;
 
-  constructor(maxParallel: number, run: RunInvocation, peer: Backpressure) {
+  constructor(maxParallel: number, run: RunInvocation, throttle: Throttle) {
     this.#maxParallel = maxParallel;
     this.#run = run;
-    this.#peer = peer;
+    this.#throttle = throttle;
   }
 
+  /** Whether a call is being handled that holds up others. */
   get isBusy(): boolean {
     return this.#running > 0;
   }
 
-  add(message: AnyInvocation): void {
-    if (this.#running < this.#maxParallel) return this.#start(message);
+  add(invocation: Invocation): void {
+    if (this.#mayStart(invocation) && (this.#waiting?.length ?? 0) === 0) return this.#start(invocation);
     const waiting = (this.#waiting ??= []);
-    if (waiting.push(message) < MAX_WAITING || this.#isPaused) return;
-    this.#isPaused = true;
-    this.#peer.pause();
+    if (waiting.push(invocation) < MAX_WAITING || this.#isThrottling) return;
+    this.#isThrottling = true;
+    this.#throttle.hold();
   }
 
-  /** Forgets what waits; what runs is told by its signal. */
+  /** Starts nothing until `release`. */
+  hold(): void {
+    this.#isOnHold = true;
+  }
+
+  release(): void {
+    this.#isOnHold = false;
+    this.#startNext();
+  }
+
+  /** The caller wants no answer any more. Unknown ids are ignored: the answer may be on its way. */
+  cancel(invocationId: string): void {
+    const isMeant = ({ message }: Invocation): boolean => message.invocationId === invocationId;
+    for (const invocation of this.#live ?? []) if (isMeant(invocation)) invocation.control.cancel();
+    for (const invocation of this.#waiting ?? []) if (isMeant(invocation)) invocation.control.cancel();
+  }
+
+  /** Whether a stream with this id runs. */
+  hasStream(invocationId: string): boolean {
+    for (const { message, control } of this.#live ?? [])
+      if (message.invocationId === invocationId && message.type === 4 && !control.isCancelled) return true;
+    return false;
+  }
+
+  /** Streams, in either direction, that run. */
+  get streams(): number {
+    let count = 0;
+    for (const { takesTurn } of this.#live ?? []) if (!takesTurn) count++;
+    return count;
+  }
+
+  /** The connection ended: forgets what waits, and tells what runs. */
   clear(): void {
     this.#waiting = undefined;
+    for (const { control } of Array.from(this.#live ?? [])) control.cancel();
   }
 
-  #start(message: AnyInvocation): void {
-    const ending = this.#run(message);
+  #mayStart({ takesTurn }: Invocation): boolean {
+    return !this.#isOnHold && (!takesTurn || this.#running < this.#maxParallel);
+  }
+
+  #start(invocation: Invocation): void {
+    const ending = this.#run(invocation);
     if (ending === undefined) return;
-    this.#running++;
+    const live = (this.#live ??= new Set());
+    live.add(invocation);
+    if (invocation.takesTurn) this.#running++;
     const over = (): void => {
-      this.#running--;
+      live.delete(invocation);
+      if (invocation.takesTurn) this.#running--;
       this.#startNext();
     };
     ending.then(over, over);
   }
 
   #startNext(): void {
-    while (this.#running < this.#maxParallel) {
-      const next = this.#waiting?.shift();
-      if (next === undefined) break;
+    for (;;) {
+      const next = this.#waiting?.[0];
+      if (next === undefined || !this.#mayStart(next)) break;
+      this.#waiting?.shift();
       this.#start(next);
     }
-    if (!this.#isPaused || (this.#waiting?.length ?? 0) > MAX_WAITING / 2) return;
-    this.#isPaused = false;
-    this.#peer.resume();
+    if (!this.#isThrottling || (this.#waiting?.length ?? 0) > MAX_WAITING / 2) return;
+    this.#isThrottling = false;
+    this.#throttle.release();
   }
 }

@@ -4,15 +4,23 @@ import { bodyOf, createWard, hello, HUB, upgraded, type WardFixture } from "../.
 import type { HttpReply } from "../core/http.js";
 
 describe("negotiating", () => {
-  it("gives a stock client a ticket in place of its JWT, two different ids, and WebSockets", async () => {
+  it("gives a stock client a ticket in place of its JWT, two different ids, and all transports", async () => {
     const { tokenOf, negotiate } = createWard();
     const token = tokenOf({});
     const reply = await negotiate(token);
     const body = bodyOf(reply);
-    expect(reply.headers).toEqual({ "content-type": "application/json", "cache-control": "no-store" });
+    expect(reply.headers).toEqual({
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      vary: "Origin",
+    });
     expect(body).toMatchObject({
       negotiateVersion: 1,
-      availableTransports: [{ transport: "WebSockets", transferFormats: ["Text", "Binary"] }],
+      availableTransports: [
+        { transport: "WebSockets", transferFormats: ["Text", "Binary"] },
+        { transport: "ServerSentEvents", transferFormats: ["Text"] },
+        { transport: "LongPolling", transferFormats: ["Text", "Binary"] },
+      ],
     });
     for (const id of [body.connectionId, body.connectionToken]) expect(id).toMatch(/^[\w-]{22}$/);
     expect(body.connectionId).not.toBe(body.connectionToken);
@@ -143,10 +151,11 @@ describe("negotiating", () => {
   });
 
   it("answers other methods, other paths and other transports as the protocol says", async () => {
-    const { negotiate, app, upgrade } = createWard();
+    const { negotiate, app, upgrade, tokenOf } = createWard();
     expect(await negotiate(undefined, { method: "GET" })).toMatchObject({ status: 405, headers: { allow: "POST" } });
-    expect((await negotiate(undefined, { path: HUB })).status).toBe(400);
-    expect((await negotiate(undefined, { path: HUB, query: "id=x" })).status).toBe(404);
+    expect((await negotiate(undefined, { path: HUB })).status).toBe(401);
+    expect((await negotiate(tokenOf({}), { path: HUB, query: "" })).status).toBe(400);
+    expect((await negotiate(tokenOf({}), { path: HUB, query: "id=x" })).status).toBe(404);
     expect((await negotiate(undefined, { path: "/elsewhere" })).status).toBe(404);
     expect(await upgrade({ path: `${HUB}/negotiate` })).toMatchObject({ status: 404 });
     const owned = [

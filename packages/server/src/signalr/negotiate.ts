@@ -29,7 +29,6 @@ import { asHubwardError, readCredential, refuse, sessionKey, type Applicant, typ
 const MAX_HELD_BACK = 1_000;
 const ID_BYTES = 16;
 const VERSION_HINT = "negotiateVersion is none that is spoken here";
-const WEB_SOCKETS_ONLY = allTransports.filter(({ transport }) => transport === "WebSockets");
 
 export type Negotiate<P> = (request: HttpRequest, hub: Hub<P>) => Promise<HttpReply>;
 
@@ -73,7 +72,7 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     holder: Holder<P>,
     version: NegotiateVersion,
     given: Ticket<Holder<P>> | undefined,
-    wantsTicket: boolean,
+    { wantsTicket, isResumable }: { readonly wantsTicket: boolean; readonly isResumable: boolean },
   ): { readonly body: string; readonly connectionId: ConnectionId } {
     const connectionToken = ports.random.secret(ID_BYTES);
     const connectionId = ports.random.secret(ID_BYTES) as ConnectionId;
@@ -82,13 +81,15 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     const ticket = given ?? issued?.ticket;
     if (ticket === undefined && wantsTicket) throw tooManyWaiting();
     if (ticket !== undefined && !ports.tickets.own(ticket, connectionToken)) throw new HubwardError("ticket_invalid");
-    const added = ports.attempts.add({ connectionToken, connectionId, hub: hub.path, holder, ticket });
+    const added = ports.attempts.add({ connectionToken, connectionId, hub: hub.path, holder, ticket, isResumable });
     if (added !== "added") {
       if (issued !== undefined) ports.tickets.end(issued.ticket);
       throw added === "full" ? tooManyWaiting() : new HubwardError("connection_limit", { retryAfterSeconds: 30 });
     }
     const accessToken = issued?.secret.reveal();
-    const common = { kind: "connection", availableTransports: WEB_SOCKETS_ONLY, accessToken } as const;
+    const availableTransports = allTransports.filter(({ transport }) => hub.settings.transports.has(transport));
+    // To a client that did not ask for it, it is an error.
+    const common = { kind: "connection", availableTransports, accessToken, useStatefulReconnect: isResumable } as const;
     // Version 0 knows one id only, so there the id is the secret one.
     const body = negotiateBody(
       version === 0
@@ -123,7 +124,10 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
         return json(negotiateBody({ kind: "error", error: asked.error }));
       }
       const given = presented.kind === "ticket" ? presented.ticket : undefined;
-      const { body, connectionId } = promise(hub, holder, asked.version, given, !client.sendsHeadersOnly);
+      const { body, connectionId } = promise(hub, holder, asked.version, given, {
+        wantsTicket: !client.sendsHeadersOnly,
+        isResumable: holder.kind === "admitted" && mayResume(request, hub),
+      });
       if (holder.kind === "doomed") {
         refuse(request, hub, ports, holder.refusal, { ...applicant, connectionId });
         ports.holdBack.ended(sessionKey(authenticationOf(holder)), 0);
@@ -137,6 +141,12 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
 
 function rolesOf<P extends PrincipalBase>(holder: Holder<P>): readonly string[] {
   return holder.kind === "admitted" ? holder.admission.principal.roles : holder.roles;
+}
+
+/** Whether the client asks for stateful reconnect, and the hub has it. It is one of WebSockets alone. */
+function mayResume<P>({ query }: HttpRequest, { settings }: Hub<P>): boolean {
+  const isAsked = query.get("usestatefulreconnect")?.toLowerCase() === "true";
+  return isAsked && settings.hasStatefulReconnect && settings.transports.has("WebSockets");
 }
 
 /** Reasons that no retry with the same credential changes. */

@@ -7,63 +7,38 @@ import { HubwardError } from "@hubward/wire";
 import { assertWorthConnecting } from "../core/admission/admission.js";
 import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
-import { sameIdentityAndClient, type Authentication } from "../core/auth/authentication.js";
+import type { Authentication } from "../core/auth/authentication.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
-import type { Socket, SocketListener } from "../core/connection/socket.js";
+import type { Connection } from "../core/connection/connection.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { UpgradeAnswer } from "../core/endpoint.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import type { ConnectionId } from "../core/ids.js";
-import { authenticationOf, type Attempt, type Holder } from "./attempts.js";
-import { asHubwardError, readCredential, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
+import type { Holder } from "./attempts.js";
+import {
+  admit,
+  arrive,
+  claim,
+  identify,
+  refusalHints,
+  refusalTexts,
+  type Arrival,
+  type Claim,
+  type OpenSocket,
+} from "./claim.js";
+import { asHubwardError, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
+import { switchedOff } from "./transports/switched-off.js";
 
-/** One accepted upgrade, on its way to become a connection. */
-export interface Arrival<P> {
-  readonly hub: Hub<P>;
-  readonly holder: Holder<P>;
-  readonly connectionId: ConnectionId;
-  readonly remoteAddress: string | undefined;
-  /** The handshake is done: claims the ticket for good. False when another attempt of it was faster. */
-  bind(): boolean;
-  /** The socket is gone, or never came: the attempt is over. */
-  end(): void;
-  /** The transport was refused after all: the attempt may be claimed again. */
-  abandon(): void;
-}
-
-export type OpenSocket<P> = (arrival: Arrival<P>, socket: Socket) => SocketListener;
 export type Upgrade<P> = (request: HttpRequest, hub: Hub<P>) => Promise<UpgradeAnswer>;
 
-const UNKNOWN_ID = textReply(404, "No Connection with that ID");
-const HAS_TRANSPORT = textReply(409, "Connection already has a transport");
-const UNKNOWN_ID_HINT = "nothing with this id waits for a transport, or it is somebody else's";
-const HAS_TRANSPORT_HINT = "the connection has its transport already";
+const UNKNOWN_ID = textReply(404, refusalTexts.unknownId);
+const HAS_TRANSPORT = textReply(409, refusalTexts.hasTransport);
+const OTHER_TRANSPORT = textReply(400, refusalTexts.otherTransport);
+const NOT_RESUMABLE_HINT = "the connection has ended, or its replay holds what may no longer be seen";
 
 export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgrade<P> {
-  /** Verifies, maps and asks the hub's policies, for a credential that no negotiate has seen. */
-  async function admit(authentication: Authentication, applicant: Applicant, hub: Hub<P>): Promise<Holder<P>> {
-    const admission = await ports.admitter.identify(authentication);
-    applicant.roles = admission.principal.roles;
-    await ports.admitter.authorize(admission, hub.requirements, []);
-    return { kind: "admitted", admission };
-  }
-
-  /** The attempt with this id if it belongs to who asks. Foreign and unknown ids look alike. */
-  async function claim(
-    authentication: Authentication,
-    applicant: Applicant,
-    id: string,
-    hub: Hub<P>,
-  ): Promise<Claim<P> | undefined> {
-    const attempt = ports.attempts.find(id, hub.path);
-    if (attempt === undefined) return undefined;
-    const negotiated = authenticationOf(attempt.holder);
-    if (!sameIdentityAndClient(authentication, negotiated)) return undefined;
-    // The client asks its token factory again for the socket: a later token is who it is now.
-    const isLater = authentication.expiresAt > negotiated.expiresAt;
-    if (!isLater || attempt.holder.kind !== "admitted") return { attempt, holder: attempt.holder };
-    return { attempt, holder: await admit(authentication, applicant, hub) };
-  }
+  /** By connection token: connections that their client may bring a new transport. */
+  const kept = new Map<string, Connection<P>>();
 
   async function withoutNegotiate(
     authentication: Authentication,
@@ -73,29 +48,22 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     assertWorthConnecting(authentication, ports.clock);
     const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
     if (delayMs > 0) throw new HubwardError("try_again_later", { retryAfterSeconds: delayMs / 1000 });
-    return admit(authentication, applicant, hub);
+    return admit(authentication, applicant, hub, ports);
   }
 
-  function arrive(attempt: Attempt<P>, holder: Holder<P>, request: HttpRequest, hub: Hub<P>): Arrival<P> {
-    const { ticket, connectionToken, connectionId } = attempt;
-    let isBound = false;
+  /** As `arrive`, and found again by its client after its transport was lost, where that was negotiated. */
+  function arriveKept(claimed: Claim<P>, request: HttpRequest, hub: Hub<P>): Arrival<P> {
+    const { connectionToken, isResumable = false } = claimed.attempt;
+    const arrival = arrive(claimed, "WebSockets", request, hub, ports);
+    if (!isResumable) return arrival;
     return {
-      hub,
-      holder,
-      connectionId,
-      remoteAddress: request.remoteAddress,
-      bind() {
-        if (ticket === undefined) return true;
-        const siblings = ports.tickets.bind(ticket, connectionToken);
-        for (const sibling of siblings ?? []) ports.attempts.end(sibling);
-        isBound = siblings !== undefined;
-        return isBound;
-      },
+      ...arrival,
+      isResumable,
+      keep: (connection) => void kept.set(connectionToken, connection),
       end() {
-        ports.attempts.end(connectionToken);
-        if (isBound && ticket !== undefined) ports.tickets.end(ticket);
+        kept.delete(connectionToken);
+        arrival.end();
       },
-      abandon: () => ports.attempts.detach(connectionToken),
     };
   }
 
@@ -103,35 +71,65 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     return { accepted: true, open: (socket) => open(arrival, socket), abandon: () => arrival.abandon() };
   }
 
+  /** Brings a connection its next transport. Nothing has changed before this, and nothing does when it says no. */
+  async function resume(
+    connection: Connection<P>,
+    request: HttpRequest,
+    hub: Hub<P>,
+    applicant: Applicant,
+  ): Promise<UpgradeAnswer> {
+    const outcome = await connection.reclaim();
+    if (outcome === "busy") {
+      refuse(request, hub, ports, new HubwardError("superseded"), applicant, refusalHints.hasTransport);
+      return no(HAS_TRANSPORT);
+    }
+    if (outcome === "refused") {
+      refuse(request, hub, ports, new HubwardError("not_found"), applicant, NOT_RESUMABLE_HINT);
+      return no(UNKNOWN_ID);
+    }
+    return {
+      accepted: true,
+      open: (socket) => connection.attach(socket, request.remoteAddress),
+      abandon: () => connection.abandon(),
+    };
+  }
+
   async function answer(request: HttpRequest, hub: Hub<P>, applicant: Applicant): Promise<UpgradeAnswer> {
-    const presented = await readCredential(request, hub, ports);
-    const authentication =
-      presented.kind === "ticket"
-        ? authenticationOf(presented.ticket.holder)
-        : await ports.admitter.authenticate(presented.credential);
-    applicant.authentication = authentication;
+    const known = await identify(request, hub, applicant, ports);
+    const off = switchedOff("WebSockets", hub);
+    if (off !== undefined) return no(off);
     if (ports.isDraining()) throw new HubwardError("service_restart", { retryAfterSeconds: 2 });
     const id = request.query.get("id");
     if (id === undefined) {
-      if (presented.kind === "ticket") throw new HubwardError("ticket_invalid");
-      const holder = await withoutNegotiate(authentication, applicant, hub);
+      if (known.presented.kind === "ticket") throw new HubwardError("ticket_invalid");
+      const holder = await withoutNegotiate(known.authentication, applicant, hub);
       const connectionId = ports.random.secret(16) as ConnectionId;
       const { remoteAddress } = request;
-      return accept({ hub, holder, connectionId, remoteAddress, bind: () => true, end: ignore, abandon: ignore });
+      return accept({
+        hub,
+        holder,
+        connectionId,
+        transport: "WebSockets",
+        remoteAddress,
+        isResumable: false,
+        keep: ignore,
+        bind: () => true,
+        end: ignore,
+        abandon: ignore,
+      });
     }
-    const claimed =
-      presented.kind === "ticket"
-        ? ownAttempt(ports.attempts.find(id, hub.path), presented.ticket)
-        : await claim(authentication, applicant, id, hub);
+    const claimed = await claim(known, id, hub, applicant, ports);
     if (claimed === undefined) {
-      refuse(request, hub, ports, new HubwardError("not_found"), applicant, UNKNOWN_ID_HINT);
+      refuse(request, hub, ports, new HubwardError("not_found"), applicant, refusalHints.unknownId);
       return no(UNKNOWN_ID);
     }
-    if (!ports.attempts.attach(claimed.attempt)) {
-      refuse(request, hub, ports, new HubwardError("superseded"), applicant, HAS_TRANSPORT_HINT);
-      return no(HAS_TRANSPORT);
+    const connection = kept.get(claimed.attempt.connectionToken);
+    if (connection?.isResumable === true) return resume(connection, request, hub, applicant);
+    if (!ports.attempts.attach(claimed.attempt, "WebSockets")) {
+      refuse(request, hub, ports, new HubwardError("superseded"), applicant, refusalHints.hasTransport);
+      return no(claimed.attempt.transport === "WebSockets" ? HAS_TRANSPORT : OTHER_TRANSPORT);
     }
-    return accept(arrive(claimed.attempt, claimed.holder, request, hub));
+    return accept(arriveKept(claimed, request, hub));
   }
 
   return async (request, hub) => {
@@ -144,15 +142,6 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       return no(refuse(request, hub, ports, asHubwardError(error), applicant));
     }
   };
-}
-
-interface Claim<P> {
-  readonly attempt: Attempt<P>;
-  readonly holder: Holder<P>;
-}
-
-function ownAttempt<P>(attempt: Attempt<P> | undefined, ticket: Attempt<P>["ticket"]): Claim<P> | undefined {
-  return attempt !== undefined && attempt.ticket === ticket ? { attempt, holder: attempt.holder } : undefined;
 }
 
 function ignore(): void {

@@ -16,7 +16,8 @@ export interface HubwardPluginOptions extends AttachOptions {
  * `fastify.register(hubwardPlugin, { app })`: mounts the hubs, whose requests reach neither Fastify's routes nor its
  * logger; ends their connections when Fastify is closed; and decorates requests with `admission`, who was let in by
  * `requirePolicy`, or undefined. It holds for the whole of the instance it is registered on, like a plugin wrapped in
- * fastify-plugin.
+ * fastify-plugin. Listen on an address rather than on "localhost": there the log does see what comes by the second
+ * address.
  */
 export const hubwardPlugin: FastifyPluginCallback<HubwardPluginOptions> = (fastify, { app, ...options }, done) => {
   const { server } = fastify;

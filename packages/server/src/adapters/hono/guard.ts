@@ -2,7 +2,7 @@
 
 import type { Context, Env, MiddlewareHandler } from "hono";
 import type { StatusCode } from "hono/utils/http-status";
-import { decideRequest, type GuardingApp } from "../../app/http.js";
+import { decideRequest, type GuardingApp, type RequestWithHeaders } from "../../app/http.js";
 import { refusalReply } from "../../core/admission/refusal-reply.js";
 import type { Admission, Policy } from "../../core/auth/policy.js";
 import { HubwardError } from "../../core/errors.js";
@@ -31,7 +31,7 @@ export function requirePolicy<P, Path extends string>(
   resource?: (context: Context<AdmissionEnv<P>, Path>) => unknown,
 ): MiddlewareHandler<AdmissionEnv<P>, Path> {
   return async (context, next) => {
-    const decision = await decideRequest(app, context.req.raw, policy, resource && (() => resource(context)));
+    const decision = await decideRequest(app, receivedBy(context), policy, resource && (() => resource(context)));
     if (!decision.isAllowed) return answer(context, decision.reply);
     context.set("admission", decision.admission);
     return next();
@@ -45,6 +45,17 @@ export function requirePolicy<P, Path extends string>(
 export function answerRefusals(error: Error, context: Context): Response {
   if (error instanceof HubwardError) return answer(context, refusalReply(error));
   throw error;
+}
+
+/**
+ * On Node.js the request that the server received, because what a gateway forwarded goes with that alone; the web
+ * Request where there is no other, or where middleware has put another credential into it.
+ */
+function receivedBy({ env, req: { raw } }: Context): RequestWithHeaders {
+  const { incoming } = (env ?? {}) as { readonly incoming?: { readonly headers: { readonly authorization?: string } } };
+  const isSame =
+    incoming !== undefined && raw.headers.get("authorization") === (incoming.headers.authorization ?? null);
+  return isSame ? incoming : raw;
 }
 
 /** By the context, so that headers which others have set on it are kept. */

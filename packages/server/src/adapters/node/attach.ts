@@ -9,7 +9,9 @@ import type { ForwardedHeaders } from "../../core/auth/credential.js";
 import type { Endpoint } from "../../core/endpoint.js";
 import type { HttpReply } from "../../core/http.js";
 import { takeForwarded } from "./forwarded-headers.js";
+import { openReply } from "./reply-channel.js";
 import { pathOf, takeRequest, type Edge } from "./request.js";
+import { NodeRequestBody } from "./request-body.js";
 import { createTrustedProxies, UNIX_PEER } from "./trusted-proxies.js";
 import { NodeWebSocket, WebSocketWithLastWords } from "./web-socket.js";
 
@@ -86,9 +88,10 @@ export function attach(
     };
   }
 
-  function onRequest(request: IncomingMessage, response: ServerResponse, path: string): void {
-    endpoint.request(takeRequest(request, path, readEdge(request, path))).then(
-      (reply) => writeResponse(request, response, reply),
+  function onRequest(request: IncomingMessage, response: ServerResponse, path: string, isAwaited: boolean): void {
+    const body = new NodeRequestBody(request, response, isAwaited);
+    endpoint.request(takeRequest(request, path, readEdge(request, path)), body).then(
+      (answer) => ("open" in answer ? openReply(response, answer) : writeResponse(request, response, answer)),
       () => writeResponse(request, response, { status: 500, headers: {}, body: "" }),
     );
   }
@@ -132,7 +135,7 @@ export function attach(
       const path = pathOf(request.url ?? "");
       if (path !== undefined && endpoint.owns(path)) {
         if (event === "upgrade") onUpgrade(request, args[1] as NetSocket, args[2] as Buffer, path);
-        else onRequest(request, args[1] as ServerResponse, path);
+        else onRequest(request, args[1] as ServerResponse, path, event === "checkContinue");
         return true;
       }
       if (endpoint.forwarded !== undefined && endpoint.forwarded.length > 0) readEdge(request);
@@ -165,11 +168,17 @@ function ignore(): void {
 
 function writeResponse(request: IncomingMessage, response: ServerResponse, { status, headers, body }: HttpReply): void {
   if (response.destroyed) return;
-  const ignoredBytes = Number(request.headers["content-length"] ?? 0);
-  const isChunked = request.headers["transfer-encoding"] !== undefined;
-  const connection = isChunked || !(ignoredBytes <= MAX_IGNORED_BODY_BYTES) ? { connection: "close" } : {};
+  const connection = isWorthKeeping(request) ? {} : { connection: "close" };
   response.writeHead(status, { ...headers, ...connection, "content-length": Buffer.byteLength(body) });
   response.end(request.method === "HEAD" ? "" : body);
+}
+
+/** Whether the HTTP connection can be used again: what is left of the body is short, and nobody gave up on it. */
+function isWorthKeeping(request: IncomingMessage): boolean {
+  if (request.complete) return true;
+  const hasGivenUp = request.isPaused();
+  const isChunked = request.headers["transfer-encoding"] !== undefined;
+  return !hasGivenUp && !isChunked && Number(request.headers["content-length"] ?? 0) <= MAX_IGNORED_BODY_BYTES;
 }
 
 /** An HTTP answer on a socket that has left the HTTP parser. */

@@ -135,11 +135,11 @@ export class NodeWebSocket implements Socket {
     this.#listener?.failed();
   }
 
-  closed(): void {
+  closed(wasClean: boolean): void {
     clearTimeout(this.#closeTimer);
     const listener = this.#listener;
     this.#listener = undefined;
-    listener?.closed();
+    listener?.closed(wasClean);
   }
 
   #nextPing(): Uint8Array {
@@ -157,6 +157,8 @@ export class NodeWebSocket implements Socket {
 }
 
 const OPEN = 1;
+/** What stands for the code where the peer sent no Close frame (RFC 6455 7.1.5). */
+const NO_CLOSE_FRAME = 1006;
 const EMPTY = Buffer.alloc(0);
 
 let lastBytes: Uint8Array | undefined;
@@ -201,6 +203,6 @@ function onError(this: WebSocket): void {
   (this as Carrier)[port].failed();
 }
 
-function onClose(this: WebSocket): void {
-  (this as Carrier)[port].closed();
+function onClose(this: WebSocket, code: number): void {
+  (this as Carrier)[port].closed(code !== NO_CLOSE_FRAME);
 }

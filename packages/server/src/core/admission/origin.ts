@@ -26,3 +26,13 @@ export function judgeOrigin(request: HttpRequest, allowed: ReadonlySet<string>):
   const origin = request.header("origin");
   return origin !== undefined && allowed.has(origin) ? undefined : new HubwardError("origin_denied");
 }
+
+/**
+ * For requests where a browser names no origin when the page is of our own (EventSource, poll GETs): only
+ * `Sec-Fetch-Site` tells then, and of browsers too old to send it nothing does. Those are let through, because what
+ * they ask for needs a bearer or the connection's secret id, neither of which a browser adds by itself.
+ */
+export function judgeReadingOrigin(request: HttpRequest, allowed: ReadonlySet<string>): HubwardError | undefined {
+  const isSameOrigin = request.header("origin") === undefined && request.header("sec-fetch-site") === "same-origin";
+  return isSameOrigin ? undefined : judgeOrigin(request, allowed);
+}

@@ -3,44 +3,55 @@
  * itself. Both protocols share it: what is said in a protocol's own words comes from its handler.
  */
 
-import { formatReason, HubwardError, reasons, type ReasonName } from "@hubward/wire";
+import { HubwardError, type ReasonName } from "@hubward/wire";
 import type { Authentication } from "../auth/authentication.js";
 import type { Admission } from "../auth/policy.js";
-import { readInstant, type Clock, type Instant } from "../clock.js";
+import { readInstant, type Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import { identityKey, principalAddress, type ConnectionId, type IdentityKey, type PrincipalAddress } from "../ids.js";
-import type { Dialect, Frame, Publication } from "../publication.js";
-import { initialLifecycle, step, type Farewell, type Lifecycle, type LifecycleEvent } from "./lifecycle.js";
-import { isOver, lifetimeUntil, remainingMs, type Lifetime } from "./lifetime.js";
-import { Outbox, type FlushQueue } from "./outbox.js";
-import type { ResolvedOutboxOptions } from "./outbox-options.js";
+import { Delivery, type DeliverySetup } from "./delivery.js";
+import {
+  initialLifecycle,
+  step,
+  type Farewell,
+  type Lifecycle,
+  type LifecycleEffect,
+  type LifecycleEvent,
+} from "./lifecycle.js";
+import { isOver, lifetimeUntil, remainingMs } from "./lifetime.js";
+import type { InvokeOptions, ProtocolHandler, ReplayProtocol } from "./protocol-handler.js";
 import type { Socket, SocketListener } from "./socket.js";
-
-/** How one connection speaks: its protocol's side of it. */
-export interface ProtocolHandler {
-  /** Known once the protocol's handshake is done. */
-  readonly dialect: Dialect | undefined;
-  /** Bytes from the peer, while the connection may still be heard. @throws HubwardError on a violation. */
-  received(data: Uint8Array): void;
-  /** Whether a call is being handled; the peer's silence does not count meanwhile. */
-  readonly isBusy: boolean;
-  /** The frame that keeps an idle connection alive, or undefined before the handshake. */
-  readonly keepAlive: Uint8Array | undefined;
-  /** The protocol's last words, transport framing included. */
-  farewell(reason: ReasonName): Uint8Array;
-  /** Standing is lost: abort what runs, answer nothing more. */
-  ended(): void;
-}
+import { TransportClaim } from "./transport-claim.js";
 
 /** What a connection reports to whoever keeps it. */
 export interface ConnectionObserver<P> {
   opened(connection: Connection<P>): void;
   /** Standing is lost. Comes before the peer is told, once. */
   ended(connection: Connection<P>): void;
+  /** Its transport is lost; it keeps its standing and what is said to it. */
+  detached(connection: Connection<P>): void;
+  /** It has a transport again. */
+  resumed(connection: Connection<P>, resumption: Resumption): void;
   /** The socket is gone. Comes last, once. */
   released(connection: Connection<P>, reason: ReasonName): void;
   failed(connection: Connection<P>, error: unknown): void;
 }
+
+/** How a connection came back to life. */
+export interface Resumption {
+  /** Milliseconds without a transport. */
+  readonly awayMs: number;
+  /** Frames said again. */
+  readonly replayed: number;
+  /** Who the new transport came from. */
+  readonly remoteAddress: string | undefined;
+}
+
+/** What comes of an attempt to bring a connection a new transport. */
+export type Reclaim = "ready" | "busy" | "refused";
+
+/** Time a peer has to come back after its transport was lost. Milliseconds; .NET's DisconnectTimeout. */
+const RESUME_TIMEOUT_MS = 15_000;
 
 export interface ConnectionTimes {
   readonly handshakeTimeoutMs: number;
@@ -48,20 +59,16 @@ export interface ConnectionTimes {
   readonly keepAliveMs: number;
 }
 
-export interface ConnectionSetup<P> {
+export interface ConnectionSetup<P> extends DeliverySetup {
   readonly id: ConnectionId;
   readonly hub: string;
   readonly admission: Admission<P>;
   readonly remoteAddress: string | undefined;
-  readonly socket: Socket;
-  readonly clock: Clock;
   readonly times: ConnectionTimes;
-  readonly flushQueue: FlushQueue;
-  readonly outboxLimits: ResolvedOutboxOptions;
   readonly observer: ConnectionObserver<P>;
 }
 
-export class Connection<P> implements SocketListener {
+export class Connection<P> extends Delivery implements SocketListener {
   readonly id: ConnectionId;
   /** Path of the hub it is connected to. */
   readonly hub: string;
@@ -69,27 +76,23 @@ export class Connection<P> implements SocketListener {
   /** What sends to its principal go by. Never for security decisions. */
   readonly address: PrincipalAddress;
   readonly remoteAddress: string | undefined;
-  readonly outbox: Outbox;
   readonly #admission: Admission<P>;
-  readonly #lifetime: Lifetime;
-  readonly #socket: Socket;
   readonly #setup: Pick<ConnectionSetup<P>, "clock" | "times" | "observer">;
   readonly #openedAt: number;
   #memberships: Set<GroupKey> | undefined;
   #handler: ProtocolHandler | undefined;
   #lifecycle: Lifecycle = initialLifecycle;
-  /** What the lifecycle says, where every delivery can see it. */
-  #isActive = false;
-  #dialect: Dialect | undefined;
   #standing = 0;
   #lastReceivedAt: number;
-  #isPaused = false;
+  #claim: TransportClaim | undefined;
+  #detachedAt = 0;
   #hasEnded = false;
   #hasLostStanding = false;
   #aborter: AbortController | undefined;
 
   constructor(setup: ConnectionSetup<P>) {
     const instant = readInstant(setup.clock);
+    super(setup, lifetimeUntil(setup.admission.authentication.expiresAt, instant), instant);
     this.id = setup.id;
     this.hub = setup.hub;
     const { authentication, principalId } = setup.admission;
@@ -101,14 +104,9 @@ export class Connection<P> implements SocketListener {
         : principalAddress({ tenant: authentication.tenant, issuer: authentication.issuer, principalId });
     this.remoteAddress = setup.remoteAddress;
     this.#admission = setup.admission;
-    this.#lifetime = lifetimeUntil(setup.admission.authentication.expiresAt, instant);
-    this.#socket = setup.socket;
     this.#setup = setup;
     this.#openedAt = instant.monotonic;
     this.#lastReceivedAt = instant.monotonic;
-    const expire = (): void => this.apply({ type: "expiry-due" });
-    const { socket, flushQueue, outboxLimits } = setup;
-    this.outbox = new Outbox(socket, flushQueue, outboxLimits, this.#lifetime, instant.monotonic, expire);
   }
 
   /** Gives the connection its protocol. Once, before the socket's first byte. */
@@ -130,8 +128,7 @@ export class Connection<P> implements SocketListener {
     return this.#admission.authentication.tenant;
   }
 
-  /** Counts principals: changes when the principal is replaced. */
-  get version(): number {
+  override get version(): number {
     return 1;
   }
 
@@ -145,21 +142,9 @@ export class Connection<P> implements SocketListener {
     return (this.#memberships ??= new Set());
   }
 
-  get lifetime(): Lifetime {
-    return this.#lifetime;
-  }
-
-  get dialect(): Dialect | undefined {
-    return this.#dialect;
-  }
-
-  get isActive(): boolean {
-    return this.#isActive;
-  }
-
   /** Milliseconds the credential still has. */
   get remainingMs(): number {
-    return remainingMs(this.#lifetime, readInstant(this.#setup.clock));
+    return remainingMs(this.lifetime, readInstant(this.#setup.clock));
   }
 
   /** Aborts when standing is lost. */
@@ -175,12 +160,12 @@ export class Connection<P> implements SocketListener {
 
   /** Why nothing may be done through this connection now, or undefined when it may. Asks both clocks. */
   refusal(): HubwardError | undefined {
-    if (isOver(this.#lifetime, readInstant(this.#setup.clock))) {
+    if (isOver(this.lifetime, readInstant(this.#setup.clock))) {
       this.#hasLostStanding = true;
       this.apply({ type: "expiry-due" });
     }
     const state = this.#lifecycle;
-    if (state.phase === "active") return undefined;
+    if (state.phase === "active" || state.phase === "detached") return undefined;
     return new HubwardError(state.phase === "handshaking" ? "handshake_required" : state.reason);
   }
 
@@ -201,39 +186,62 @@ export class Connection<P> implements SocketListener {
     throw refusal;
   }
 
-  /** Queues an event for the peer. A frame in a group passes only with a membership judged for this principal. */
-  deliver(publication: Publication, judgedVersion: number | undefined): void {
-    const dialect = this.#dialect;
-    if (!this.#isActive || dialect === undefined) return;
-    if (judgedVersion !== undefined && judgedVersion !== this.version) return;
-    const frame = publication.frameFor(dialect);
-    if (frame === undefined) return;
-    if (frame.bytes.length > this.maxFrameBytes)
-      publication.fail(new RangeError("an event larger than outbox.maxBytes"));
-    else if (!this.outbox.push(frame)) this.apply({ type: "lagging" });
-  }
-
-  /** Bytes of one frame at most. A larger one is the sender's mistake, not the peer's. */
-  get maxFrameBytes(): number {
-    return this.outbox.maxBytes;
-  }
-
-  /** Queues a frame meant for this peer alone, or shared. */
-  send(frame: Frame): void {
-    if (!this.#isActive) return;
-    if (!this.outbox.push(frame)) this.apply({ type: "lagging" });
-  }
-
   /** News about this connection: the only way its standing changes. */
-  apply(event: LifecycleEvent): void {
+  override apply(event: LifecycleEvent): void {
     const { next, effects } = step(this.#lifecycle, event);
     this.#lifecycle = next;
-    this.#isActive = next.phase === "active";
-    for (const effect of effects) {
-      if (effect.do === "open") this.#open();
-      else if (effect.do === "close") this.#close(effect.reason, effect.farewell);
-      else this.#release(effect.reason);
+    this.setActive(next.phase === "active" || next.phase === "detached");
+    for (const effect of effects) this.#run(effect);
+  }
+
+  /** Whether the peer may bring a new transport should this one be lost. */
+  get isResumable(): boolean {
+    return this.#claim !== undefined;
+  }
+
+  override keepForReplay(protocol: ReplayProtocol, maxReplayBytes: number): void {
+    super.keepForReplay(protocol, maxReplayBytes);
+    this.#claim = new TransportClaim();
+  }
+
+  /**
+   * Takes the connection from its transport for the peer's next one, and waits until the old one is gone. `ready`: an
+   * `attach` or an `abandon` must follow. `busy`: somebody else was faster. `refused`: it cannot be resumed, or holds
+   * what the peer may not be sent again. Only who has shown to be the peer may ask.
+   */
+  async reclaim(): Promise<Reclaim> {
+    const claim = this.#claim;
+    if (claim === undefined || this.refusal() !== undefined || !this.mayReplay) return "refused";
+    if (!claim.take()) return "busy";
+    this.apply({ type: "transport-lost" });
+    await claim.transportGone();
+    if (this.#lifecycle.phase === "detached" && this.mayReplay) return "ready";
+    claim.giveBack();
+    return "refused";
+  }
+
+  /** The new transport that `reclaim` made way for. It is reset when the connection has ended meanwhile. */
+  attach(socket: Socket, remoteAddress: string | undefined): SocketListener {
+    const claim = this.#claim;
+    if (claim?.isTaken !== true || this.refusal() !== undefined || !this.mayReplay) {
+      claim?.giveBack();
+      socket.reset();
+      return nobody;
     }
+    claim.transportOpened();
+    claim.giveBack();
+    const now = this.#setup.clock.monotonic();
+    const resumption = { awayMs: now - this.#detachedAt, replayed: this.unacknowledgedCount, remoteAddress };
+    this.#lastReceivedAt = now;
+    this.carryOn(socket);
+    this.#setup.observer.resumed(this, resumption);
+    this.apply({ type: "reattached" });
+    return this;
+  }
+
+  /** The new transport did not come about after all. */
+  abandon(): void {
+    this.#claim?.giveBack();
   }
 
   /** Once a second: what is overdue? */
@@ -241,20 +249,20 @@ export class Connection<P> implements SocketListener {
     const { times } = this.#setup;
     const now = instant.monotonic;
     const { phase } = this.#lifecycle;
-    if (phase !== "handshaking" && phase !== "active") return;
-    if (isOver(this.#lifetime, instant)) return this.apply({ type: "expiry-due" });
+    if (phase === "closing" || phase === "closed") return;
+    if (isOver(this.lifetime, instant)) return this.apply({ type: "expiry-due" });
     if (phase === "handshaking") {
       if (now - this.#openedAt >= times.handshakeTimeoutMs) this.apply({ type: "handshake-overdue" });
       return;
     }
+    if (phase === "detached") {
+      if (now - this.#detachedAt >= RESUME_TIMEOUT_MS) this.apply({ type: "resume-overdue" });
+      return;
+    }
     const handler = this.#handler;
-    if (handler?.isBusy === true) this.#lastReceivedAt = now;
+    if (handler?.isBusy === true || this.isPolled) this.#lastReceivedAt = now;
     else if (now - this.#lastReceivedAt >= times.clientTimeoutMs) return this.apply({ type: "heartbeat-overdue" });
-    // While we hold the peer back we do not hear its confirmations either: that is no lag of its own.
-    const keepsUp = this.outbox.beat(now);
-    if (!keepsUp && !this.#isPaused) return this.apply({ type: "lagging" });
-    const keepAlive = handler?.keepAlive;
-    if (keepAlive !== undefined) this.outbox.keepAlive(keepAlive, now, times.keepAliveMs);
+    if (!this.keepPace(now, handler?.keepAlive, times.keepAliveMs)) this.apply({ type: "lagging" });
   }
 
   /** Something of our own went wrong while serving it. */
@@ -263,25 +271,32 @@ export class Connection<P> implements SocketListener {
     this.apply({ type: "violation", reason: "unexpected_error" });
   }
 
-  /** Holds a peer back that sends faster than its calls are handled. */
-  pause(): void {
-    this.#isPaused = true;
-    this.#socket.pause();
+  /** Lets no call in and no event out until `release`; what was queued before is written. */
+  hold(): void {
+    this.#handler?.hold();
+    this.outbox.hold(readInstant(this.#setup.clock));
   }
 
-  resume(): void {
-    this.#isPaused = false;
-    this.outbox.forgive(this.#setup.clock.monotonic());
-    this.#socket.resume();
+  release(): void {
+    this.outbox.release();
+    this.#handler?.release();
+  }
+
+  /** Asks the peer for a result. @throws (rejects with) HubwardError when it cannot be asked, or does not answer */
+  async invoke(target: string, args: readonly unknown[], options: InvokeOptions): Promise<unknown> {
+    this.assertActive();
+    const handler = this.#handler;
+    if (handler === undefined) throw new HubwardError("handshake_required");
+    return handler.invoke(target, args, options);
   }
 
   received(data: Uint8Array): void {
     const { phase } = this.#lifecycle;
-    // A socket that is told to close may still hand on what it has read: it is not even decoded.
+    // A socket that is told to close, or was given up, may still hand on what it has read: it is not even decoded.
     if (phase !== "handshaking" && phase !== "active") return;
     const instant = readInstant(this.#setup.clock);
     // A blocked loop reads before it runs its timers.
-    if (isOver(this.#lifetime, instant)) return this.apply({ type: "expiry-due" });
+    if (isOver(this.lifetime, instant)) return this.apply({ type: "expiry-due" });
     this.#lastReceivedAt = instant.monotonic;
     try {
       this.#handler?.received(data);
@@ -291,25 +306,40 @@ export class Connection<P> implements SocketListener {
     }
   }
 
-  confirmed(): void {
-    this.outbox.confirmed(this.#setup.clock.monotonic());
-  }
-
-  drained(): void {
-    this.outbox.drained();
-  }
-
   failed(): void {
-    this.apply({ type: "violation", reason: "protocol_error" });
+    // One that was given up says nothing about the peer any more.
+    if (this.#lifecycle.phase !== "detached") this.apply({ type: "violation", reason: "protocol_error" });
   }
 
-  closed(): void {
-    this.apply({ type: "socket-closed" });
+  closed(wasClean = false): void {
+    this.#claim?.transportClosed();
+    this.apply({ type: this.isResumable && !wasClean ? "transport-lost" : "socket-closed" });
+  }
+
+  #run(effect: LifecycleEffect): void {
+    switch (effect.do) {
+      case "open":
+        return this.#open();
+      case "detach":
+        return this.#detach();
+      case "replay":
+        return this.sayAgain();
+      case "close":
+        return this.#close(effect.reason, effect.farewell);
+      case "release":
+        return this.#release(effect.reason);
+    }
   }
 
   #open(): void {
-    this.#dialect = this.#handler?.dialect;
+    this.speakIn(this.#handler?.dialect);
     this.#setup.observer.opened(this);
+  }
+
+  #detach(): void {
+    this.#detachedAt = this.#setup.clock.monotonic();
+    this.loseTransport(this.#claim?.isTransportOpen === true);
+    this.#setup.observer.detached(this);
   }
 
   #end(): void {
@@ -317,36 +347,31 @@ export class Connection<P> implements SocketListener {
     this.#hasEnded = true;
     this.#standing++;
     this.#setup.observer.ended(this);
-    this.#handler?.ended();
+    const state = this.#lifecycle;
+    this.#handler?.ended("reason" in state ? state.reason : "normal");
     this.#aborter?.abort();
   }
 
   #close(reason: ReasonName, farewell: Farewell): void {
     this.#hasLostStanding = farewell === "discard" && reason !== "normal";
     this.#end();
-    const instant = readInstant(this.#setup.clock);
-    const isAnswering = farewell !== "reset" && this.outbox.isAnswering(instant.monotonic);
-    // Whatever the reason: what was queued is not for someone whose credential has ended meanwhile.
-    const mayDeliver = farewell === "deliver" && isAnswering && !isOver(this.#lifetime, instant);
-    const held = mayDeliver ? this.outbox.drain() : undefined;
-    this.outbox.discard();
-    // A peer that does not read would still be handed what its kernel already has: only a reset takes it back.
-    if (!isAnswering || this.#handler === undefined) return this.#socket.reset();
-    const words = this.#handler.farewell(reason);
-    const closeCode = reasons[reason].closeCode ?? 1011;
-    this.#socket.close(held === undefined ? words : concat(held, words), closeCode, formatReason(reason));
+    const handler = this.#handler;
+    this.sayGoodbye(reason, farewell, handler && (() => handler.farewell(reason)));
   }
 
   #release(reason: ReasonName): void {
     this.#end();
-    this.outbox.discard();
+    this.fallSilent();
+    this.#claim?.transportClosed();
     this.#setup.observer.released(this, reason);
   }
 }
 
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const all = new Uint8Array(a.length + b.length);
-  all.set(a);
-  all.set(b, a.length);
-  return all;
-}
+/** Hears a socket that nobody is behind any more. */
+const nobody: SocketListener = {
+  received: () => undefined,
+  confirmed: () => undefined,
+  drained: () => undefined,
+  failed: () => undefined,
+  closed: () => undefined,
+};

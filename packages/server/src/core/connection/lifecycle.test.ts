@@ -6,6 +6,7 @@ import { initialLifecycle, step, type Lifecycle, type LifecycleEffect, type Life
 const phases = {
   handshaking: initialLifecycle,
   active: { phase: "active" },
+  detached: { phase: "detached" },
   closing: { phase: "closing", reason: "slow_consumer" },
   closed: { phase: "closed", reason: "slow_consumer" },
 } as const satisfies Record<Lifecycle["phase"], Lifecycle>;
@@ -21,22 +22,53 @@ const events = {
   drained: { type: "drained" },
   aborted: { type: "aborted", reason: "internal_error" },
   "socket-closed": { type: "socket-closed" },
+  "transport-lost": { type: "transport-lost" },
+  reattached: { type: "reattached" },
+  "resume-overdue": { type: "resume-overdue" },
 } as const satisfies Record<LifecycleEvent["type"], LifecycleEvent>;
 
-/** What an event does in one phase: `open`, `close <reason> <farewell>`, `release <reason>`, or nothing. */
+/**
+ * What an event does in one phase: `open`, `detach`, `replay`, `close <reason> <farewell>`, `release <reason>`, or
+ * nothing.
+ */
 type Expected = string;
 
-const table: Readonly<Record<LifecycleEvent["type"], readonly [handshaking: Expected, active: Expected]>> = {
-  "handshake-completed": ["open", "nothing"],
-  "handshake-overdue": ["close handshake_timeout deliver", "nothing"],
-  "expiry-due": ["close token_expired discard", "close token_expired discard"],
-  "heartbeat-overdue": ["close heartbeat_timeout reset", "close heartbeat_timeout reset"],
-  lagging: ["close slow_consumer reset", "close slow_consumer reset"],
-  violation: ["close bad_request deliver", "close bad_request deliver"],
-  "peer-closed": ["close normal discard", "close normal discard"],
-  drained: ["close going_away deliver", "close going_away deliver"],
-  aborted: ["close internal_error deliver", "close internal_error deliver"],
-  "socket-closed": ["release normal", "release normal"],
+const table: Readonly<
+  Record<LifecycleEvent["type"], readonly [handshaking: Expected, active: Expected, detached: Expected]>
+> = {
+  "handshake-completed": ["open", "nothing", "nothing"],
+  "handshake-overdue": ["close handshake_timeout deliver", "nothing", "nothing"],
+  "expiry-due": [
+    "close token_expired discard",
+    "close token_expired discard",
+    "close token_expired discard,release token_expired",
+  ],
+  "heartbeat-overdue": [
+    "close heartbeat_timeout reset",
+    "close heartbeat_timeout reset",
+    "close heartbeat_timeout reset,release heartbeat_timeout",
+  ],
+  lagging: [
+    "close slow_consumer reset",
+    "close slow_consumer reset",
+    "close slow_consumer reset,release slow_consumer",
+  ],
+  violation: [
+    "close bad_request deliver",
+    "close bad_request deliver",
+    "close bad_request deliver,release bad_request",
+  ],
+  "peer-closed": ["close normal discard", "close normal discard", "close normal discard,release normal"],
+  drained: ["close going_away deliver", "close going_away deliver", "close going_away deliver,release going_away"],
+  aborted: [
+    "close internal_error deliver",
+    "close internal_error deliver",
+    "close internal_error deliver,release internal_error",
+  ],
+  "socket-closed": ["release normal", "release normal", "nothing"],
+  "transport-lost": ["release normal", "detach", "nothing"],
+  reattached: ["nothing", "nothing", "replay"],
+  "resume-overdue": ["nothing", "nothing", "close normal reset,release normal"],
 };
 
 function describeEffect(effect: LifecycleEffect): string {
@@ -47,17 +79,20 @@ function describeEffect(effect: LifecycleEffect): string {
 /** The phase that an outcome of the table leads to. */
 function phaseAfter(from: Lifecycle["phase"], outcome: Expected): Lifecycle["phase"] {
   if (outcome === "nothing") return from;
-  return outcome === "open" ? "active" : outcome.startsWith("close") ? "closing" : "closed";
+  if (outcome === "detach") return "detached";
+  if (outcome === "open" || outcome === "replay") return "active";
+  return outcome.includes("release") ? "closed" : "closing";
 }
 
-const rows = Object.entries(table).flatMap(([type, [handshaking, active]]) => [
+const rows = Object.entries(table).flatMap(([type, [handshaking, active, detached]]) => [
   { phase: "handshaking" as const, type: type as LifecycleEvent["type"], expected: handshaking },
   { phase: "active" as const, type: type as LifecycleEvent["type"], expected: active },
+  { phase: "detached" as const, type: type as LifecycleEvent["type"], expected: detached },
   // The first reason stands: only the socket's own end is news once an end has begun, and nothing is after it.
   {
     phase: "closing" as const,
     type: type as LifecycleEvent["type"],
-    expected: type === "socket-closed" ? "release slow_consumer" : "nothing",
+    expected: type === "socket-closed" || type === "transport-lost" ? "release slow_consumer" : "nothing",
   },
   { phase: "closed" as const, type: type as LifecycleEvent["type"], expected: "nothing" },
 ]);
@@ -76,7 +111,7 @@ describe("the lifecycle of a connection", () => {
     expect(effects.map(describeEffect).join() || "nothing").toBe(expected);
     expect(next.phase).toBe(phaseAfter(phase, expected));
     if (expected === "nothing") expect(next).toBe(phases[phase]);
-    else if (expected !== "open") expect(next).toMatchObject({ reason: expected.split(" ")[1] });
+    else if ("reason" in next) expect(next).toMatchObject({ reason: expected.split(" ")[1] });
   });
 
   it("refuses an event nobody declared", () => {
@@ -99,7 +134,7 @@ describe("the lifecycle of a connection", () => {
       fc.property(fc.array(anyEvent, { maxLength: 30 }), (history) => {
         let state: Lifecycle = initialLifecycle;
         const done: LifecycleEffect[] = [];
-        for (const event of [...history, events["socket-closed"], ...history]) {
+        for (const event of [...history, events["resume-overdue"], events["socket-closed"], ...history]) {
           const before = state;
           const { next, effects } = step(state, event);
           done.push(...effects);
@@ -107,10 +142,12 @@ describe("the lifecycle of a connection", () => {
           // Standing that is lost never comes back.
           if (before.phase === "closing") expect(["closing", "closed"]).toContain(next.phase);
           if (before.phase === "closed") expect(next).toBe(before);
+          // It is replayed only to who is back, and only once for each time it was lost.
+          if (before.phase === "detached") expect(["detached", "active", "closed"]).toContain(next.phase);
         }
         const kinds = done.map((effect) => effect.do).join(" ");
-        expect(kinds).toMatch(/^(open )?(close )?release$/);
-        const reasonsGiven = done.flatMap((effect) => (effect.do === "open" ? [] : [effect.reason]));
+        expect(kinds).toMatch(/^(open (detach replay )*(detach )?)?(close )?release$/);
+        const reasonsGiven = done.flatMap((effect) => ("reason" in effect ? [effect.reason] : []));
         expect(new Set(reasonsGiven).size).toBe(1);
       }),
       { numRuns: 500 },

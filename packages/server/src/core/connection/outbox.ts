@@ -11,6 +11,7 @@ import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
 import { isOver, type Lifetime } from "./lifetime.js";
 import type { ResolvedOutboxOptions } from "./outbox-options.js";
+import type { Outgoing } from "./outgoing.js";
 import type { Run } from "./run.js";
 import type { Socket } from "./socket.js";
 
@@ -35,7 +36,7 @@ export interface FlushQueue {
  * members a fan-out spends its time on memory it has to fetch. For the same reason what every delivery needs
  * stands together, first.
  */
-export class Outbox {
+export class Outbox implements Outgoing {
   #isOpen = true;
   #isQueued = false;
   #growing: Run | undefined;
@@ -53,10 +54,13 @@ export class Outbox {
   #lastWriteAt: number;
   /** Full batches in front of the growing one; only a peer that lags has any. */
   #sealed: Run[] | undefined;
+  #isOnHold = false;
+  /** Who waits until there is room again. */
+  #waiting: (() => void)[] | undefined;
   #requestedAt = 0;
   readonly #maxLagMs: number;
   readonly #onExpired: () => void;
-  #awaiting: (() => void)[] | undefined;
+  #awaitingSocket: (() => void)[] | undefined;
 
   constructor(
     socket: Socket,
@@ -98,7 +102,7 @@ export class Outbox {
   flush(instant: Instant): void {
     const now = Math.floor(instant.monotonic);
     this.#isQueued = false;
-    if (!this.#isOpen || this.#heldBytes === 0) return;
+    if (!this.#isOpen || this.#heldBytes === 0 || this.#isOnHold) return;
     if (isOver(this.#lifetime, instant)) return this.#onExpired();
     if (this.#socket.queuedBytes !== 0 || this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES) return;
     const batch = this.#takeBatch();
@@ -108,6 +112,24 @@ export class Outbox {
     this.#lastWriteAt = now;
     this.#socket.write(batch.join(), this.#shouldAsk(now));
     if (this.#heldBytes !== 0) this.#flushLater();
+    if (this.#waiting !== undefined && this.#heldBytes < MAX_BATCH_BYTES) this.#tellWaiting();
+  }
+
+  hold(instant: Instant): void {
+    this.flush(instant);
+    this.#isOnHold = true;
+  }
+
+  release(): void {
+    this.#isOnHold = false;
+    this.drained();
+  }
+
+  room(): Promise<void> | undefined {
+    if (!this.#isOpen || this.#heldBytes < MAX_BATCH_BYTES) return undefined;
+    return new Promise((resolve) => {
+      (this.#waiting ??= []).push(resolve);
+    });
   }
 
   /** The peer confirmed what was written when it was asked. */
@@ -122,7 +144,7 @@ export class Outbox {
 
   /** The socket took what it was given. */
   drained(): void {
-    if (this.#awaiting !== undefined && this.#socket.queuedBytes === 0) this.#tellAwaiting();
+    if (this.#awaitingSocket !== undefined && this.#socket.queuedBytes === 0) this.#tellAwaitingSocket();
     if (this.#heldBytes !== 0) this.#flushLater();
   }
 
@@ -146,27 +168,26 @@ export class Outbox {
    * in the way. Such bytes are not confirmed: a silent peer is found by its own silence.
    */
   keepAlive(frame: Uint8Array, now: number, intervalMs: number): void {
-    if (!this.#isOpen || this.#heldBytes !== 0 || this.#socket.queuedBytes !== 0) return;
+    if (!this.#isOpen || (this.#heldBytes !== 0 && !this.#isOnHold) || this.#socket.queuedBytes !== 0) return;
     if (now - this.#lastWriteAt < intervalMs) return;
     this.#lastWriteAt = Math.floor(now);
     this.#socket.write(frame);
   }
 
-  /** Takes one group's frames out of everything not handed over yet. */
-  evict(group: GroupKey): void {
-    if (this.#heldBytes === 0) return;
+  /** Takes one group's frames out of everything not handed over yet. Returns how many. */
+  evict(group: GroupKey): number {
+    if (this.#heldBytes === 0) return 0;
+    const evicted = [...(this.#sealed ?? []), this.#growing].reduce((sum, run) => sum + (run?.countOf(group) ?? 0), 0);
+    if (evicted === 0) return 0;
     this.#sealed = this.#sealed?.map((run) => run.without(group)).filter((run) => run.bytes !== 0);
     this.#growing = this.#growing?.without(group);
     this.#heldBytes = (this.#sealed ?? []).reduce((sum, run) => sum + run.bytes, this.#growing?.bytes ?? 0);
+    return evicted;
   }
 
-  /**
-   * Resolves when what was handed to the socket has left this process, or never will. Undefined where nothing is on
-   * its way. A peer that does not read is ended by its lag, so nobody waits longer than that.
-   */
   handedOver(): Promise<void> | undefined {
     if (!this.#isOpen || this.#socket.queuedBytes === 0) return undefined;
-    return new Promise((resolve) => void (this.#awaiting ??= []).push(resolve));
+    return new Promise((resolve) => void (this.#awaitingSocket ??= []).push(resolve));
   }
 
   /** Drops everything not handed over yet and takes no more. Returns how many bytes that were. */
@@ -176,7 +197,8 @@ export class Outbox {
     this.#sealed = undefined;
     this.#growing = undefined;
     this.#heldBytes = 0;
-    this.#tellAwaiting();
+    this.#tellAwaitingSocket();
+    this.#tellWaiting();
     return dropped;
   }
 
@@ -195,6 +217,8 @@ export class Outbox {
 
   /** Whether the peer seems to read: nothing is stuck in the socket and no confirmation is overdue. */
   isAnswering(now: number): boolean {
+    // What a polling peer has not come for yet is held here, not in a kernel: nothing is stuck.
+    if (this.#socket.isPolled === true) return true;
     if (this.#socket.queuedBytes !== 0) return false;
     return this.#requestedBytes === -1 || now - this.#requestedAt < CONFIRMATION_OVERDUE_MS;
   }
@@ -236,14 +260,20 @@ export class Outbox {
     return true;
   }
 
-  #tellAwaiting(): void {
-    const awaiting = this.#awaiting;
-    this.#awaiting = undefined;
-    for (const tell of awaiting ?? []) tell();
+  #tellAwaitingSocket(): void {
+    const awaiting = this.#awaitingSocket;
+    this.#awaitingSocket = undefined;
+    for (const resolve of awaiting ?? []) resolve();
+  }
+
+  #tellWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    for (const resolve of waiting ?? []) resolve();
   }
 
   #flushLater(): void {
-    if (this.#isQueued || !this.#isOpen) return;
+    if (this.#isQueued || !this.#isOpen || this.#isOnHold) return;
     this.#isQueued = true;
     this.#queue.add(this);
   }

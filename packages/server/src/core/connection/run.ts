@@ -44,6 +44,13 @@ export class Run {
     return (this.#joined = joined);
   }
 
+  /** Frames of one group in it. */
+  countOf(group: GroupKey): number {
+    let count = 0;
+    for (const frame of this.#newestFirst()) if (frame.group === group) count++;
+    return count;
+  }
+
   /** The same run without one group's frames, or this one when it holds none. */
   without(group: GroupKey): Run {
     const kept: Frame[] = [];

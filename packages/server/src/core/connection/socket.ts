@@ -6,8 +6,13 @@ export interface Socket {
    * must not be changed. Ignored once the socket is closing. With `confirm`, asks the peer to confirm them, too.
    */
   write(bytes: Uint8Array, confirm?: boolean): void;
-  /** Bytes handed over that the kernel has not taken yet. */
+  /** Bytes handed over that the kernel has not taken yet. While it is not 0, nothing is to be handed over. */
   readonly queuedBytes: number;
+  /**
+   * The peer comes for what it is told (long polling): `queuedBytes` is not 0 while no request of it waits, last
+   * frames wait for its next request, and its silence is the transport's own business. Default false.
+   */
+  readonly isPolled?: boolean | undefined;
   /** Asks the peer to confirm what was written so far; its answer arrives as `SocketListener.confirmed`. */
   requestConfirmation(): void;
   /** Stops and resumes reading, to hold a peer back that sends faster than its calls are handled. */
@@ -31,5 +36,6 @@ export interface SocketListener {
   drained(): void;
   /** The peer broke the transport's rules; the transport answers the close code itself. */
   failed(): void;
-  closed(): void;
+  /** The socket is gone. `wasClean`: the peer itself ended it, in the transport's own way. */
+  closed(wasClean?: boolean): void;
 }

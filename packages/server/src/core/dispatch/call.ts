@@ -1,5 +1,6 @@
 /** What a hub method gets to work with: who calls, and what it may do on the caller's behalf. */
 
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Authentication } from "../auth/authentication.js";
 import type { GroupReference } from "../groups/group.js";
 import type { ConnectionId } from "../ids.js";
@@ -35,6 +36,29 @@ export interface Target<Events> {
   except(...connections: readonly ConnectionId[]): Target<Events>;
 }
 
+export interface ClientInvokeOptions<Result extends StandardSchemaV1> {
+  /** Judges the client's answer: it is input like any other. */
+  readonly result: Result;
+  /** How long the client may take. Milliseconds, default 30000. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One connection, which can also be asked. */
+export interface ConnectionTarget<Events> extends Target<Events> {
+  /**
+   * Calls a method of the client and resolves with its result.
+   * @throws (rejects with) ClientError when the client answered with an error; HubwardError bad_arguments for a result
+   * that the schema refuses, not_found for a connection that is not here, too_many_inflight, upstream_timeout, or the
+   * reason the connection ended for; the signal's reason
+   */
+  invoke<Result extends StandardSchemaV1>(
+    method: string,
+    args: readonly unknown[],
+    options: ClientInvokeOptions<Result>,
+  ): Promise<StandardSchemaV1.InferOutput<Result>>;
+}
+
 /** The person a connection belongs to; `issuer` only where an application has several. */
 export interface PrincipalReference {
   /** The token's subject, or the `principalId` where the application makes one. */
@@ -51,7 +75,7 @@ export interface Sender<P, Events> {
   toAll(): Target<Events>;
   /** Every connection of one principal. Without an issuer: the only one the application trusts. */
   toPrincipal(principal: PrincipalReference): Target<Events>;
-  toConnection(id: ConnectionId): Target<Events>;
+  toConnection(id: ConnectionId): ConnectionTarget<Events>;
 }
 
 export interface CallGroups<P> {
@@ -71,10 +95,10 @@ export interface Call<P, Events = unknown> extends Sender<P, Events> {
   readonly method: string;
   /** Seconds the caller's credential still has, rounded down. */
   readonly expiresInSeconds: number;
-  /** Aborts when the connection loses its standing. */
+  /** While the call runs: aborts when its caller cancels it and when the connection loses its standing. */
   readonly signal: AbortSignal;
   readonly groups: CallGroups<P>;
-  toCaller(): Target<Events>;
+  toCaller(): ConnectionTarget<Events>;
   /** Everyone `toAll` reaches but the caller. */
   toOthers(): Target<Events>;
 }

@@ -6,12 +6,15 @@ import type { Fanout } from "../groups/fanout.js";
 import type { GroupReference } from "../groups/group.js";
 import type { Groups } from "../groups/groups.js";
 import type { ConnectionId } from "../ids.js";
-import type { Call, CallGroups, PrincipalReference, Target } from "./call.js";
+import type { Call, CallGroups, ConnectionTarget, PrincipalReference, Target } from "./call.js";
+import type { CallControl } from "./call-control.js";
+import type { ClientInvoker } from "./client-invoker.js";
 import { ScopedSender } from "./sender.js";
 
 export interface CallPorts<P> {
   readonly groups: Groups<P>;
   readonly fanout: Fanout;
+  readonly invokeClient: ClientInvoker;
 }
 
 export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P> {
@@ -20,10 +23,12 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
   readonly authentication: Authentication;
   readonly #connection: Connection<P>;
   readonly #ports: CallPorts<P>;
+  readonly #control: CallControl;
   #sender: ScopedSender<P, Events> | undefined;
 
-  constructor(connection: Connection<P>, method: string, ports: CallPorts<P>) {
+  constructor(connection: Connection<P>, method: string, control: CallControl, ports: CallPorts<P>) {
     this.#connection = connection;
+    this.#control = control;
     this.#ports = ports;
     this.method = method;
     this.principal = connection.admission.principal;
@@ -43,7 +48,7 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
   }
 
   get signal(): AbortSignal {
-    return this.#connection.signal;
+    return this.#control.signal;
   }
 
   get groups(): CallGroups<P> {
@@ -75,7 +80,7 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
     return this.#send.toAll().except(this.connectionId);
   }
 
-  toCaller(): Target<Events> {
+  toCaller(): ConnectionTarget<Events> {
     return this.#send.toConnection(this.connectionId);
   }
 
@@ -83,13 +88,13 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
     return this.#send.toPrincipal(principal);
   }
 
-  toConnection(id: ConnectionId): Target<Events> {
+  toConnection(id: ConnectionId): ConnectionTarget<Events> {
     return this.#send.toConnection(id);
   }
 
   get #send(): ScopedSender<P, Events> {
     const connection = this.#connection;
-    return (this.#sender ??= new ScopedSender(this.#ports.fanout, {
+    return (this.#sender ??= new ScopedSender(this.#ports, {
       tenant: connection.tenant,
       hub: connection.hub,
       issuer: connection.authentication.issuer,

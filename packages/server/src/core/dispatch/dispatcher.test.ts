@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createDispatchFixture } from "../../../test/dispatch-fixture.js";
 import { denyAll, hubOf, methodOf, policy, requirement, schemaOf } from "../../../test/hub-fixture.js";
 import { HubError } from "../errors.js";
+import { Upload } from "./upload.js";
 
 describe("dispatching a call", () => {
   it.each<[string, () => unknown, unknown]>([
@@ -78,13 +79,20 @@ describe("dispatching a call", () => {
     const peer = bench.connect();
     let runs = 0;
     const handle = (): void => void runs++;
-    for (const mode of [
-      { isStream: true, uploads: 0 },
-      { isStream: false, uploads: 2 },
-    ]) {
+    const upload = (): Upload => new Upload(10, { hold: () => undefined, release: () => undefined });
+    for (const [mode, verdict] of [
+      [
+        { isStream: true, uploads: [] },
+        { kind: "wrong-mode", method: "Order", isStream: false },
+      ],
+      [
+        { isStream: false, uploads: [upload(), upload()] },
+        { kind: "wrong-uploads", method: "Order", sent: 2, expected: 0 },
+      ],
+    ] as const) {
       const open = hubOf([methodOf("Order", { handle })]);
       const shut = hubOf([methodOf("Order", { handle, requirements: [denyAll] })]);
-      expect(await bench.dispatch(peer, open, [], "Order", mode)).toEqual({ kind: "wrong-mode", method: "Order" });
+      expect(await bench.dispatch(peer, open, [], "Order", mode)).toEqual(verdict);
       expect(await bench.dispatch(peer, shut, [], "Order", mode)).toMatchObject({ kind: "refused" });
     }
     expect(runs).toBe(0);

@@ -6,65 +6,84 @@ import type { Connection } from "../connection/connection.js";
 import type { Digest } from "../digest.js";
 import { joinKey } from "../ids.js";
 import type { Call } from "./call.js";
+import type { CallControl } from "./call-control.js";
+import { throughFilters } from "./filter.js";
 import { canonicalText } from "./fingerprint.js";
 import { pass, type Passage } from "./gate.js";
 import type { Hub, HubMethod } from "./hub.js";
 import type { CommandOutcome, CommandStart, IdempotencyStore } from "./idempotency-store.js";
+import { readUploads, type Upload } from "./upload.js";
 
 export type Outcome =
   | { readonly kind: "value"; readonly value: unknown }
+  /** What the method gave to be read item by item; not yet looked at. */
+  | { readonly kind: "stream"; readonly items: unknown; readonly method: string }
   /** The method was never entered. */
   | { readonly kind: "refused"; readonly error: HubwardError; readonly method: string | undefined }
   /** The method threw. */
   | { readonly kind: "failed"; readonly error: unknown; readonly method: string }
-  /** The caller was let in, but asked for a stream where there is none, or sent streams nobody takes. */
-  | { readonly kind: "wrong-mode"; readonly method: string };
+  /** The caller was let in, but asked for a stream where there is none or the other way round. */
+  | { readonly kind: "wrong-mode"; readonly method: string; readonly isStream: boolean }
+  /** The caller was let in, but sent more or fewer streams along than the method takes. */
+  | { readonly kind: "wrong-uploads"; readonly method: string; readonly sent: number; readonly expected: number };
 
-/** How the caller wants the answer, and how many streams it sends along. */
-export interface CallMode {
+/** One call as it arrived. */
+export interface CallRequest {
+  readonly target: string;
+  readonly args: readonly unknown[];
+  /** Whether the caller wants a stream of items. */
   readonly isStream: boolean;
-  readonly uploads: number;
+  readonly uploads: readonly Upload[];
+  readonly control: CallControl;
 }
 
 export interface DispatcherPorts<P> {
   readonly idempotency: IdempotencyStore;
   readonly digest: Digest;
-  readonly createCall: (connection: Connection<P>, method: HubMethod<P>) => Call<P>;
+  readonly createCall: (connection: Connection<P>, method: string, control: CallControl) => Call<P>;
   readonly onPolicyFailure: PolicyFailure;
 }
 
 /** Runs one call. Answers at once when nothing on the way is asynchronous. Never throws, never rejects. */
-export type Dispatch<P> = (
-  connection: Connection<P>,
-  hub: Hub<P>,
-  target: string,
-  args: readonly unknown[],
-  mode: CallMode,
-) => Outcome | Promise<Outcome>;
+export type Dispatch<P> = (connection: Connection<P>, hub: Hub<P>, request: CallRequest) => Outcome | Promise<Outcome>;
 
 export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
   function enter(
     connection: Connection<P>,
     hub: Hub<P>,
-    rawArgs: readonly unknown[],
-    mode: CallMode,
+    request: CallRequest,
     passage: Passage<P>,
   ): Outcome | Promise<Outcome> {
-    if (mode.isStream || mode.uploads > 0) return { kind: "wrong-mode", method: passage.method.name };
-    return passage.method.commandId === undefined
-      ? run(connection, passage)
-      : runOnce(connection, hub, rawArgs, passage, passage.method.commandId);
+    const { method } = passage;
+    // .NET looks at the kind of answer first and at the streams sent along second.
+    if (request.isStream !== method.isStream)
+      return { kind: "wrong-mode", method: method.name, isStream: method.isStream };
+    const [sent, expected] = [request.uploads.length, method.uploads.length];
+    if (sent !== expected) return { kind: "wrong-uploads", method: method.name, sent, expected };
+    return method.commandId === undefined
+      ? run(connection, hub, request, passage)
+      : runOnce(connection, hub, request, passage, method.commandId);
   }
 
-  function run(connection: Connection<P>, { method, args, version, standing }: Passage<P>): Outcome | Promise<Outcome> {
+  function run(
+    connection: Connection<P>,
+    hub: Hub<P>,
+    request: CallRequest,
+    { method, args, version, standing }: Passage<P>,
+  ): Outcome | Promise<Outcome> {
     // Between the gate and here a store may have been asked: the yes must still be this principal's.
     if (connection.standing !== standing) return refused(connection.refusal(), method);
     if (connection.version !== version) return refused(tryAgain(), method);
     try {
-      const result = method.handle(ports.createCall(connection, method), ...(args as never[]));
-      if (!isThenable(result)) return { kind: "value", value: result };
+      const call = ports.createCall(connection, method.name, request.control);
+      const all = request.uploads.length === 0 ? args : [...args, ...readUploads(request.uploads, method.uploads)];
+      const result =
+        hub.filters.length === 0
+          ? method.handle(call, ...(all as never[]))
+          : throughFilters(hub.filters, call, all, () => method.handle(call, ...(all as never[])));
+      if (!isThenable(result)) return done(method, result);
       return Promise.resolve(result).then(
-        (value: unknown) => ({ kind: "value", value }),
+        (value: unknown) => done(method, value),
         (error: unknown) => ({ kind: "failed", error, method: method.name }),
       );
     } catch (error) {
@@ -75,7 +94,7 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
   async function runOnce(
     connection: Connection<P>,
     hub: Hub<P>,
-    rawArgs: readonly unknown[],
+    request: CallRequest,
     passage: Passage<P>,
     commandId: (...args: never[]) => string,
   ): Promise<Outcome> {
@@ -85,7 +104,7 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
       // Without types anything may come out; commands without an id would all be one.
       if (typeof id !== "string" || id === "") return refused(new HubwardError("bad_arguments"), method);
       const key = joinKey([connection.identity, hub.path, method.name, id]);
-      const start = await ports.idempotency.start(key, ports.digest(canonicalText(rawArgs)), connection.identity);
+      const start = await ports.idempotency.start(key, ports.digest(canonicalText(request.args)), connection.identity);
       if (start.state === "conflict") return refused(new HubwardError("idempotency_conflict"), method);
       if (start.state === "full") {
         const retryAfterSeconds = (start.retryAfterMs ?? 60_000) / 1000;
@@ -93,7 +112,7 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
       }
       if (start.state === "known") return replay(await start.outcome, method);
       const refusal = connection.refusal();
-      const outcome = refusal === undefined ? await run(connection, passage) : refused(refusal, method);
+      const outcome = refusal === undefined ? await run(connection, hub, request, passage) : refused(refusal, method);
       if (outcome.kind === "refused") await start.abandon();
       else await settle(start.finish, outcome);
       return outcome;
@@ -111,16 +130,21 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     }
   }
 
-  return (connection, hub, target, args, mode) => {
-    const passage = pass(connection, hub, target, args, ports.onPolicyFailure);
+  return (connection, hub, request) => {
+    const { target } = request;
+    const passage = pass(connection, hub, target, request.args, ports.onPolicyFailure);
     if (passage instanceof HubwardError) return refused(passage, lookUp(hub, target));
-    if (!(passage instanceof Promise)) return enter(connection, hub, args, mode, passage);
+    if (!(passage instanceof Promise)) return enter(connection, hub, request, passage);
     return passage.then((settled) =>
       settled instanceof HubwardError
         ? refused(settled, lookUp(hub, target))
-        : enter(connection, hub, args, mode, settled),
+        : enter(connection, hub, request, settled),
     );
   };
+}
+
+function done<P>({ isStream, name }: HubMethod<P>, value: unknown): Outcome {
+  return isStream ? { kind: "stream", items: value, method: name } : { kind: "value", value };
 }
 
 type Started = Extract<CommandStart, { readonly state: "started" }>;

@@ -3,6 +3,8 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Requirement } from "../auth/policy.js";
 import type { Call } from "./call.js";
+import type { HubFilter } from "./filter.js";
+import type { HubHooks } from "./hooks.js";
 import type { HubSettings } from "./hub-settings.js";
 
 export interface HubMethod<P> {
@@ -15,6 +17,11 @@ export interface HubMethod<P> {
   readonly resourceRequirements: readonly Requirement<P>[];
   /** The caller's own id of this command, out of the valid input; absent for methods that are not commands. */
   readonly commandId: ((...args: never[]) => string) | undefined;
+  /** One schema for each stream that the caller sends along, judged item by item as the method reads. */
+  readonly uploads: readonly StandardSchemaV1[];
+  /** Whether it answers with a stream of items instead of one result. */
+  readonly isStream: boolean;
+  /** Gets the valid arguments, then the uploads. */
   readonly handle: (call: Call<P>, ...args: never[]) => unknown;
 }
 
@@ -26,4 +33,7 @@ export interface Hub<P> {
   /** By lower-cased name. A Map: `__proto__` is just a name nobody declared. */
   readonly methods: ReadonlyMap<string, HubMethod<P>>;
   readonly settings: HubSettings;
+  /** Around every call, the first one outermost. */
+  readonly filters: readonly HubFilter<P>[];
+  readonly hooks: HubHooks<P>;
 }

@@ -5,7 +5,18 @@ import { groupKey, type GroupReference } from "../groups/group.js";
 import { principalAddress, type ConnectionId } from "../ids.js";
 import { Publication } from "../publication.js";
 import type { Address } from "../groups/fanout.js";
-import type { EventArguments, EventName, PrincipalReference, Sender, Target, UnreservedName } from "./call.js";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type {
+  ClientInvokeOptions,
+  ConnectionTarget,
+  EventArguments,
+  EventName,
+  PrincipalReference,
+  Sender,
+  Target,
+  UnreservedName,
+} from "./call.js";
+import type { ClientInvoker, ConnectionAddress } from "./client-invoker.js";
 
 /** Names that begin so are Hubward's own. */
 export const RESERVED_PREFIX = "hubward.";
@@ -58,12 +69,41 @@ export class AddressedTarget<Events> implements Target<Events> {
   }
 }
 
+/** One connection: what is said to it, and what it is asked. */
+class AddressedConnection<Events> extends AddressedTarget<Events> implements ConnectionTarget<Events> {
+  readonly #ports: SenderPorts;
+  readonly #connection: ConnectionAddress;
+  readonly #assertMayAsk: (() => void) | undefined;
+
+  constructor(ports: SenderPorts, address: ConnectionAddress, assertAllowed: (() => void) | undefined) {
+    super(ports.fanout, address, assertAllowed);
+    this.#ports = ports;
+    this.#connection = address;
+    this.#assertMayAsk = assertAllowed;
+  }
+
+  async invoke<Result extends StandardSchemaV1>(
+    method: string,
+    args: readonly unknown[],
+    options: ClientInvokeOptions<Result>,
+  ): Promise<StandardSchemaV1.InferOutput<Result>> {
+    assertNotReserved("method", method);
+    this.#assertMayAsk?.();
+    return this.#ports.invokeClient(this.#connection, method, args, options);
+  }
+}
+
+export interface SenderPorts {
+  readonly fanout: Fanout;
+  readonly invokeClient: ClientInvoker;
+}
+
 export class ScopedSender<P, Events> implements Sender<P, Events> {
-  readonly #fanout: Fanout;
+  readonly #ports: SenderPorts;
   readonly #scope: SenderScope;
 
-  constructor(fanout: Fanout, scope: SenderScope) {
-    this.#fanout = fanout;
+  constructor(ports: SenderPorts, scope: SenderScope) {
+    this.#ports = ports;
     this.#scope = scope;
   }
 
@@ -85,8 +125,9 @@ export class ScopedSender<P, Events> implements Sender<P, Events> {
     return this.#target({ to: "principal", principal, hub });
   }
 
-  toConnection(id: ConnectionId): Target<Events> {
-    return this.#target({ to: "connection", id, scope: this.#tenantScope, hub: this.#scope.hub });
+  toConnection(id: ConnectionId): ConnectionTarget<Events> {
+    const address = { to: "connection", id, scope: this.#tenantScope, hub: this.#scope.hub } as const;
+    return new AddressedConnection<Events>(this.#ports, address, this.#scope.assertAllowed);
   }
 
   get #tenantScope(): TenantScope {
@@ -94,6 +135,6 @@ export class ScopedSender<P, Events> implements Sender<P, Events> {
   }
 
   #target<T>(address: Address): Target<T> {
-    return new AddressedTarget<T>(this.#fanout, address, this.#scope.assertAllowed);
+    return new AddressedTarget<T>(this.#ports.fanout, address, this.#scope.assertAllowed);
   }
 }

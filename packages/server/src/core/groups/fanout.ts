@@ -85,6 +85,6 @@ export function createFanout<P>(
   };
 }
 
-function isWithin<P>(connection: Connection<P>, scope: TenantScope): boolean {
+export function isWithin<P>(connection: Connection<P>, scope: TenantScope): boolean {
   return scope === "every" || connection.tenant === scope.tenant;
 }

@@ -1,16 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { bytes, createFixture, type Staff } from "../../../test/connection-fixture.js";
+import type { Connection } from "../connection/connection.js";
 import { createHeartbeat } from "./heartbeat.js";
 
 describe("the heartbeat", () => {
   it("keeps one timer for all it watches, and none when it watches nobody", () => {
     const fixture = createFixture();
-    const heartbeat = createHeartbeat<Staff>(fixture.clock);
+    const heartbeat = createHeartbeat<Connection<Staff>>(fixture.clock);
     expect(fixture.clock.pending).toBe(0);
     const peers = [fixture.connect(), fixture.connect(), fixture.connect()];
     for (const { connection } of peers) heartbeat.watch(connection);
     expect([fixture.clock.pending, heartbeat.size]).toEqual([1, 3]);
-    expect([...heartbeat.connections()]).toEqual(peers.map(({ connection }) => connection));
+    expect([...heartbeat.watched()]).toEqual(peers.map(({ connection }) => connection));
     for (const { connection } of peers) heartbeat.forget(connection);
     expect([fixture.clock.pending, heartbeat.size]).toEqual([0, 0]);
     fixture.clock.advance(60_000);
@@ -19,7 +20,7 @@ describe("the heartbeat", () => {
 
   it("beats each connection once a second: handshakes, silence, keep-alive, lag, and what the expiry watch missed", () => {
     const fixture = createFixture();
-    const heartbeat = createHeartbeat<Staff>(fixture.clock);
+    const heartbeat = createHeartbeat<Connection<Staff>>(fixture.clock);
     const shaking = fixture.connect({ isOpen: false });
     const silent = fixture.connect();
     const talking = fixture.connect();
@@ -48,7 +49,7 @@ describe("the heartbeat", () => {
 
   it("ends by the monotonic clock what the expiry heap, ordered by the wall clock, would find late", () => {
     const fixture = createFixture();
-    const heartbeat = createHeartbeat<Staff>(fixture.clock);
+    const heartbeat = createHeartbeat<Connection<Staff>>(fixture.clock);
     const before = fixture.connect({ livesMs: 60_000 });
     fixture.clock.stepWallClock(-30_000);
     const after = fixture.connect({ livesMs: 80_000 });
@@ -68,7 +69,7 @@ describe("the heartbeat", () => {
 
   it("goes on when connections end and are forgotten in the middle of a beat", () => {
     const fixture = createFixture();
-    const heartbeat = createHeartbeat<Staff>(fixture.clock);
+    const heartbeat = createHeartbeat<Connection<Staff>>(fixture.clock);
     const peers = Array.from({ length: 5 }, (_, index) => fixture.connect({ isOpen: index % 2 === 1 }));
     for (const { connection, socket } of peers) {
       heartbeat.watch(connection);

@@ -1,40 +1,43 @@
-/** Asks every connection once a second what is overdue: one timer for all, none while there are no connections. */
+/** Asks everything that is watched once a second what is overdue: one timer for all, none while there is nothing. */
 
-import { readInstant, type Clock, type Timer } from "../clock.js";
-import type { Connection } from "../connection/connection.js";
+import { readInstant, type Clock, type Instant, type Timer } from "../clock.js";
 
-export interface Heartbeat<P> {
-  watch(connection: Connection<P>): void;
-  forget(connection: Connection<P>): void;
-  /** Connections watched: handshaking, open and closing ones. */
-  connections(): Iterable<Connection<P>>;
+export interface Beating {
+  beat(instant: Instant): void;
+}
+
+export interface Heartbeat<Watched extends Beating> {
+  watch(watched: Watched): void;
+  forget(watched: Watched): void;
+  /** All that is watched; of connections: handshaking, open and closing ones. */
+  watched(): Iterable<Watched>;
   readonly size: number;
 }
 
 const BEAT_MS = 1_000;
 
-export function createHeartbeat<P>(clock: Clock): Heartbeat<P> {
-  const watched = new Set<Connection<P>>();
+export function createHeartbeat<Watched extends Beating>(clock: Clock): Heartbeat<Watched> {
+  const watched = new Set<Watched>();
   let timer: Timer | undefined;
 
   function beat(): void {
     timer = watched.size === 0 ? undefined : clock.after(BEAT_MS, beat);
     const instant = readInstant(clock);
-    for (const connection of watched) connection.beat(instant);
+    for (const each of watched) each.beat(instant);
   }
 
   return {
-    watch(connection) {
-      watched.add(connection);
+    watch(each) {
+      watched.add(each);
       timer ??= clock.after(BEAT_MS, beat);
     },
-    forget(connection) {
-      watched.delete(connection);
+    forget(each) {
+      watched.delete(each);
       if (watched.size > 0) return;
       timer?.cancel();
       timer = undefined;
     },
-    connections: () => watched,
+    watched: () => watched,
     get size() {
       return watched.size;
     },

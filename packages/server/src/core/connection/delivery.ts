@@ -1,0 +1,235 @@
+/** The side of a connection that is spoken to: takes what is said, has it written, and holds the peer's pace. */
+
+import { formatReason, reasons, type ReasonName } from "@hubward/wire";
+import { readInstant, type Clock, type Instant } from "../clock.js";
+import type { Dialect, Frame, Publication } from "../publication.js";
+import type { Farewell, LifecycleEvent } from "./lifecycle.js";
+import { isOver, type Lifetime } from "./lifetime.js";
+import { Outbox, type FlushQueue } from "./outbox.js";
+import type { ResolvedOutboxOptions } from "./outbox-options.js";
+import type { Outgoing } from "./outgoing.js";
+import type { ReplayProtocol } from "./protocol-handler.js";
+import { ReplayOutbox } from "./replay-outbox.js";
+import type { Socket } from "./socket.js";
+
+export interface DeliverySetup {
+  readonly socket: Socket;
+  readonly clock: Clock;
+  readonly flushQueue: FlushQueue;
+  readonly outboxLimits: ResolvedOutboxOptions;
+}
+
+/** Bytes of frames that are neither numbered nor kept: the answer to the handshake, sequence numbers. */
+const MAX_CONTROL_BYTES = 1024;
+
+/** A base, not a part: a fan-out then finds everything it needs of a member in one object. */
+export abstract class Delivery {
+  #isActive = false;
+  #dialect: Dialect | undefined;
+  #outbox: Outgoing;
+  readonly #lifetime: Lifetime;
+  readonly #setup: DeliverySetup;
+  /** Undefined while the transport is lost. */
+  #socket: Socket | undefined;
+  #replay: Replay | undefined;
+  #isPaused = false;
+
+  protected constructor(setup: DeliverySetup, lifetime: Lifetime, { monotonic }: Instant) {
+    this.#socket = setup.socket;
+    this.#setup = setup;
+    this.#lifetime = lifetime;
+    this.#outbox = this.#createOutbox(setup.socket, monotonic, setup.outboxLimits);
+  }
+
+  /** Counts principals: changes when the principal is replaced. */
+  abstract get version(): number;
+
+  abstract apply(event: LifecycleEvent): void;
+
+  get outbox(): Outgoing {
+    return this.#outbox;
+  }
+
+  /** Until when the credential holds. */
+  get lifetime(): Lifetime {
+    return this.#lifetime;
+  }
+
+  get dialect(): Dialect | undefined {
+    return this.#dialect;
+  }
+
+  get isActive(): boolean {
+    return this.#isActive;
+  }
+
+  /** Queues an event for the peer. A frame in a group passes only with a membership judged for this principal. */
+  deliver(publication: Publication, judgedVersion: number | undefined): void {
+    const dialect = this.#dialect;
+    if (!this.#isActive || dialect === undefined) return;
+    if (judgedVersion !== undefined && judgedVersion !== this.version) return;
+    const frame = publication.frameFor(dialect);
+    if (frame === undefined) return;
+    if (frame.bytes.length > this.maxFrameBytes)
+      publication.fail(new RangeError("an event larger than outbox.maxBytes"));
+    else if (!this.#outbox.push(frame)) this.apply({ type: "lagging" });
+  }
+
+  /** Bytes of one frame at most. A larger one is the sender's mistake, not the peer's. */
+  get maxFrameBytes(): number {
+    return this.#outbox.maxBytes;
+  }
+
+  /** Queues a frame meant for this peer alone, or shared. */
+  send(frame: Frame): void {
+    if (!this.#isActive) return;
+    if (!this.#outbox.push(frame)) this.apply({ type: "lagging" });
+  }
+
+  /** Holds a peer back that sends faster than its calls are handled. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#outbox.forgive(this.#setup.clock.monotonic());
+    this.#socket?.resume();
+  }
+
+  confirmed(): void {
+    this.#outbox.confirmed(this.#setup.clock.monotonic());
+  }
+
+  drained(): void {
+    this.#outbox.drained();
+  }
+
+  /**
+   * From now on everything said is numbered and kept until the peer acknowledges it, so that it can be said again over
+   * another transport. What was said before is not: call it right behind the answer to the handshake, once.
+   */
+  keepForReplay(protocol: ReplayProtocol, maxReplayBytes: number): void {
+    const socket = this.#socket;
+    if (this.#replay !== undefined || socket === undefined) throw new TypeError("connection: keeps for replay already");
+    const limits = { ...this.#setup.outboxLimits, maxReplayBytes };
+    const outbox = new ReplayOutbox(limits, () => this.apply({ type: "aborted", reason: "not_found" }));
+    const said = this.#outbox.drain();
+    this.#replay = { protocol, outbox, maxReplayBytes };
+    this.#outbox = outbox;
+    this.#writeThrough(socket, said);
+  }
+
+  /** The peer has everything up to this number. */
+  acknowledged(sequenceId: number): void {
+    if (this.#replay?.outbox.acknowledge(sequenceId) === false) this.apply({ type: "lagging" });
+  }
+
+  /** Tells the peer what was received of it, if it does not know yet. */
+  acknowledge(): void {
+    const frame = this.#replay?.protocol.takeAcknowledgement();
+    if (frame !== undefined && this.#replay?.outbox.control(frame) === false) this.apply({ type: "lagging" });
+  }
+
+  /** Whether a new transport may go on where the last one was lost. */
+  protected get mayReplay(): boolean {
+    return this.#replay?.outbox.mayReplay === true;
+  }
+
+  /** Frames that a new transport would carry again. */
+  protected get unacknowledgedCount(): number {
+    return this.#replay?.outbox.unacknowledgedCount ?? 0;
+  }
+
+  /** Whether the peer comes for what it is told. */
+  protected get isPolled(): boolean {
+    return this.#socket?.isPolled === true;
+  }
+
+  protected carryOn(socket: Socket): void {
+    this.#socket = socket;
+    if (this.#isPaused) socket.pause();
+  }
+
+  /** First which number comes next, then what is unacknowledged, then what was said meanwhile. */
+  protected sayAgain(): void {
+    const { protocol, outbox } = this.#replay as Replay;
+    this.#writeThrough(this.#socket as Socket, protocol.resumed(outbox.sequenceId));
+  }
+
+  /** The transport is lost, or given up: what is said is kept. */
+  protected loseTransport(isOpen: boolean): void {
+    this.#replay?.outbox.detach();
+    if (isOpen) this.#socket?.reset();
+    this.#socket = undefined;
+  }
+
+  /** What the lifecycle says, where every delivery can see it. */
+  protected setActive(isActive: boolean): void {
+    this.#isActive = isActive;
+  }
+
+  protected speakIn(dialect: Dialect | undefined): void {
+    this.#dialect = dialect;
+  }
+
+  /** Once a second. False when the peer lags too far. */
+  protected keepPace(now: number, keepAlive: Uint8Array | undefined, keepAliveMs: number): boolean {
+    const keepsUp = this.#outbox.beat(now);
+    // While we hold the peer back we do not hear its confirmations either: that is no lag of its own.
+    if (!keepsUp && !this.#isPaused) return false;
+    if (this.#replay !== undefined) this.acknowledge();
+    if (keepAlive !== undefined) this.#outbox.keepAlive(keepAlive, now, keepAliveMs);
+    return true;
+  }
+
+  /** Says why and closes. `words`: the protocol's last ones; undefined where it has none. */
+  protected sayGoodbye(reason: ReasonName, farewell: Farewell, words: (() => Uint8Array) | undefined): void {
+    const outbox = this.#outbox;
+    const instant = readInstant(this.#setup.clock);
+    const isAnswering = farewell !== "reset" && outbox.isAnswering(instant.monotonic);
+    // Whatever the reason: what was queued is not for someone whose credential has ended meanwhile.
+    const mayDeliver = farewell === "deliver" && isAnswering && !isOver(this.#lifetime, instant);
+    const held = mayDeliver ? outbox.drain() : undefined;
+    outbox.discard();
+    // A peer that does not read would still be handed what its kernel already has: only a reset takes it back.
+    if (!isAnswering || words === undefined) return this.#socket?.reset();
+    const last = held === undefined ? words() : concat(held, words());
+    this.#socket?.close(last, reasons[reason].closeCode ?? 1011, formatReason(reason));
+  }
+
+  /** Nothing is said any more: the socket is gone. */
+  protected fallSilent(): void {
+    this.#outbox.discard();
+  }
+
+  #writeThrough(socket: Socket, opening: Uint8Array): void {
+    const { outbox, maxReplayBytes } = this.#replay as Replay;
+    const { clock, outboxLimits } = this.#setup;
+    // Beside what waits for its turn, what the peer has not acknowledged may have to go again all at once.
+    const maxBytes = outboxLimits.maxBytes + maxReplayBytes + MAX_CONTROL_BYTES;
+    const instant = readInstant(clock);
+    const transport = this.#createOutbox(socket, instant.monotonic, { ...outboxLimits, maxBytes });
+    if (!outbox.attach(transport, opening, instant)) this.apply({ type: "lagging" });
+  }
+
+  #createOutbox(socket: Socket, now: number, limits: ResolvedOutboxOptions): Outbox {
+    const expire = (): void => this.apply({ type: "expiry-due" });
+    return new Outbox(socket, this.#setup.flushQueue, limits, this.#lifetime, now, expire);
+  }
+}
+
+/** What a connection needs to outlive its transport. */
+interface Replay {
+  readonly protocol: ReplayProtocol;
+  readonly outbox: ReplayOutbox;
+  readonly maxReplayBytes: number;
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const all = new Uint8Array(a.length + b.length);
+  all.set(a);
+  all.set(b, a.length);
+  return all;
+}

@@ -1,0 +1,43 @@
+/** Where a connection's frames wait to be written: an outbox, or one that also keeps them until they are acknowledged. */
+
+import type { Instant } from "../clock.js";
+import type { GroupKey } from "../groups/group.js";
+import type { Frame } from "../publication.js";
+
+export interface Outgoing {
+  /** Queues one frame. False when the peer is too far behind to take it: a slow consumer. */
+  push(frame: Frame): boolean;
+  /** Writes what is here, and nothing more until `release`. */
+  hold(instant: Instant): void;
+  release(): void;
+  /**
+   * Undefined when a batch more may well be queued; else a promise for when it may, or for when nothing will be
+   * written any more. For those who have more to say than fits.
+   */
+  room(): Promise<void> | undefined;
+  /** Takes one group's frames out of everything not handed over yet. */
+  evict(group: GroupKey): void;
+  /**
+   * Resolves when what was handed over has left this process, or never will; for a peer that polls, when it has come
+   * again. Undefined where nothing is on its way. A peer that does not read is ended by its lag, so nobody waits longer.
+   */
+  handedOver(): Promise<void> | undefined;
+  /** Drops everything and takes no more. */
+  discard(): void;
+  /** Takes no more and returns what was not handed over, for the last write of an orderly close. */
+  drain(): Uint8Array;
+  /** The peer confirmed what was written when it was asked. */
+  confirmed(now: number): void;
+  /** The socket took what it was given. */
+  drained(): void;
+  /** Once a second. False when the peer lags too far. */
+  beat(now: number): boolean;
+  /** The peer could not confirm until now, through no fault of its own: its lag is counted anew. */
+  forgive(now: number): void;
+  /** Writes a keep-alive if nothing was written for a while and nothing is in the way. */
+  keepAlive(frame: Uint8Array, now: number, intervalMs: number): void;
+  /** Whether the peer seems to read. */
+  isAnswering(now: number): boolean;
+  /** Bytes of one frame at most. */
+  readonly maxBytes: number;
+}

@@ -1,0 +1,41 @@
+/** How one connection speaks: its protocol's side of it. */
+
+import type { ReasonName } from "@hubward/wire";
+import type { Dialect } from "../publication.js";
+
+export interface ProtocolHandler {
+  /** Known once the protocol's handshake is done. */
+  readonly dialect: Dialect | undefined;
+  /** Bytes from the peer, while the connection may still be heard. @throws HubwardError on a violation. */
+  received(data: Uint8Array): void;
+  /** Whether a call is being handled; the peer's silence does not count meanwhile. */
+  readonly isBusy: boolean;
+  /** The frame that keeps an idle connection alive, or undefined before the handshake. */
+  readonly keepAlive: Uint8Array | undefined;
+  /** The protocol's last words, transport framing included. */
+  farewell(reason: ReasonName): Uint8Array;
+  /** Keeps calls back until `release`. */
+  hold(): void;
+  release(): void;
+  /** Asks the peer for a result. @throws (rejects with) HubwardError | ClientError */
+  invoke(target: string, args: readonly unknown[], options: InvokeOptions): Promise<unknown>;
+  /** Standing is lost: abort what runs, answer nothing more. */
+  ended(reason: ReasonName): void;
+}
+
+export interface InvokeOptions {
+  /** How long the peer may take. Milliseconds. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What a protocol adds where a connection may outlive its transport. */
+export interface ReplayProtocol {
+  /**
+   * The peer is on a new transport: what was half read is void. Returns the frame that says which number the next
+   * frame has.
+   */
+  resumed(sequenceId: number): Uint8Array;
+  /** The frame that acknowledges what was received since the last one, or undefined when nothing was. */
+  takeAcknowledgement(): Uint8Array | undefined;
+}

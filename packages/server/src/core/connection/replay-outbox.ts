@@ -1,0 +1,177 @@
+/**
+ * The outbox of a connection that may outlive its transport: keeps what was sent until it is acknowledged, holds the
+ * rest back while too much is not, and sends again over the next transport. One {@link Outbox} per transport.
+ */
+
+import type { Instant } from "../clock.js";
+import type { GroupKey } from "../groups/group.js";
+import type { Frame } from "../publication.js";
+import type { Outbox } from "./outbox.js";
+import type { Outgoing } from "./outgoing.js";
+import { ReplayBuffer } from "./replay-buffer.js";
+
+export interface ReplayLimits {
+  /** Bytes that wait before the peer counts as a slow consumer; also of one frame at most. */
+  readonly maxBytes: number;
+  /** Bytes sent and not acknowledged before others wait. */
+  readonly maxReplayBytes: number;
+}
+
+export class ReplayOutbox implements Outgoing {
+  readonly maxBytes: number;
+  readonly #buffer: ReplayBuffer;
+  readonly #onMiscount: () => void;
+  /** Undefined while there is no transport. */
+  #outbox: Outbox | undefined;
+  #isOpen = true;
+  #isOnHold = false;
+  /** Who waits until nothing waits for an acknowledgement any more. */
+  #waiting: (() => void)[] = [];
+
+  /** @param onMiscount what was to be replayed cannot be any more: the peer would count wrong */
+  constructor({ maxBytes, maxReplayBytes }: ReplayLimits, onMiscount: () => void) {
+    this.maxBytes = maxBytes;
+    this.#buffer = new ReplayBuffer(maxReplayBytes);
+    this.#onMiscount = onMiscount;
+  }
+
+  /** The number of the first frame that a new transport would carry. */
+  get sequenceId(): number {
+    return this.#buffer.sequenceId;
+  }
+
+  /** Frames sent and not acknowledged. */
+  get unacknowledgedCount(): number {
+    return this.#buffer.sentCount;
+  }
+
+  /** Whether the peer may be sent again what it has not acknowledged. */
+  get mayReplay(): boolean {
+    return !this.#buffer.isBarred;
+  }
+
+  /** Bytes kept: sent and not acknowledged, or waiting. */
+  get keptBytes(): number {
+    return this.#buffer.sentBytes + this.#buffer.waitingBytes;
+  }
+
+  /** Writes through this outbox from now on: `opening` as it stands, then what is unacknowledged, then the rest. */
+  attach(outbox: Outbox, opening: Uint8Array, instant: Instant): boolean {
+    this.#outbox = outbox;
+    if (this.#isOnHold) outbox.hold(instant);
+    if (!this.control(opening)) return false;
+    for (const frame of this.#buffer.replay()) if (!outbox.push(frame)) return false;
+    return this.#advance();
+  }
+
+  /** The transport is gone; what it had not written yet is sent again with the rest. */
+  detach(): void {
+    this.#outbox?.discard();
+    this.#outbox = undefined;
+  }
+
+  push(frame: Frame): boolean {
+    if (!this.#isOpen) return true;
+    if (this.#buffer.waitingBytes + frame.bytes.length > this.maxBytes) return false;
+    this.#buffer.add(frame);
+    return this.#advance();
+  }
+
+  hold(instant: Instant): void {
+    this.#isOnHold = true;
+    this.#outbox?.hold(instant);
+  }
+
+  release(): void {
+    this.#isOnHold = false;
+    this.#outbox?.release();
+  }
+
+  room(): Promise<void> | undefined {
+    if (!this.#isOpen || this.#buffer.waitingBytes === 0) return this.#outbox?.room();
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  /** Queues what is not numbered. Nothing while there is no transport to say it over. */
+  control(bytes: Uint8Array): boolean {
+    return this.#outbox?.push({ bytes, group: undefined }) ?? true;
+  }
+
+  /** The peer has everything up to this number. False when what could go now did not: a slow consumer. */
+  acknowledge(sequenceId: number): boolean {
+    this.#buffer.acknowledge(sequenceId);
+    return this.#advance();
+  }
+
+  evict(group: GroupKey): void {
+    const unwritten = this.#outbox?.evict(group) ?? 0;
+    if (!this.#buffer.evict(group, unwritten)) this.#onMiscount();
+  }
+
+  handedOver(): Promise<void> | undefined {
+    return this.#outbox?.handedOver();
+  }
+
+  discard(): void {
+    this.#isOpen = false;
+    this.#outbox?.discard();
+    this.#buffer.clear();
+    this.#tellWaiting();
+  }
+
+  drain(): Uint8Array {
+    const held = this.#outbox?.drain() ?? new Uint8Array(0);
+    const waiting = this.#buffer.waiting();
+    const all = new Uint8Array(waiting.reduce((sum, { bytes }) => sum + bytes.length, held.length));
+    all.set(held);
+    let offset = held.length;
+    for (const { bytes } of waiting) {
+      all.set(bytes, offset);
+      offset += bytes.length;
+    }
+    this.discard();
+    return all;
+  }
+
+  confirmed(now: number): void {
+    this.#outbox?.confirmed(now);
+  }
+
+  drained(): void {
+    this.#outbox?.drained();
+  }
+
+  beat(now: number): boolean {
+    return this.#outbox?.beat(now) ?? true;
+  }
+
+  forgive(now: number): void {
+    this.#outbox?.forgive(now);
+  }
+
+  keepAlive(frame: Uint8Array, now: number, intervalMs: number): void {
+    this.#outbox?.keepAlive(frame, now, intervalMs);
+  }
+
+  isAnswering(now: number): boolean {
+    return this.#outbox?.isAnswering(now) ?? false;
+  }
+
+  #advance(): boolean {
+    const outbox = this.#outbox;
+    if (outbox === undefined) return true;
+    for (let frame = this.#buffer.next(); frame !== undefined; frame = this.#buffer.next()) {
+      if (!outbox.push(frame)) return false;
+    }
+    if (this.#buffer.waitingBytes === 0) this.#tellWaiting();
+    return true;
+  }
+
+  #tellWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}

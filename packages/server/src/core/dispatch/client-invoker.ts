@@ -1,0 +1,37 @@
+/** Calls of the server to one client, which answers with a result. */
+
+import { HubwardError } from "@hubward/wire";
+import type { Registry } from "../connection/registry.js";
+import type { Address } from "../groups/fanout.js";
+import { isWithin } from "../groups/fanout.js";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { ClientInvokeOptions } from "./call.js";
+
+export type ConnectionAddress = Extract<Address, { readonly to: "connection" }>;
+
+/** @throws (rejects with) as `ConnectionTarget.invoke` */
+export type ClientInvoker = (
+  address: ConnectionAddress,
+  method: string,
+  args: readonly unknown[],
+  options: ClientInvokeOptions<StandardSchemaV1>,
+) => Promise<unknown>;
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+export function createClientInvoker<P>(registry: Registry<P>): ClientInvoker {
+  return async (address, method, args, { result: schema, timeoutMs = DEFAULT_TIMEOUT_MS, signal }) => {
+    if (!Number.isInteger(timeoutMs) || timeoutMs < 1) throw new RangeError("invoke: timeoutMs is a positive number");
+    signal?.throwIfAborted();
+    const connection = registry.get(address.id);
+    const isThere =
+      connection !== undefined &&
+      isWithin(connection, address.scope) &&
+      (address.hub === undefined || connection.hub === address.hub);
+    if (!isThere) throw new HubwardError("not_found");
+    const answer = await connection.invoke(method, args, { timeoutMs, signal });
+    const result = await schema["~standard"].validate(answer);
+    if (result.issues !== undefined) throw new HubwardError("bad_arguments", { detail: "the client's result" });
+    return result.value;
+  };
+}

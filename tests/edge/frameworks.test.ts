@@ -1,0 +1,85 @@
+/** What a gateway forwards reaches the guards of each framework, and nothing that came another way does. */
+
+import { createServer, type Server } from "node:http";
+import {
+  forwardedIdentity,
+  hubward,
+  type App,
+  type HubwardError,
+  type Policy,
+  type Principal,
+  type RequestWithHeaders,
+} from "@hubward/server";
+import { requirePolicy as requireInExpress } from "@hubward/server/express";
+import { requirePolicy as requireInFastify } from "@hubward/server/fastify";
+import { attach } from "@hubward/server/node";
+import express from "express";
+import fastify from "fastify";
+import { expect, onTestFinished, test } from "vitest";
+import { ask, listen, shut } from "../support/server.js";
+
+const gateway = { "x-auth-subject": "anna", "x-auth-roles": "staff" };
+
+interface Guarded {
+  readonly app: App<Principal>;
+  readonly staff: Policy<Principal>;
+}
+
+function createApp(): Guarded {
+  const app = hubward<object>({
+    authenticator: forwardedIdentity({ issuer: "https://gateway.example/", maxLifeSeconds: 60 }),
+    principal: ({ claims }) => ({ roles: claims["roles"] as string[] }),
+    telemetry: () => undefined,
+  });
+  return { app, staff: app.policy("Staff", ({ principal }) => principal.hasRole("staff")) };
+}
+
+const frameworks: Readonly<Record<string, (guarded: Guarded) => Promise<Server>>> = {
+  async express({ app, staff }) {
+    const routes = express();
+    routes.get("/me", requireInExpress(app, staff), (_request, response) => void response.send("in"));
+    return createServer(routes);
+  },
+  async fastify({ app, staff }) {
+    const routes = fastify();
+    routes.get("/me", { onRequest: requireInFastify(app, staff) }, async () => "in");
+    await routes.ready();
+    return routes.server;
+  },
+};
+
+test.each(Object.keys(frameworks))("with %s", async (name) => {
+  const statuses: number[] = [];
+  for (const trustedProxies of [["127.0.0.1"], ["10.0.0.0/8"]]) {
+    const guarded = createApp();
+    const server = await frameworks[name]!(guarded);
+    attach(server, guarded.app, { trustedProxies });
+    onTestFinished(() => shut(server));
+    const port = await listen(server);
+    for (const headers of [gateway, {}]) statuses.push((await ask(port, { path: "/me", headers })).status);
+  }
+  expect(statuses).toEqual([200, 401, 400, 401]);
+});
+
+test("a web Request made of one is a request of nobody: its headers may come from anywhere", async () => {
+  const { app, staff } = createApp();
+  const outcomes: Promise<string>[] = [];
+  const outcome = (request: RequestWithHeaders): Promise<string> =>
+    app.http.authorize(request, staff).then(
+      ({ principal }) => principal.subject,
+      ({ reason }: HubwardError) => reason,
+    );
+  const server = createServer((request, response) => {
+    const copied = Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]);
+    outcomes.push(outcome(request), outcome(new Request("http://127.0.0.1/me", { headers: copied })));
+    outcomes.push(
+      outcome(new Request("http://127.0.0.1/me", { headers: gateway })),
+      outcome({ headers: { authorization: undefined, ...gateway } }),
+    );
+    response.end();
+  });
+  attach(server, app, { trustedProxies: ["127.0.0.1"] });
+  onTestFinished(() => shut(server));
+  await ask(await listen(server), { path: "/me", headers: gateway });
+  expect(await Promise.all(outcomes)).toEqual(["anna", "invalid_token", "invalid_token", "invalid_token"]);
+});

@@ -1,0 +1,70 @@
+/** A TCP relay in front of a server, which fails the way networks fail, when it is told to. */
+
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+
+export interface Relay {
+  readonly port: number;
+  /** From now until {@link cut} nothing the server says arrives, while what the client says goes through. */
+  mute(): void;
+  /** New connections are taken but lead nowhere until {@link letThrough}. */
+  holdBack(): void;
+  letThrough(): void;
+  /** Cuts every connection, those held back excepted. */
+  cut(): void;
+}
+
+/** Ended with the test. */
+export async function startRelay(target: number): Promise<Relay> {
+  const sockets = new Set<Socket>();
+  let held: (() => void)[] | undefined;
+  let isMuted = false;
+
+  function carry(client: Socket): void {
+    const server = connect(target, "127.0.0.1");
+    for (const [one, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      sockets.add(one);
+      one.on("error", () => other.destroy());
+      one.on("close", () => {
+        sockets.delete(one);
+        other.destroy();
+      });
+    }
+    client.pipe(server);
+    server.on("data", (chunk: Buffer) => {
+      if (!isMuted) client.write(chunk);
+    });
+  }
+
+  const listener = createServer((client) => {
+    if (held === undefined) return carry(client);
+    client.on("error", () => undefined);
+    held.push(() => carry(client));
+  });
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+
+  const relay: Relay = {
+    port: (listener.address() as AddressInfo).port,
+    mute: () => void (isMuted = true),
+    holdBack: () => void (held ??= []),
+    letThrough() {
+      const waiting = held ?? [];
+      held = undefined;
+      for (const go of waiting) go();
+    },
+    cut() {
+      isMuted = false;
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+  onTestFinished(async () => {
+    const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
+    relay.letThrough();
+    relay.cut();
+    await closed;
+  });
+  return relay;
+}
