@@ -60,7 +60,7 @@ export class Outbox implements Outgoing {
   #requestedAt = 0;
   readonly #maxLagMs: number;
   readonly #onExpired: () => void;
-  #awaitingSocket: (() => void)[] | undefined;
+  #awaiting: (() => void)[] | undefined;
 
   constructor(
     socket: Socket,
@@ -144,7 +144,7 @@ export class Outbox implements Outgoing {
 
   /** The socket took what it was given. */
   drained(): void {
-    if (this.#awaitingSocket !== undefined && this.#socket.queuedBytes === 0) this.#tellAwaitingSocket();
+    if (this.#awaiting !== undefined && this.#socket.queuedBytes === 0) this.#tellAwaiting();
     if (this.#heldBytes !== 0) this.#flushLater();
   }
 
@@ -185,9 +185,13 @@ export class Outbox implements Outgoing {
     return evicted;
   }
 
+  /**
+   * Resolves when what was handed to the socket has left this process, or never will. Undefined where nothing is on
+   * its way. A peer that does not read is ended by its lag, so nobody waits longer than that.
+   */
   handedOver(): Promise<void> | undefined {
     if (!this.#isOpen || this.#socket.queuedBytes === 0) return undefined;
-    return new Promise((resolve) => void (this.#awaitingSocket ??= []).push(resolve));
+    return new Promise((resolve) => void (this.#awaiting ??= []).push(resolve));
   }
 
   /** Drops everything not handed over yet and takes no more. Returns how many bytes that were. */
@@ -197,8 +201,8 @@ export class Outbox implements Outgoing {
     this.#sealed = undefined;
     this.#growing = undefined;
     this.#heldBytes = 0;
-    this.#tellAwaitingSocket();
     this.#tellWaiting();
+    this.#tellAwaiting();
     return dropped;
   }
 
@@ -260,16 +264,16 @@ export class Outbox implements Outgoing {
     return true;
   }
 
-  #tellAwaitingSocket(): void {
-    const awaiting = this.#awaitingSocket;
-    this.#awaitingSocket = undefined;
-    for (const resolve of awaiting ?? []) resolve();
-  }
-
   #tellWaiting(): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
     for (const resolve of waiting ?? []) resolve();
+  }
+
+  #tellAwaiting(): void {
+    const awaiting = this.#awaiting;
+    this.#awaiting = undefined;
+    for (const tell of awaiting ?? []) tell();
   }
 
   #flushLater(): void {
