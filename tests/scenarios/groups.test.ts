@@ -1,7 +1,9 @@
 /** Groups that the application itself keeps, with the stock client. */
 
+import { HttpTransportType, HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 import type { App, ConnectionId, GroupReference, Principal } from "@hubward/server";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { Recorder } from "../support/recorder.js";
 import { openWebSocket } from "../support/raw-web-socket.js";
 import { outcomeOf, runApp, type RunningApp, type Started } from "../support/running-app.js";
 import { anything, word } from "../support/schemas.js";
@@ -173,6 +175,34 @@ test("tenants have groups of their own, and the application itself those of nobo
   expect([await heardBy(general), await heardBy(annex)]).toEqual([["general"], []]);
   expect([app.tenant("general").groups.list().length, app.tenant("annex").groups.list()]).toEqual([1, []]);
 });
+
+test.each(["WebSockets", "ServerSentEvents", "LongPolling"] as const)(
+  "over %s a removal resolves, and nothing of the group comes after it",
+  async (transport) => {
+    const { running, team } = await runTeams();
+    const { app, port, issuer } = running;
+    const connection = new HubConnectionBuilder()
+      .configureLogging(LogLevel.None)
+      .withUrl(`http://127.0.0.1:${port}${HUB}`, {
+        transport: HttpTransportType[transport],
+        accessTokenFactory: () => issuer.token("ada"),
+      })
+      .build();
+    const heard = new Recorder<readonly unknown[]>();
+    for (const event of events) connection.on(event, (...args: readonly unknown[]) => heard.push([event, ...args]));
+    await connection.start();
+    onTestFinished(() => connection.stop());
+    const ada = { connection, heard };
+    const night = team({ team: "night" });
+    expect(await app.groups.add({ subject: "ada" }, night)).toEqual({ joined: 1, refused: [] });
+    app.to(night).emit("said", "in time");
+    expect(await heardBy(ada)).toEqual(["in time"]);
+    app.to(night).emit("said", "queued");
+    expect(await app.groups.remove({ subject: "ada" }, night)).toEqual({ removed: 1 });
+    app.to(night).emit("said", "too late");
+    expect(await heardBy(ada)).toEqual(["in time"]);
+  },
+);
 
 test("what waits for a peer that does not keep up is not sent any more once it has been taken out", async () => {
   const { running, team } = await runTeams();

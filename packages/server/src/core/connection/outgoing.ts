@@ -18,8 +18,8 @@ export interface Outgoing {
   /** Takes one group's frames out of everything not handed over yet. */
   evict(group: GroupKey): void;
   /**
-   * Resolves when what was handed to the socket has left this process, or never will. Undefined where nothing is on
-   * its way. A peer that does not read is ended by its lag, so nobody waits longer than that.
+   * Resolves when what was handed over has left this process, or never will; for a peer that polls, when it has come
+   * again. Undefined where nothing is on its way. A peer that does not read is ended by its lag, so nobody waits longer.
    */
   handedOver(): Promise<void> | undefined;
   /** Drops everything and takes no more. */
