@@ -2,6 +2,7 @@
 
 import { createAdmitter } from "../core/admission/admission.js";
 import { createHoldBack } from "../core/admission/hold-back.js";
+import { createShares } from "../core/admission/shares.js";
 import type { ForwardedHeaders } from "../core/auth/credential.js";
 import type { PolicyFailure } from "../core/auth/policy.js";
 import type { Principal } from "../core/auth/principal.js";
@@ -30,6 +31,9 @@ import { createHttpAuthentication } from "./http.js";
 import { buildHub } from "./hub-builder.js";
 import { resolveOptions, type HubwardOptions } from "./options.js";
 
+/** Connections of one identity that wait for their client to come back, at most. */
+const MAX_DETACHED_PER_IDENTITY = 100;
+
 /** Creates an application. It does nothing until an adapter mounts it: `attach(httpServer, app)`. */
 export function hubward<Attributes extends object>(options: HubwardOptions<Attributes>): App<Principal<Attributes>> {
   type P = Principal<Attributes>;
@@ -53,6 +57,9 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
   const hubs = new Map<string, CoreHub<P>>();
   const patterns = new Set<string>();
   const doomed = new Set<DoomedConnection>();
+  // A connection without a socket costs its peer nothing.
+  const detached = new Set<Connection<P>>();
+  const detachedShares = createShares(MAX_DETACHED_PER_IDENTITY);
   let drained: (() => void) | undefined;
   let closed: Promise<void> | undefined;
   let isDraining = false;
@@ -88,16 +95,20 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
       expiry.forget(connection);
     },
     detached(connection) {
-      const { authentication, id, hub } = connection;
+      const { authentication, id, hub, identity } = connection;
       const ageMs = connection.ageMs(clock.monotonic());
       telemetry({ event: "connection.detached", connectionId: id, hub, subject: authentication.subject, ageMs });
+      if (detachedShares.take(identity)) detached.add(connection);
+      else connection.apply({ type: "resume-overdue" });
     },
-    resumed({ authentication, id, hub }, resumption) {
-      const { subject } = authentication;
-      telemetry({ event: "connection.resumed", connectionId: id, hub, subject, ...resumption });
+    resumed(connection, how) {
+      const { authentication, id, hub } = connection;
+      if (detached.delete(connection)) detachedShares.give(connection.identity);
+      telemetry({ event: "connection.resumed", connectionId: id, hub, subject: authentication.subject, ...how });
     },
     released(connection, reason) {
       heartbeat.forget(connection);
+      if (detached.delete(connection)) detachedShares.give(connection.identity);
       arrivals.get(connection)?.end();
       const ageMs = connection.ageMs(clock.monotonic());
       const { authentication, id, hub } = connection;
