@@ -23,6 +23,8 @@ interface Client {
   readonly notes: Recorder<string>;
   /** `reconnecting`, `reconnected`, `closed`. */
   readonly states: Recorder<string>;
+  /** Why it was reconnecting. */
+  readonly reasons: Recorder<string | undefined>;
 }
 
 async function runWard(options: RunOptions = {}) {
@@ -71,12 +73,16 @@ async function runWard(options: RunOptions = {}) {
     onTestFinished(() => connection.stop());
     const notes = new Recorder<string>();
     const states = new Recorder<string>();
+    const reasons = new Recorder<string | undefined>();
     connection.on("note", notes.push);
-    connection.onreconnecting(() => states.push("reconnecting"));
+    connection.onreconnecting((error) => {
+      states.push("reconnecting");
+      reasons.push(error?.message);
+    });
     connection.onreconnected(() => states.push("reconnected"));
     connection.onclose(() => states.push("closed"));
     await connection.start();
-    return { connection, notes, states };
+    return { connection, notes, states, reasons };
   }
   const say = (words: string): void => running.app.toPrincipal({ subject: "ada" }).emit("note", words);
   const told = (event: string): Promise<unknown> => running.telemetry.first((each) => each.event === event);
@@ -194,6 +200,16 @@ describe("a client whose network is cut", () => {
     expect([notes.items, states.items, await leaving]).toEqual([[], ["reconnecting", "reconnected"], "lost"]);
     expect(connection.connectionId).not.toBe(id);
     expect(await ward.told("connection.refused")).toMatchObject({ reason: "not_found" });
+  });
+
+  test("is told why its connection ends, though it tries to come back to that first", async () => {
+    const ward = await runWard();
+    const { connection, reasons, states } = await ward.enter("ada", undefined, 20);
+    ward.clock.jump(20_000);
+    ward.clock.advance(1_000);
+    await states.first((state) => state === "reconnected");
+    expect(reasons.items).toEqual(["Server returned an error on close: token_expired;action=refresh"]);
+    expect(await connection.invoke("Count")).toBe(1);
   });
 
   test("does not hold up a server that goes away", async () => {

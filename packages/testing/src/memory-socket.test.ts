@@ -101,6 +101,21 @@ describe("the memory socket", () => {
     expect(socket.isEnded).toBe(false);
   });
 
+  it("says whether the peer said goodbye", () => {
+    const told: (boolean | undefined)[] = [];
+    for (const how of [undefined, { wasClean: true }]) {
+      const socket = new MemorySocket().listen({
+        received: () => undefined,
+        confirmed: () => undefined,
+        drained: () => undefined,
+        failed: () => undefined,
+        closed: (wasClean) => told.push(wasClean),
+      });
+      socket.end(how);
+    }
+    expect(told).toEqual([false, true]);
+  });
+
   it("needs exactly one listener", () => {
     expect(() => new MemorySocket().peerSends(a)).toThrow(TypeError);
     const { socket } = createSocket();

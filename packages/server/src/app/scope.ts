@@ -2,6 +2,7 @@
 
 import { createAdmitter } from "../core/admission/admission.js";
 import { createHoldBack } from "../core/admission/hold-back.js";
+import { createShares } from "../core/admission/shares.js";
 import type { ForwardedHeaders } from "../core/auth/credential.js";
 import type { PolicyFailure } from "../core/auth/policy.js";
 import type { Principal } from "../core/auth/principal.js";
@@ -36,6 +37,9 @@ import { createHookRunner } from "./hook-runner.js";
 import { buildHub } from "./hub-builder.js";
 import type { ResolvedCommonOptions, ResolvedScopeOptions } from "./options.js";
 import { TenantFace, type TenantPorts } from "./tenant.js";
+
+/** Connections of one identity that wait for their client to come back, at most. */
+const MAX_DETACHED_PER_IDENTITY = 100;
 
 /** What all scopes of an application have between them. */
 export interface ScopeShares {
@@ -83,6 +87,9 @@ export function createScope<Attributes extends object>(
   const hubs = new Map<string, CoreHub<P>>();
   const patterns = new Set<string>();
   const doomed = new Set<DoomedConnection>();
+  // A connection without a socket costs its peer nothing.
+  const detached = new Set<Connection<P>>();
+  const detachedShares = createShares(MAX_DETACHED_PER_IDENTITY);
   let drained: (() => void) | undefined;
   let isDraining = false;
 
@@ -130,16 +137,20 @@ export function createScope<Attributes extends object>(
       expiry.forget(connection);
     },
     detached(connection) {
-      const { authentication, id, hub } = connection;
+      const { authentication, id, hub, identity } = connection;
       const ageMs = connection.ageMs(clock.monotonic());
       telemetry({ event: "connection.detached", connectionId: id, hub, subject: authentication.subject, ageMs });
+      if (detachedShares.take(identity)) detached.add(connection);
+      else connection.apply({ type: "resume-overdue" });
     },
-    resumed({ authentication, id, hub }, resumption) {
-      const { subject } = authentication;
-      telemetry({ event: "connection.resumed", connectionId: id, hub, subject, ...resumption });
+    resumed(connection, how) {
+      const { authentication, id, hub } = connection;
+      if (detached.delete(connection)) detachedShares.give(connection.identity);
+      telemetry({ event: "connection.resumed", connectionId: id, hub, subject: authentication.subject, ...how });
     },
     released(connection, reason) {
       heartbeat.forget(connection);
+      if (detached.delete(connection)) detachedShares.give(connection.identity);
       arrivals.get(connection)?.end();
       const ageMs = connection.ageMs(clock.monotonic());
       const { authentication, id, hub } = connection;

@@ -206,6 +206,24 @@ describe("coming back to a connection", () => {
     expect([next.isEnded, fixture.app.connectionCount]).toEqual([false, 1]);
   });
 
+  it("is kept possible for 100 connections of one person at a time, and for others whatever that one does", async () => {
+    const fixture = createWard({ statefulReconnect: true });
+    const clients: ResumableClient[] = [];
+    for (let count = 0; count < 101; count++) clients.push(await enter(fixture));
+    const bob = await enter(fixture, { token: fixture.tokenOf({ subject: "bob" }) });
+    for (const { socket } of [...clients, bob]) socket.end();
+    expect(fixture.app.connectionCount).toBe(101);
+    const [first, last] = [clients[0], clients[100]] as [ResumableClient, ResumableClient];
+    expect(await comeBack(fixture, last)).toMatchObject({ status: 401 });
+    // Who comes back makes room for another.
+    const next = await comeBack(fixture, first);
+    if (!(next instanceof MemorySocket)) throw new TypeError(`refused: ${next.status}`);
+    next.end();
+    expect(
+      [await comeBack(fixture, first), await comeBack(fixture, bob)].map((each) => each instanceof MemorySocket),
+    ).toEqual([true, true]);
+  });
+
   it("may be tried again when the transport did not come about", async () => {
     const fixture = createWard({ statefulReconnect: true });
     const client = await enter(fixture);

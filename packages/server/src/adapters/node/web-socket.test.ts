@@ -16,7 +16,7 @@ import { Recorder } from "../../../../../tests/support/recorder.js";
 import { listen, shut } from "../../../../../tests/support/server.js";
 import { attach } from "./attach.js";
 
-type Heard = "confirmed" | "drained" | "failed" | "closed" | `received ${string}`;
+type Heard = "confirmed" | "drained" | "failed" | "closed" | "left" | `received ${string}`;
 
 interface Ends {
   /** The server's end, as the core sees it. */
@@ -48,7 +48,10 @@ async function serve(
       const [socket] = sockets.items;
       if (socket !== undefined) onFailed(socket);
     },
-    closed: () => heard.push("closed"),
+    closed(wasClean) {
+      if (wasClean === true) heard.push("left");
+      heard.push("closed");
+    },
   };
   attach(made, {
     endpoint: {
@@ -141,7 +144,7 @@ describe("closing", () => {
     expect(peer.frames.items[0]?.payload.toString()).toBe("goodbye");
     peer.end();
     await heard.first((what) => what === "closed");
-    expect(heard.items).toEqual(["closed"]);
+    expect(heard.items).toEqual(["left", "closed"]);
   });
 
   test.each([
@@ -251,6 +254,18 @@ describe("a peer", () => {
     expect(await peer.closeFrame()).toEqual({ code: 1009, reason: "protocol_error" });
     expect(peer.frames.items.map(({ payload }) => payload.toString()).at(0)).toBe("why");
     peer.end();
+  });
+
+  test("that says goodbye has left, and one whose network ends has not", async () => {
+    const polite = await open();
+    polite.peer.end();
+    await polite.heard.first((what) => what === "closed");
+    expect(polite.heard.items).toEqual(["left", "closed"]);
+    await shut(server as Server);
+    const cut = await open();
+    cut.peer.socket.end();
+    await cut.heard.first((what) => what === "closed");
+    expect(cut.heard.items).toEqual(["closed"]);
   });
 
   test("that vanishes is gone", async () => {

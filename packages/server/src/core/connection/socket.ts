@@ -36,6 +36,6 @@ export interface SocketListener {
   drained(): void;
   /** The peer broke the transport's rules; the transport answers the close code itself. */
   failed(): void;
-  /** The socket is gone. `wasClean`: the peer itself ended it, in the transport's own way. */
+  /** The socket is gone. `wasClean`: the peer said goodbye in the transport's own way, or answered ours. */
   closed(wasClean?: boolean): void;
 }
