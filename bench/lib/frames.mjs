@@ -12,16 +12,17 @@ export const opcodes = /** @type {const} */ ({ text: 0x1, binary: 0x2, close: 0x
  * @param {Buffer} buffer
  * @param {number} start
  * @param {number} end
- * @param {(opcode: number, buffer: Buffer, payloadStart: number, payloadEnd: number) => void} onFrame
- * @returns {number} where the first incomplete frame begins, `end` if there is none. Throws an Error on fragments and
- *   on masked frames: no server here sends them, so they mean that the walker lost its place
+ * @param {(opcode: number, buffer: Buffer, payloadStart: number, payloadEnd: number, isFinal: boolean) => void}
+ *   onFrame opcode 0 goes on with the message before; `isFinal` ends it
+ * @returns {number} where the first incomplete frame begins, `end` if there is none. Throws an Error on masked
+ *   frames and reserved bits: no server here sends them, so they mean that the walker lost its place
  */
 export function walkFrames(buffer, start, end, onFrame) {
   let at = start;
   while (end - at >= 2) {
     const first = buffer[at];
     const second = buffer[at + 1];
-    if ((first & 0xf0) !== 0x80 || second > 127) throw new Error("not a whole unmasked frame");
+    if ((first & 0x70) !== 0 || second > 127) throw new Error("not an unmasked frame");
     let payloadStart = at + 2;
     let length = second;
     if (second === 126) {
@@ -35,7 +36,7 @@ export function walkFrames(buffer, start, end, onFrame) {
     }
     const payloadEnd = payloadStart + length;
     if (payloadEnd > end) break;
-    onFrame(first & 0x0f, buffer, payloadStart, payloadEnd);
+    onFrame(first & 0x0f, buffer, payloadStart, payloadEnd, first >= 0x80);
     at = payloadEnd;
   }
   return at;

@@ -10,18 +10,18 @@ export function createAgent(connections) {
 /**
  * Negotiates a connection as a stock client does.
  *
- * @param {{ port: number, token: string, agent: http.Agent }} options
+ * @param {{ port: number, token: string, agent: http.Agent, path?: string }} options `path`: the hub's, default `/hub`
  * @returns {Promise<{ connectionToken: string, accessToken?: string }>} rejects unless the answer is a 200 with a
  *   connection token
  */
-export function negotiate({ port, token, agent }) {
+export function negotiate({ port, token, agent, path = "/hub" }) {
   return new Promise((resolve, reject) => {
     const request = http.request({
       agent,
       port,
       host: "127.0.0.1",
       method: "POST",
-      path: "/hub/negotiate?negotiateVersion=1",
+      path: `${path}/negotiate?negotiateVersion=1`,
       headers: {
         authorization: `Bearer ${token}`,
         "user-agent": "Microsoft SignalR/10.0 (bench)",

@@ -35,6 +35,8 @@ class RawWebSocket {
   #unread = [];
   /** @type {{ resolve: (text: string) => void, reject: (error: Error) => void } | null} */
   #reader = null;
+  /** Of a message that comes in several frames. @type {Buffer[]} */
+  #fragments = [];
   #carry = nothing;
   #head = nothing;
   #isOpen = false;
@@ -115,8 +117,14 @@ class RawWebSocket {
     this.#carry = rest === end ? nothing : Buffer.from(whole.subarray(rest, end));
   }
 
-  #onFrame = (opcode, buffer, start, end) => {
-    if (opcode === opcodes.text) {
+  #onFrame = (opcode, buffer, start, end, isFinal) => {
+    if (!isFinal || opcode === 0) {
+      // ASP.NET Core splits a message where its own buffers end.
+      this.#fragments.push(Buffer.from(buffer.subarray(start, end)));
+      if (!isFinal) return;
+      const whole = Buffer.concat(this.#fragments.splice(0));
+      this.#onFrame(opcodes.text, whole, 0, whole.length, true);
+    } else if (opcode === opcodes.text) {
       if (this.#onText) this.#onText(buffer, start, end);
       else this.#keepText(buffer.toString("utf8", start, end));
     } else if (opcode === opcodes.ping) {

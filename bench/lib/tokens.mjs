@@ -40,3 +40,10 @@ export async function createTokenSource() {
   };
   return { config: { issuer, audience, publicJwk }, sign };
 }
+
+/** For the reference server of `conformance/reference`, which reads the claims and checks no signature. */
+export function unsignedToken(subject) {
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const exp = Math.floor(Date.now() / 1000) + lifetimeSeconds;
+  return `${encode({ alg: "none" })}.${encode({ sub: subject, roles: [], exp })}.unsigned`;
+}

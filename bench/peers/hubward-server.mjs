@@ -6,14 +6,16 @@ import { jwt, localJwks } from "@hubward/server/jose";
 import { attach } from "@hubward/server/node";
 import { listenOnLoopback, servePeer, wardName } from "../lib/peer-process.mjs";
 
-/** A Standard Schema by hand, so that no validation library is measured. */
-const wardId = {
+/** Standard Schemas by hand, so that no validation library is measured. */
+const schema = (isValid, name) => ({
   "~standard": {
     version: 1,
     vendor: "bench",
-    validate: (value) => (typeof value === "string" ? { value } : { issues: [{ message: "a string" }] }),
+    validate: (value) => (isValid(value) ? { value } : { issues: [{ message: name }] }),
   },
-};
+});
+const text = schema((value) => typeof value === "string", "a string");
+const count = schema(Number.isInteger, "a whole number");
 
 await servePeer(async ({ issuer, audience, publicJwk }) => {
   const app = hubward({
@@ -21,12 +23,16 @@ await servePeer(async ({ issuer, audience, publicJwk }) => {
     principal: () => ({ roles: ["doctor"] }),
   });
   const staff = app.policy("Staff", ({ principal }) => principal.hasRole("doctor"));
-  const ward = app.group("ward/{ward}", { ward: wardId }).allow(staff);
+  const ward = app.group("ward/{ward}", { ward: text }).allow(staff);
   app
     .hub("/hub")
     .allow(staff)
     .methods((m) => ({
-      Join: m.args(wardId).handle((call, id) => call.groups.join(ward({ ward: id }))),
+      Echo: m.args(text).handle((_call, value) => value),
+      Count: m.args(count).stream(async function* (_call, items) {
+        for (let item = 1; item <= items; item++) yield item;
+      }),
+      Join: m.args(text).handle((call, id) => call.groups.join(ward({ ward: id }))),
     }));
 
   const server = createServer();

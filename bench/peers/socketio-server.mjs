@@ -25,6 +25,11 @@ await servePeer(async (config) => {
     });
 
   io.on("connection", (socket) => {
+    socket.on("echo", (value, answer) => answer(value));
+    socket.on("count", (count, answer) => {
+      for (let item = 1; item <= count; item++) socket.emit("item", item);
+      answer(null);
+    });
     socket.on("join", (room, confirm) => {
       socket.join(room);
       confirm("joined");
