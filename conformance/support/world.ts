@@ -61,11 +61,13 @@ export type Opened = Extract<TelemetryEvent, { event: "connection.opened" }>;
 export interface Neighbours {
   readonly before?: ((server: Server) => void) | undefined;
   readonly after?: ((server: Server) => void) | undefined;
+  /** Proxies in front of the server. */
+  readonly trustedProxies?: readonly string[] | undefined;
 }
 
 export async function createWorld(
   options: Partial<HubwardOptions> = {},
-  { before, after }: Neighbours = {},
+  { before, after, trustedProxies }: Neighbours = {},
 ): Promise<World> {
   const clock = createFakeClock();
   const issuer = await createIssuer(clock);
@@ -93,7 +95,7 @@ export async function createWorld(
   );
   const server = createServer();
   before?.(server);
-  attach(server, app);
+  attach(server, app, { trustedProxies });
   const gets = watchGets(server);
   after?.(server);
   const port = await listen(server);
