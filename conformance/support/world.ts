@@ -50,7 +50,9 @@ export interface World {
   connect(client: StockClient, person?: Person, options?: ConnectionOptions): Promise<Party>;
   opened(count: number): Promise<readonly Opened[]>;
   /** Lets a client that polls come for its news, before the clock is moved. At once for any other. */
-  polled(client: StockClient): Promise<void>;
+  polled(client: Pick<StockClient, "transport">): Promise<void>;
+  /** Polls and streams: how many ever came, and how many are not answered to their end. */
+  readonly gets: { readonly begun: number; readonly open: number };
 }
 
 export type Opened = Extract<TelemetryEvent, { event: "connection.opened" }>;
@@ -59,11 +61,13 @@ export type Opened = Extract<TelemetryEvent, { event: "connection.opened" }>;
 export interface Neighbours {
   readonly before?: ((server: Server) => void) | undefined;
   readonly after?: ((server: Server) => void) | undefined;
+  /** Proxies in front of the server. */
+  readonly trustedProxies?: readonly string[] | undefined;
 }
 
 export async function createWorld(
   options: Partial<HubwardOptions> = {},
-  { before, after }: Neighbours = {},
+  { before, after, trustedProxies }: Neighbours = {},
 ): Promise<World> {
   const clock = createFakeClock();
   const issuer = await createIssuer(clock);
@@ -91,15 +95,18 @@ export async function createWorld(
   );
   const server = createServer();
   before?.(server);
-  attach(server, app);
-  const polls = watchPolls(server);
+  attach(server, app, { trustedProxies });
+  const gets = watchGets(server);
   after?.(server);
   const port = await listen(server);
   const parties: Party[] = [];
   onTestFinished(async () => {
     for (const gate of gates.values()) gate.resolve();
     await Promise.all(parties.map(({ connection }) => connection.stop()));
-    await app.close();
+    const closed = app.close();
+    // Last words wait so long for a client that polls.
+    clock.advance(5_000);
+    await closed;
     await shut(server);
   });
 
@@ -146,10 +153,11 @@ export async function createWorld(
     },
     async polled({ transport }) {
       if (transport !== "LongPolling") return;
-      await until(() => polls.size > 0);
+      await until(() => gets.open > 0);
       // What waits in the server's hands is not yet a poll: one turn for who asks.
       await new Promise((resolve) => setImmediate(resolve));
     },
+    gets,
     opened: (count) =>
       telemetry.take(count, (event) => event.event === "connection.opened") as Promise<readonly Opened[]>,
   };
@@ -166,19 +174,19 @@ function deferred(): PromiseWithResolvers<void> {
   return { promise, resolve };
 }
 
-/** The GETs that are not answered. */
-function watchPolls(server: Server): ReadonlySet<ServerResponse> {
-  const open = new Set<ServerResponse>();
+function watchGets(server: Server): World["gets"] {
+  const gets = { begun: 0, open: 0 };
   const emit = server.emit;
   server.emit = function (this: Server, event: string | symbol, ...args: unknown[]): boolean {
     const [request, response] = args as [IncomingMessage, ServerResponse];
     if (event === "request" && request.method === "GET") {
-      open.add(response);
-      response.on("close", () => open.delete(response));
+      gets.begun++;
+      gets.open++;
+      response.on("close", () => gets.open--);
     }
     return Reflect.apply(emit, this, [event, ...args]) as boolean;
   } as typeof server.emit;
-  return open;
+  return gets;
 }
 
 /** How a promise failed; the test fails when it did not. */

@@ -17,7 +17,8 @@ describe("SignalR's dialects", () => {
   it("refuse a value without a form, for the sender to hear", () => {
     const loop: unknown[] = [];
     loop.push(loop);
-    for (const dialect of Object.values(dialects)) expect(() => dialect.renderEvent("e", [loop])).toThrow(TypeError);
+    for (const dialect of [dialects.json, dialects.messagepack])
+      expect(() => dialect.renderEvent("e", [loop])).toThrow(TypeError);
     expect(() => dialects.json.renderEvent("e", [1n])).toThrow(TypeError);
   });
 

@@ -169,7 +169,8 @@ function ignore(): void {
 function writeResponse(request: IncomingMessage, response: ServerResponse, { status, headers, body }: HttpReply): void {
   if (response.destroyed) return;
   const connection = isWorthKeeping(request) ? {} : { connection: "close" };
-  response.writeHead(status, { ...headers, ...connection, "content-length": Buffer.byteLength(body) });
+  const length = status === 204 ? {} : { "content-length": Buffer.byteLength(body) };
+  response.writeHead(status, { ...headers, ...connection, ...length });
   response.end(request.method === "HEAD" ? "" : body);
 }
 

@@ -66,7 +66,9 @@ class NodeReplyChannel implements ReplyChannel {
 
   reset(): void {
     const { socket } = this.#response;
-    if (socket !== null) resetConnection(socket);
+    // A pipelined request's response has no socket before its turn.
+    if (socket === null) this.#response.destroy();
+    else resetConnection(socket);
   }
 
   get #isOpen(): boolean {

@@ -18,7 +18,8 @@ export class NodeRequestBody implements RequestBody {
 
   read(maxBytes: number): Promise<BodyRead> {
     const request = this.#request;
-    if (request.destroyed && !request.complete) return Promise.resolve({ kind: "broken" });
+    // Also when it had arrived: what a destroyed request still held is gone.
+    if (request.destroyed) return Promise.resolve({ kind: "broken" });
     if (Number(request.headers["content-length"] ?? 0) > maxBytes) return Promise.resolve({ kind: "too-large" });
     if (this.#isAwaited) this.#response.writeContinue();
     return new Promise((resolve) => {

@@ -13,7 +13,10 @@ export interface Socket {
    * frames wait for its next request, and its silence is the transport's own business. Default false.
    */
   readonly isPolled?: boolean | undefined;
-  /** Asks the peer to confirm what was written so far; its answer arrives as `SocketListener.confirmed`. */
+  /**
+   * Asks the peer to confirm what was written so far; its answer arrives as `SocketListener.confirmed`, at once where
+   * the peer has said so already.
+   */
   requestConfirmation(): void;
   /** Stops and resumes reading, to hold a peer back that sends faster than its calls are handled. */
   pause(): void;

@@ -104,7 +104,7 @@ export class LongPollingSocket implements RequestSocket, Beating {
     if (this.#phase !== "open") return;
     this.#isConfirmationDue = true;
     // A poll that waits came after everything that was written.
-    if (this.#poll !== undefined) this.#setup.clock.endOfTurn(() => this.#confirm());
+    if (this.#poll !== undefined) this.#confirm();
   }
 
   pause(): void {
