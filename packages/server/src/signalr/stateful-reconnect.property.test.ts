@@ -182,12 +182,11 @@ describe("a resumable connection", () => {
           if (name === "client comes back") resumptions++;
         }
         await comeBack();
-        while (client.heard.length < (expected["server says"]?.length ?? 0)) {
-          const before = client.heard.length;
+        // Each acknowledgement makes room for at least one more; the first may be of what came again.
+        for (let round = 0; round <= (expected["server says"]?.length ?? 0); round++) {
           commands["client reads"](Infinity);
           client.acknowledge();
           client.deliver(Infinity);
-          if (client.heard.length === before) break;
         }
         client.deliver(Infinity);
         commands["server beats"]();
