@@ -60,6 +60,8 @@ describe("telemetry as JSON lines", () => {
       "connection.opened": "info",
       "connection.refused": "warning",
       "connection.closed": "info",
+      "connection.detached": "info",
+      "connection.resumed": "info",
       "call.refused": "warning",
       "application.failed": "error",
     });
