@@ -54,6 +54,8 @@ class ModelClient {
     for (const match of unread) this.#take(match[0]);
     const last = unread.at(-1);
     if (last !== undefined) this.#readBytes += last.index + last[0].length + 1;
+    // A pong says that everything before its ping was read.
+    if (this.#unread() === "") while (this.socket?.confirm() === true);
   }
 
   /** Whatever is on its way is lost. */
@@ -84,7 +86,8 @@ class ModelClient {
     const message = jsonCodec.decode(bytes(body)) as HubMessage;
     if (this.#isWaiting && message.type !== messageType.sequence) throw new Error("said before its Sequence");
     if (message.type === messageType.sequence) {
-      if (message.sequenceId > this.#latestId + 1) throw new Error("a Sequence that leaves messages out");
+      // As the stock client does it: against its place in a replay before, not against what it has.
+      if (message.sequenceId > this.#nextId) throw new Error("a Sequence greater than what was received");
       this.#isWaiting = false;
       this.#nextId = message.sequenceId;
     } else if (message.type === messageType.ack) {
@@ -149,13 +152,18 @@ function createBench() {
     "network carries up": (count: number) => client.deliver(count),
     "client reads": (count: number) => {
       while (clock.pendingTurn > 0) clock.endTurn();
-      client.socket?.confirm();
       client.read(count);
     },
     "client acknowledges": () => client.acknowledge(),
     "server beats": () => connection.beat(readInstant(clock)),
     "network fails": () => client.lose()?.end(),
     "client comes back": () => comeBack(),
+    "client comes back and acknowledges in the midst of the replay": async (count) => {
+      await comeBack();
+      commands["client reads"](count);
+      client.acknowledge();
+      client.deliver(Infinity);
+    },
   } satisfies Record<string, (count: number, words: () => string) => void | Promise<void>>;
 
   return { taken, client, connection, commands, comeBack, clock };
@@ -180,15 +188,14 @@ describe("a resumable connection", () => {
           });
           const { keptBytes } = connection.outbox as ReplayOutbox;
           expect(keptBytes).toBeLessThanOrEqual(MAX_REPLAY_BYTES + outboxDefaults.maxBytes);
-          if (name === "client comes back") resumptions++;
+          if (name.startsWith("client comes back")) resumptions++;
         }
         await comeBack();
-        while (client.heard.length < (expected["server says"]?.length ?? 0)) {
-          const before = client.heard.length;
+        // Each acknowledgement makes room for at least one more; the first may be of what came again.
+        for (let round = 0; round <= (expected["server says"]?.length ?? 0); round++) {
           commands["client reads"](Infinity);
           client.acknowledge();
           client.deliver(Infinity);
-          if (client.heard.length === before) break;
         }
         client.deliver(Infinity);
         commands["server beats"]();
@@ -199,7 +206,7 @@ describe("a resumable connection", () => {
         client.deliver(Infinity);
         expect((connection.outbox as ReplayOutbox).keptBytes).toBe(0);
       }),
-      { numRuns: 300 },
+      { numRuns: 500 },
     );
     expect(resumptions).toBeGreaterThan(0);
   });

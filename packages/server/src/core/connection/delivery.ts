@@ -114,7 +114,7 @@ export abstract class Delivery {
     const socket = this.#socket;
     if (this.#replay !== undefined || socket === undefined) throw new TypeError("connection: keeps for replay already");
     const limits = { ...this.#setup.outboxLimits, maxReplayBytes };
-    const outbox = new ReplayOutbox(limits, () => this.apply({ type: "aborted", reason: "not_found" }));
+    const outbox = new ReplayOutbox(limits, (event) => this.apply(event));
     const said = this.#outbox.drain();
     this.#replay = { protocol, outbox, maxReplayBytes };
     this.#outbox = outbox;
@@ -123,7 +123,8 @@ export abstract class Delivery {
 
   /** The peer has everything up to this number. */
   acknowledged(sequenceId: number): void {
-    if (this.#replay?.outbox.acknowledge(sequenceId) === false) this.apply({ type: "lagging" });
+    const now = this.#setup.clock.monotonic();
+    if (this.#replay?.outbox.acknowledge(sequenceId, now) === false) this.apply({ type: "lagging" });
   }
 
   /** Tells the peer what was received of it, if it does not know yet. */

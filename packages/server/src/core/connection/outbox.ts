@@ -142,6 +142,14 @@ export class Outbox implements Outgoing {
     this.drained();
   }
 
+  /** Asks the peer to confirm everything written so far, unless it is asked already. */
+  ask(now: number): void {
+    if (this.#requestedBytes !== -1 || this.#unconfirmedBytes === 0) return;
+    this.#requestedBytes = this.#writtenBytes;
+    this.#requestedAt = Math.floor(now);
+    this.#socket.requestConfirmation();
+  }
+
   /** The socket took what it was given. */
   drained(): void {
     if (this.#awaiting !== undefined && this.#socket.queuedBytes === 0) this.#tellAwaiting();
@@ -235,6 +243,11 @@ export class Outbox implements Outgoing {
   /** Bytes held, handed over or unconfirmed. */
   get pendingBytes(): number {
     return this.#heldBytes + this.#unconfirmedBytes;
+  }
+
+  /** Bytes written that the peer confirmed. */
+  get confirmedBytes(): number {
+    return this.#confirmedBytes;
   }
 
   get #unconfirmedBytes(): number {

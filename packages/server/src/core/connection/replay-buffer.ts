@@ -35,6 +35,11 @@ export class ReplayBuffer {
     return this.#firstId;
   }
 
+  /** The number of the last frame that the transport before this one may have carried. */
+  get replayedThrough(): number {
+    return this.#replayedThrough;
+  }
+
   get sentCount(): number {
     return this.#waiting - this.#first;
   }

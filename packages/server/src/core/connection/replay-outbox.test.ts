@@ -5,6 +5,7 @@ import { readInstant, type EpochMs } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
 import { createFlushQueue } from "./flush-queue.js";
+import type { EndingEvent } from "./lifecycle.js";
 import { lifetimeUntil } from "./lifetime.js";
 import { Outbox } from "./outbox.js";
 import { outboxDefaults } from "./outbox-options.js";
@@ -16,7 +17,8 @@ const frame = (words: string, group?: GroupKey): Frame => ({ bytes: bytes(words)
 interface Bench {
   readonly clock: FakeClock;
   readonly outbox: ReplayOutbox;
-  readonly miscounts: () => number;
+  /** Why it said that the connection cannot go on. */
+  readonly ends: EndingEvent[];
   /** A new transport, and what was written to it. */
   attach(opening?: string): MemorySocket;
 }
@@ -24,12 +26,12 @@ interface Bench {
 function createBench(maxReplayBytes = 1_000, maxBytes = 1_024): Bench {
   const clock = createFakeClock();
   const queue = createFlushQueue(clock);
-  let miscounts = 0;
-  const outbox = new ReplayOutbox({ maxBytes, maxReplayBytes }, () => void miscounts++);
+  const ends: EndingEvent[] = [];
+  const outbox = new ReplayOutbox({ maxBytes, maxReplayBytes }, (event) => void ends.push(event));
   return {
     clock,
     outbox,
-    miscounts: () => miscounts,
+    ends,
     attach(opening = "") {
       const socket = new MemorySocket();
       const instant = readInstant(clock);
@@ -50,14 +52,14 @@ describe("an outbox that replays", () => {
     for (const words of ["a ", "b ", "c "]) outbox.push(frame(words));
     clock.endTurn();
     expect(said(first)).toBe("hello a b c ");
-    outbox.acknowledge(1);
+    outbox.acknowledge(1, clock.monotonic());
     outbox.detach();
     outbox.push(frame("d "));
     const second = attach(`from ${outbox.sequenceId}: `);
     outbox.push(frame("e "));
     clock.endTurn();
     expect([said(second), outbox.unacknowledgedCount]).toEqual(["from 2: b c d e ", 4]);
-    outbox.acknowledge(5);
+    outbox.acknowledge(5, clock.monotonic());
     outbox.detach();
     const third = attach(`from ${outbox.sequenceId}: `);
     clock.endTurn();
@@ -82,7 +84,7 @@ describe("an outbox that replays", () => {
     for (const words of ["aa", "bb", "cc", "dd"]) outbox.push(frame(words));
     clock.endTurn();
     expect([said(socket), outbox.keptBytes]).toEqual(["aabb", 8]);
-    expect(outbox.acknowledge(1)).toBe(true);
+    expect(outbox.acknowledge(1, clock.monotonic())).toBe(true);
     clock.endTurn();
     expect([said(socket), outbox.keptBytes]).toEqual(["aabbcc", 6]);
   });
@@ -108,7 +110,7 @@ describe("an outbox that replays", () => {
     attach().stall();
     let taken = 0;
     while (outbox.push(frame("x".repeat(1_000)))) {
-      outbox.acknowledge(Number.MAX_SAFE_INTEGER);
+      outbox.acknowledge(Number.MAX_SAFE_INTEGER, clock.monotonic());
       clock.endTurn();
       taken++;
       expect(outbox.keptBytes).toBe(0);
@@ -136,14 +138,14 @@ describe("an outbox that replays", () => {
   });
 
   it("takes a group's frames back before they are written, and numbers the others as if they had never been", () => {
-    const { clock, outbox, attach, miscounts } = createBench();
+    const { clock, outbox, attach, ends } = createBench();
     const socket = attach();
     outbox.push(frame("a "));
     outbox.push(frame("I ", icu));
     outbox.push(frame("b "));
     outbox.evict(icu);
     clock.endTurn();
-    expect([said(socket), outbox.mayReplay, outbox.unacknowledgedCount, miscounts()]).toEqual(["a b ", true, 2, 0]);
+    expect([said(socket), outbox.mayReplay, outbox.unacknowledgedCount, ends]).toEqual(["a b ", true, 2, []]);
   });
 
   it("may not replay a group's frames that were written, until they are acknowledged", () => {
@@ -153,7 +155,7 @@ describe("an outbox that replays", () => {
     clock.endTurn();
     outbox.evict(icu);
     expect(outbox.mayReplay).toBe(false);
-    outbox.acknowledge(1);
+    outbox.acknowledge(1, clock.monotonic());
     expect(outbox.mayReplay).toBe(true);
   });
 
@@ -167,13 +169,13 @@ describe("an outbox that replays", () => {
     outbox.evict(icu);
     expect(outbox.mayReplay).toBe(true);
     const socket = attach();
-    outbox.acknowledge(1);
+    outbox.acknowledge(1, clock.monotonic());
     clock.endTurn();
     expect(said(socket)).toBe("aaaa");
   });
 
   it("says so when a replay is cut into: the peer would count wrong", () => {
-    const { clock, outbox, attach, miscounts } = createBench();
+    const { clock, outbox, attach, ends } = createBench();
     attach();
     outbox.push(frame("I ", icu));
     outbox.push(frame("a "));
@@ -182,6 +184,57 @@ describe("an outbox that replays", () => {
     const socket = attach();
     outbox.evict(icu);
     clock.endTurn();
-    expect([miscounts(), said(socket)]).toEqual([1, "a "]);
+    expect([ends, said(socket)]).toEqual([[{ type: "aborted", reason: "not_found" }], "a "]);
+  });
+
+  it("keeps what it says again until that was read, whatever is acknowledged meanwhile: a stock client counts there", () => {
+    const { clock, outbox, attach } = createBench();
+    attach();
+    outbox.push(frame("a "));
+    outbox.push(frame("b "));
+    clock.endTurn();
+    outbox.detach();
+    const second = attach();
+    clock.endTurn();
+    // Sent before the cut, or a moment after it: nobody can tell.
+    outbox.acknowledge(2, clock.monotonic());
+    expect([outbox.sequenceId, second.openConfirmations]).toEqual([1, 1]);
+    second.listen({
+      received: () => undefined,
+      confirmed: () => outbox.confirmed(clock.monotonic()),
+      drained: () => undefined,
+      failed: () => undefined,
+      closed: () => undefined,
+    });
+    second.confirm();
+    expect([outbox.sequenceId, outbox.keptBytes]).toEqual([3, 0]);
+  });
+
+  it("believes an acknowledgement of what only this transport carried, and of everything once the replay was read", () => {
+    const { clock, outbox, attach } = createBench();
+    attach();
+    outbox.push(frame("a "));
+    clock.endTurn();
+    outbox.detach();
+    attach();
+    outbox.push(frame("b "));
+    clock.endTurn();
+    outbox.acknowledge(2, clock.monotonic());
+    expect([outbox.sequenceId, outbox.keptBytes]).toEqual([3, 0]);
+  });
+
+  it("asks once a second for the confirmation that an early acknowledgement waits for", () => {
+    const { clock, outbox, attach } = createBench();
+    attach();
+    outbox.push(frame("a "));
+    clock.endTurn();
+    outbox.detach();
+    const second = attach();
+    // Nothing was written yet: there is nothing to confirm.
+    outbox.acknowledge(1, clock.monotonic());
+    expect(second.openConfirmations).toBe(0);
+    clock.endTurn();
+    outbox.beat(clock.monotonic());
+    expect([second.openConfirmations, outbox.sequenceId]).toEqual([1, 1]);
   });
 });

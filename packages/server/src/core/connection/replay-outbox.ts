@@ -6,6 +6,7 @@
 import type { Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
+import type { EndingEvent } from "./lifecycle.js";
 import type { Outbox } from "./outbox.js";
 import type { Outgoing } from "./outgoing.js";
 import { ReplayBuffer } from "./replay-buffer.js";
@@ -20,19 +21,23 @@ export interface ReplayLimits {
 export class ReplayOutbox implements Outgoing {
   readonly maxBytes: number;
   readonly #buffer: ReplayBuffer;
-  readonly #onMiscount: () => void;
+  readonly #onEnd: (event: EndingEvent) => void;
   /** Undefined while there is no transport. */
   #outbox: Outbox | undefined;
   #isOpen = true;
   #isOnHold = false;
   /** Who waits until nothing waits for an acknowledgement any more. */
   #waiting: (() => void)[] = [];
+  /** Bytes this transport begins with: the opening and what is sent again. */
+  #replayBytes = 0;
+  /** An acknowledgement that may be older than the replay. */
+  #earlyId = 0;
 
-  /** @param onMiscount what was to be replayed cannot be any more: the peer would count wrong */
-  constructor({ maxBytes, maxReplayBytes }: ReplayLimits, onMiscount: () => void) {
+  /** @param onEnd the peer lags too far, or would count wrong: news for its connection */
+  constructor({ maxBytes, maxReplayBytes }: ReplayLimits, onEnd: (event: EndingEvent) => void) {
     this.maxBytes = maxBytes;
     this.#buffer = new ReplayBuffer(maxReplayBytes);
-    this.#onMiscount = onMiscount;
+    this.#onEnd = onEnd;
   }
 
   /** The number of the first frame that a new transport would carry. */
@@ -59,7 +64,9 @@ export class ReplayOutbox implements Outgoing {
   attach(outbox: Outbox, opening: Uint8Array, instant: Instant): boolean {
     this.#outbox = outbox;
     if (this.#isOnHold) outbox.hold(instant);
+    this.#earlyId = 0;
     if (!this.control(opening)) return false;
+    this.#replayBytes = opening.length + this.#buffer.sentBytes;
     for (const frame of this.#buffer.replay()) if (!outbox.push(frame)) return false;
     return this.#advance();
   }
@@ -99,15 +106,25 @@ export class ReplayOutbox implements Outgoing {
     return this.#outbox?.push({ bytes, group: undefined }) ?? true;
   }
 
-  /** The peer has everything up to this number. False when what could go now did not: a slow consumer. */
-  acknowledge(sequenceId: number): boolean {
+  /**
+   * The peer has everything up to this number. False when what could go now did not: a slow consumer.
+   *
+   * Stock clients compare the next Sequence with where they are in a replay, not with what they have. So as long as a
+   * replay may still be on its way, what it holds is kept: its acknowledgement may be one that was due before the cut.
+   */
+  acknowledge(sequenceId: number, now: number): boolean {
+    if (sequenceId <= this.#buffer.replayedThrough && this.#isReplaying) {
+      this.#earlyId = Math.max(this.#earlyId, sequenceId);
+      this.#outbox?.ask(now);
+      return true;
+    }
     this.#buffer.acknowledge(sequenceId);
     return this.#advance();
   }
 
   evict(group: GroupKey): void {
     const unwritten = this.#outbox?.evict(group) ?? 0;
-    if (!this.#buffer.evict(group, unwritten)) this.#onMiscount();
+    if (!this.#buffer.evict(group, unwritten)) this.#onEnd({ type: "aborted", reason: "not_found" });
   }
 
   handedOver(): Promise<void> | undefined {
@@ -137,6 +154,11 @@ export class ReplayOutbox implements Outgoing {
 
   confirmed(now: number): void {
     this.#outbox?.confirmed(now);
+    if (this.#earlyId === 0) return;
+    if (this.#isReplaying) return this.#outbox?.ask(now);
+    this.#buffer.acknowledge(this.#earlyId);
+    this.#earlyId = 0;
+    if (!this.#advance()) this.#onEnd({ type: "lagging" });
   }
 
   drained(): void {
@@ -144,6 +166,7 @@ export class ReplayOutbox implements Outgoing {
   }
 
   beat(now: number): boolean {
+    if (this.#earlyId !== 0) this.#outbox?.ask(now);
     return this.#outbox?.beat(now) ?? true;
   }
 
@@ -157,6 +180,10 @@ export class ReplayOutbox implements Outgoing {
 
   isAnswering(now: number): boolean {
     return this.#outbox?.isAnswering(now) ?? false;
+  }
+
+  get #isReplaying(): boolean {
+    return this.#outbox !== undefined && this.#outbox.confirmedBytes < this.#replayBytes;
   }
 
   #advance(): boolean {
