@@ -48,6 +48,11 @@ const judges: Readonly<Record<string, Judge>> = {
     const source = file.replace("/dist/", "/").replace(/\.js$/, ".ts");
     return blocks.some((block) => block.file === file) || [file, source].some((path) => existsSync(join(root, path)));
   },
+  // Where .NET is, conformance/reference.test.ts builds and starts these very projects.
+  dotnet: (words) =>
+    words
+      .filter((word) => word.startsWith("conformance/"))
+      .every((path) => existsSync(join(root, path.replace(/\/bin\/.*$/, "")))),
   mkdir: (words) => words.length === 1,
   cd: (words) => words.length === 1,
   curl: (words) => words.some((word) => word.startsWith("http://127.0.0.1")),

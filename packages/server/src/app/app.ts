@@ -60,7 +60,7 @@ export interface App<P> extends Scope<P> {
   readonly connectionCount: number;
   /**
    * Refuses new connections, tells the open ones `going_away`, and resolves when all sockets are gone: after
-   * about 2 s at most, when those that do not answer are reset.
+   * about 2 s at most, when those that do not answer are reset; 5 s for long polling clients, which have to come for it.
    */
   close(): Promise<void>;
 }

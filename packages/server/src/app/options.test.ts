@@ -53,9 +53,7 @@ describe("an application's options", () => {
       "maxStreams",
       "maxUploadItems",
       "maxReplayBytes",
-    ].flatMap((name) =>
-      [0, -1, 1.5, Number.NaN, Infinity, "5"].map((value) => [name, value] as const),
-    ),
+    ].flatMap((name) => [0, -1, 1.5, Number.NaN, Infinity, "5"].map((value) => [name, value] as const)),
   )("refuse %s: %s, and name it", (name, value) => {
     expect(() => resolveOptions({ ...required, [name]: value })).toThrow(RangeError);
     expect(() => resolveOptions({ ...required, [name]: value })).toThrow(name);
