@@ -68,15 +68,17 @@ browserSuite(
       expect(seen.items.flatMap(textsOf).filter(holdsJwt)).toEqual([]);
       expect(demo.output().split("\n").filter(holdsJwt)).toEqual([]);
 
-      // A ticket is in the socket's URL, and in what the browser itself says of a socket that failed. Nowhere else.
+      // A ticket is in the URL of a socket, or of the stream that takes the place of one that failed, and in what the
+      // browser itself says of that failure. Nowhere else.
       const isUpgradeTarget = (url: string): boolean => url.startsWith(`${hubPath}?`);
       expect(relay.heads.flatMap(urlsOf).filter((url) => ticketPattern.test(url) && !isUpgradeTarget(url))).toEqual([]);
-      const isSocketUrl = (text: string): boolean => text.startsWith(relay.origin.replace("http:", "ws:"));
+      const isTransportUrl = (text: string): boolean =>
+        text.startsWith(relay.origin.replace("http:", "ws:")) || text.startsWith(`${relay.origin}${hubPath}?id=`);
       const withoutFailedSocket = (text: string): string => text.replace(/WebSocket connection to '[^']*' failed/, "");
       expect(
         seen.items
           .flatMap(textsOf)
-          .filter((text) => ticketPattern.test(withoutFailedSocket(text)) && !isSocketUrl(text)),
+          .filter((text) => ticketPattern.test(withoutFailedSocket(text)) && !isTransportUrl(text)),
       ).toEqual([]);
       expect(demo.output()).not.toMatch(ticketPattern);
     });
