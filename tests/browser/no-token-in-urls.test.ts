@@ -68,8 +68,8 @@ browserSuite(
       expect(seen.items.flatMap(textsOf).filter(holdsJwt)).toEqual([]);
       expect(demo.output().split("\n").filter(holdsJwt)).toEqual([]);
 
-      // A ticket is in the URL of a socket, in that of an event stream, which the client tries when a socket fails, and
-      // in what the browser itself says of a socket that failed. Nowhere else.
+      // A ticket is in the URL of a socket, or of the stream that takes the place of one that failed, and in what the
+      // browser itself says of that failure. Nowhere else.
       const isUpgradeTarget = (url: string): boolean => url.startsWith(`${hubPath}?`);
       expect(relay.heads.flatMap(urlsOf).filter((url) => ticketPattern.test(url) && !isUpgradeTarget(url))).toEqual([]);
       const isTransportUrl = (text: string): boolean =>
