@@ -9,8 +9,8 @@ import { createTickets } from "../core/auth/tickets.js";
 import { Connection, type ConnectionObserver } from "../core/connection/connection.js";
 import { createFlushQueue } from "../core/connection/flush-queue.js";
 import { Registry } from "../core/connection/registry.js";
-import { CallControl } from "../core/dispatch/call-control.js";
-import { createClientInvoker } from "../core/dispatch/client-invoker.js";
+import type { CallControl } from "../core/dispatch/call-control.js";
+import { createClientInvoker, type ClientInvoker } from "../core/dispatch/client-invoker.js";
 import { ConnectionCall } from "../core/dispatch/connection-call.js";
 import { HubDeparture } from "../core/dispatch/hub-departure.js";
 import { createDispatcher } from "../core/dispatch/dispatcher.js";
@@ -33,6 +33,10 @@ import { createHttpAuthentication } from "./http.js";
 import { createHookRunner } from "./hook-runner.js";
 import { buildHub } from "./hub-builder.js";
 import { resolveOptions, type HubwardOptions } from "./options.js";
+
+/** Nothing leaves before the hook has settled, a question neither: it would wait for itself. .NET refuses it, too. */
+const refuseToAsk: ClientInvoker = () =>
+  Promise.reject(new TypeError("connected: clients cannot be asked inside this hook"));
 
 /** Creates an application. It does nothing until an adapter mounts it: `attach(httpServer, app)`. */
 export function hubward<Attributes extends object>(options: HubwardOptions<Attributes>): App<Principal<Attributes>> {
@@ -65,7 +69,10 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
   const createCall = (connection: Connection<P>, method: string, control: CallControl): ConnectionCall<P, unknown> =>
     new ConnectionCall(connection, method, control, { groups, ...senderPorts });
   const hooks = createHookRunner<P>({
-    createCall: (connection) => createCall(connection, "connected", new CallControl()),
+    clock,
+    timeoutMs: times.handshakeTimeoutMs,
+    createCall: (connection, control) =>
+      new ConnectionCall(connection, "connected", control, { groups, fanout, invokeClient: refuseToAsk }),
     createDeparture: (connection, reason) => new HubDeparture(connection, reason, senderPorts),
     onFailure,
     onSettled: tellWhenGone,

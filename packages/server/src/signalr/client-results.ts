@@ -1,7 +1,7 @@
 /** Calls of the server that this client has yet to answer. */
 
 import { HubwardError, type CompletionMessage, type ReasonName } from "@hubward/wire";
-import type { Clock, Timer } from "../core/clock.js";
+import type { Clock } from "../core/clock.js";
 import type { InvokeOptions } from "../core/connection/connection.js";
 import { ClientError } from "../core/errors.js";
 
@@ -35,10 +35,9 @@ export class ClientResults {
     if (this.#pending.size >= MAX_PENDING) return Promise.reject(new HubwardError("too_many_inflight"));
     const id = `s${++this.#lastId}`;
     return new Promise((resolve, reject) => {
-      let timer: Timer | undefined;
       const settle = (): void => {
         this.#pending.delete(id);
-        timer?.cancel();
+        timer.cancel();
         signal?.removeEventListener("abort", onAbort);
       };
       const fail = (error: unknown): void => {
@@ -46,6 +45,7 @@ export class ClientResults {
         reject(error instanceof Error ? error : new Error("the call was aborted", { cause: error }));
       };
       const onAbort = (): void => fail(signal?.reason);
+      const timer = this.#clock.after(timeoutMs, () => fail(new HubwardError("upstream_timeout")));
       this.#pending.set(id, {
         resolve(result) {
           settle();
@@ -53,7 +53,6 @@ export class ClientResults {
         },
         reject: fail,
       });
-      timer = this.#clock.after(timeoutMs, () => fail(new HubwardError("upstream_timeout")));
       signal?.addEventListener("abort", onAbort);
       try {
         send(id);

@@ -92,7 +92,6 @@ export class Connection<P> implements SocketListener {
   #dialect: Dialect | undefined;
   #standing = 0;
   #lastReceivedAt: number;
-  #isPaused = false;
   #hasEnded = false;
   #hasLostStanding = false;
   #aborter: AbortController | undefined;
@@ -253,9 +252,7 @@ export class Connection<P> implements SocketListener {
     const handler = this.#handler;
     if (handler?.isBusy === true) this.#lastReceivedAt = now;
     else if (now - this.#lastReceivedAt >= times.clientTimeoutMs) return this.apply({ type: "heartbeat-overdue" });
-    // While we hold the peer back we do not hear its confirmations either: that is no lag of its own.
-    const keepsUp = this.outbox.beat(now);
-    if (!keepsUp && !this.#isPaused) return this.apply({ type: "lagging" });
+    if (!this.outbox.beat(now)) return this.apply({ type: "lagging" });
     const keepAlive = handler?.keepAlive;
     if (keepAlive !== undefined) this.outbox.keepAlive(keepAlive, now, times.keepAliveMs);
   }
@@ -287,13 +284,12 @@ export class Connection<P> implements SocketListener {
 
   /** Holds a peer back that sends faster than its calls are handled. */
   pause(): void {
-    this.#isPaused = true;
     this.#socket.pause();
+    this.outbox.deafen();
   }
 
   resume(): void {
-    this.#isPaused = false;
-    this.outbox.forgive(this.#setup.clock.monotonic());
+    this.outbox.hear(this.#setup.clock.monotonic());
     this.#socket.resume();
   }
 

@@ -3,7 +3,8 @@
  * and held back while the peer does not keep up.
  *
  * The kernels on both ends swallow megabytes before a socket's own queue shows anything, so progress is
- * measured by confirmations (a WebSocket ping's pong), not by what write() says.
+ * measured by confirmations (a WebSocket ping's pong), not by what write() says. Only while we do not read what the
+ * peer sends, its confirmations among it, the kernel's word has to do.
  */
 
 import type { Instant } from "../clock.js";
@@ -54,6 +55,7 @@ export class Outbox {
   /** Full batches in front of the growing one; only a peer that lags has any. */
   #sealed: Run[] | undefined;
   #isOnHold = false;
+  #isDeaf = false;
   /** Who waits until there is room again. */
   #waiting: (() => void)[] | undefined;
   #requestedAt = 0;
@@ -102,7 +104,11 @@ export class Outbox {
     this.#isQueued = false;
     if (!this.#isOpen || this.#heldBytes === 0 || this.#isOnHold) return;
     if (isOver(this.#lifetime, instant)) return this.#onExpired();
-    if (this.#socket.queuedBytes !== 0 || this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES) return;
+    if (this.#socket.queuedBytes !== 0) return;
+    if (this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES) {
+      if (!this.#isDeaf) return;
+      this.#confirmedBytes = this.#writtenBytes;
+    }
     const batch = this.#takeBatch();
     if (this.#unconfirmedBytes === 0) this.#oldestUnconfirmedAt = now;
     this.#heldBytes -= batch.bytes;
@@ -125,42 +131,62 @@ export class Outbox {
   }
 
   /**
-   * Undefined when a batch more may well be queued; else a promise for when it may, or for when nothing will be
-   * written any more. For those who have more to say than fits.
+   * Undefined while less than a batch is held and a frame of this length can be pushed, and when nothing will be
+   * written any more; else a promise for when to ask again. For those who have more to say than fits: whoever asks
+   * first never makes its peer a slow consumer.
    */
-  room(): Promise<void> | undefined {
-    if (!this.#isOpen || this.#heldBytes < MAX_BATCH_BYTES) return undefined;
-    return new Promise((resolve) => {
+  room(length: number, now: number): Promise<void> | undefined {
+    const isRoomy = this.#heldBytes < MAX_BATCH_BYTES && this.pendingBytes + length <= this.#maxBytes;
+    if (isRoomy || !this.#isOpen) return undefined;
+    const room = new Promise<void>((resolve) => {
       (this.#waiting ??= []).push(resolve);
     });
+    this.#askToConfirm(Math.floor(now));
+    return room;
   }
 
   /** The peer confirmed what was written when it was asked. */
   confirmed(now: number): void {
     if (this.#requestedBytes === -1) return;
-    this.#confirmedBytes = this.#requestedBytes;
+    this.#confirmedBytes = Math.max(this.#confirmedBytes, this.#requestedBytes);
     this.#oldestUnconfirmedAt = this.#requestedAt;
     this.#requestedBytes = -1;
     this.#askToConfirm(Math.floor(now));
     this.drained();
+    this.#tellWaiting();
   }
 
   /** The socket took what it was given. */
   drained(): void {
     if (this.#heldBytes !== 0) this.#flushLater();
+    if (!this.#isDeaf || this.#waiting === undefined || this.#socket.queuedBytes !== 0) return;
+    this.#confirmedBytes = this.#writtenBytes;
+    this.#tellWaiting();
   }
 
   /** Once a second: asks for a confirmation that is due. False when the peer lags too far: a slow consumer. */
   beat(now: number): boolean {
     // The socket may have been busy with bytes that are not ours (a pong): nobody says when those have left.
     this.drained();
+    // What even the kernel has not taken for so long nobody reads, whether we hear the peer or not.
+    if (this.#socket.queuedBytes !== 0 && now - this.#lastWriteAt > this.#maxLagMs) return false;
     if (this.#unconfirmedBytes === 0) return true;
     this.#askToConfirm(Math.floor(now));
-    return now - this.#oldestUnconfirmedAt <= this.#maxLagMs;
+    return this.#isDeaf || now - this.#oldestUnconfirmedAt <= this.#maxLagMs;
+  }
+
+  /**
+   * Nothing is read from the peer until `hear`, its confirmations neither: where one is waited for, what the kernel
+   * took counts as confirmed. A peer held back by a method that waits for it to read would otherwise wait for itself.
+   */
+  deafen(): void {
+    this.#isDeaf = true;
+    this.drained();
   }
 
   /** The peer could not confirm until now, through no fault of its own: its lag is counted anew. */
-  forgive(now: number): void {
+  hear(now: number): void {
+    this.#isDeaf = false;
     this.#oldestUnconfirmedAt = Math.floor(now);
     this.#requestedAt = this.#oldestUnconfirmedAt;
   }
@@ -182,6 +208,7 @@ export class Outbox {
     this.#sealed = this.#sealed?.map((run) => run.without(group)).filter((run) => run.bytes !== 0);
     this.#growing = this.#growing?.without(group);
     this.#heldBytes = (this.#sealed ?? []).reduce((sum, run) => sum + run.bytes, this.#growing?.bytes ?? 0);
+    this.#tellWaiting();
   }
 
   /** Drops everything not handed over yet and takes no more. Returns how many bytes that were. */
@@ -244,8 +271,11 @@ export class Outbox {
   #shouldAsk(now: number): boolean {
     if (this.#requestedBytes !== -1) return false;
     const unconfirmed = this.#unconfirmedBytes;
-    if (unconfirmed < MAX_BATCH_BYTES && (unconfirmed === 0 || now - this.#oldestUnconfirmedAt < CONFIRM_AFTER_MS))
-      return false;
+    const isDue =
+      unconfirmed >= MAX_BATCH_BYTES ||
+      this.#waiting !== undefined ||
+      now - this.#oldestUnconfirmedAt >= CONFIRM_AFTER_MS;
+    if (unconfirmed === 0 || !isDue) return false;
     this.#requestedBytes = this.#writtenBytes;
     this.#requestedAt = now;
     return true;
