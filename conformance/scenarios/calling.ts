@@ -109,7 +109,7 @@ export const calling: readonly Scenario[] = [
       const { connection } = await world.connect(client);
       const hubError = await failure(connection.invoke("fail", "the bed is taken"));
       expect(hubError.message).toBe(
-        "An unexpected error occurred invoking 'fail' on the server. HubException: the bed is taken",
+        "An unexpected error occurred invoking 'Fail' on the server. HubException: the bed is taken",
       );
       const hidden = await failure(connection.invoke("Crash"));
       expect(hidden.message).toBe("An unexpected error occurred invoking 'Crash' on the server.");

@@ -21,6 +21,8 @@ export interface StockClient {
   readonly version: 6 | 8 | 10;
   readonly encoding: "json" | "messagepack";
   build(url: string, options: ConnectionOptions): signalr10.HubConnection;
+  /** What this version uploads a stream with. */
+  createSubject<T>(): signalr10.Subject<T>;
 }
 
 /** Older versions have the same face in everything the scenarios use. */
@@ -43,6 +45,7 @@ export const stockClients: readonly StockClient[] = libraries.flatMap(({ version
     name: `signalr ${version}, ${encoding === "json" ? "JSON" : "MessagePack"}`,
     version,
     encoding,
+    createSubject: <T>() => new signalr.Subject<T>(),
     build(
       url: string,
       { accessTokenFactory, reconnectDelays, skipNegotiation = false, headers = {} }: ConnectionOptions,

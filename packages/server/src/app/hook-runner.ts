@@ -32,6 +32,8 @@ export interface HookPorts<P> {
 export function createHookRunner<P>(ports: HookPorts<P>): HookRunner<P> {
   /** How `connected` went for those that had one: a false one has no `disconnected`. */
   const arrivals = new WeakMap<Connection<P>, Promise<boolean> | boolean>();
+  /** Whose `connected` is overdue. */
+  const late = new WeakSet<Connection<P>>();
   let running = 0;
 
   /** Settles as the work does, however late. Who waits for hooks waits no longer than the deadline. */
@@ -84,6 +86,7 @@ export function createHookRunner<P>(ports: HookPorts<P>): HookRunner<P> {
       }
       const onOverdue = (): void => {
         overdue(where);
+        late.add(connection);
         connection.apply({ type: "aborted", reason: "upstream_timeout" });
       };
       return settle(result, onOverdue).then(
@@ -122,7 +125,9 @@ export function createHookRunner<P>(ports: HookPorts<P>): HookRunner<P> {
       const onOverdue = (): void => {
         if (hasBegun) overdue(where);
       };
-      settle(depart(), onOverdue).catch((error: unknown) => ports.onFailure(where, error));
+      // Nobody knows when `connected` settles that is overdue: it is followed, but not waited for again.
+      const departure = late.has(connection) ? depart() : settle(depart(), onOverdue);
+      departure.catch((error: unknown) => ports.onFailure(where, error));
     },
 
     get running() {
