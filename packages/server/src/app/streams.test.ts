@@ -282,6 +282,27 @@ describe("streams", () => {
     expect([said.match(/\{"type":2,/g)?.length, said.match(/\{"type":3,/g)?.length]).toEqual([20_010, 2]);
   });
 
+  it("leave room for results, and results wait for room: neither makes a slow consumer of a peer that reads", async () => {
+    const bench = createBench((m) => ({
+      Endless: m.stream(function* () {
+        for (;;) yield "x".repeat(1_000);
+      }),
+      Large: m.handle(() => "y".repeat(900_000)),
+      Many: m.handle(() => "z".repeat(4_000)),
+    }));
+    const peer = await bench.arrive();
+    peer.send(stream("Endless", "s"));
+    await flow(bench, peer, false);
+    // More than an outbox holds, asked for in one read.
+    sendTogether(peer, invoke("Large", "1"), invoke("Large", "2"));
+    sendTogether(peer, ...Array.from({ length: 500 }, (_, index) => invoke("Many", `${index + 3}`)));
+    await flow(bench, peer);
+    expect(peer.socket.isEnded).toBe(false);
+    peer.send(cancel("s"));
+    for (let round = 0; round < 10; round++) await flow(bench, peer);
+    expect(text(peer.socket.written).match(/\{"type":3,/g)).toHaveLength(503);
+  });
+
   it("wait for a peer that reads slowly, in bounded memory, and end with one that does not read at all", async () => {
     let made = 0;
     let left = 0;

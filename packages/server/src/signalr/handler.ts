@@ -192,16 +192,15 @@ export class SignalRHandler<P> implements ProtocolHandler {
       return this.#settle(invocation, { kind: "refused", error: new HubwardError("stream_limit"), method: undefined });
     const outcome = dispatch(connection, hub, { target, args, isStream, uploads, control });
     if (outcome instanceof Promise) return this.#guard(outcome.then((settled) => this.#settle(invocation, settled)));
-    const streaming = this.#settle(invocation, outcome);
-    return streaming === undefined ? undefined : this.#guard(streaming);
+    const ending = this.#settle(invocation, outcome);
+    return ending === undefined ? undefined : this.#guard(ending);
   }
 
-  /** Answers a call. A promise for the end of a stream, undefined for everything else. */
+  /** Answers a call. A promise where that takes its time: for a stream, and for a result that waits for room. */
   #settle(invocation: Invocation, outcome: Outcome): Promise<void> | undefined {
     if (outcome.kind === "stream") return this.#stream(invocation, outcome);
     this.#close(invocation);
-    this.#answer(invocation, outcome);
-    return undefined;
+    return this.#answer(invocation, outcome);
   }
 
   #close({ message, uploads }: Invocation): void {
@@ -261,16 +260,16 @@ export class SignalRHandler<P> implements ProtocolHandler {
     connection.send({ bytes, group: undefined });
   }
 
-  #answer({ message, control }: Invocation, outcome: Settled): void {
+  #answer({ message, control }: Invocation, outcome: Settled): Promise<void> | undefined {
     this.#report(outcome, control);
     const { invocationId } = message;
     const { connection, hub } = this.#setup;
-    if (invocationId === undefined) return;
+    if (invocationId === undefined) return undefined;
     // To cancel a stream is no error.
     if (outcome.kind === "cancelled" && message.type === messageType.streamInvocation) return this.#finish(message);
     if (outcome.kind !== "value")
       return this.#finish(message, errorText(outcome, message.target, hub.settings.hasDetailedErrors));
-    if (connection.refusal() !== undefined) return;
+    if (connection.refusal() !== undefined) return undefined;
     const dialect = this.#dialect as SignalRDialect;
     let bytes: Uint8Array;
     try {
@@ -282,7 +281,16 @@ export class SignalRHandler<P> implements ProtocolHandler {
       return this.#finish(message, notInvoked(message.target));
     }
     if (bytes.length > connection.maxFrameBytes) return this.#finish(message, formatReason("result_too_large"));
-    connection.send({ bytes, group: undefined });
+    return this.#sendResult(bytes);
+  }
+
+  /** Keeps the call's turn while the peer is behind: who asks for more than it reads waits for its own answers. */
+  #sendResult(bytes: Uint8Array): Promise<void> | undefined {
+    const { clock, connection } = this.#setup;
+    const room = connection.outbox.room(bytes.length, clock.monotonic());
+    if (room !== undefined) return room.then(() => this.#sendResult(bytes));
+    if (connection.refusal() === undefined) connection.send({ bytes, group: undefined });
+    return undefined;
   }
 
   #report(outcome: Settled, control: CallControl): void {
