@@ -25,6 +25,8 @@ export interface StockClient {
   /** The only one it may use, or undefined for its own choice: WebSockets, unless they cannot be had. */
   readonly transport: TransportName | undefined;
   build(url: string, options: ConnectionOptions): signalr10.HubConnection;
+  /** What this version uploads a stream with. */
+  createSubject<T>(): signalr10.Subject<T>;
 }
 
 /** Older versions have the same face in everything the scenarios use. */
@@ -55,6 +57,7 @@ function stockClient(
     version,
     encoding,
     transport,
+    createSubject: <T>() => new signalr.Subject<T>(),
     build(
       url: string,
       { accessTokenFactory, reconnectDelays, skipNegotiation = false, headers = {} }: ConnectionOptions,

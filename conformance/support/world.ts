@@ -47,7 +47,7 @@ export interface World {
   /** Builds a connection, not started; ended with the test. */
   build(client: StockClient, options: ConnectionOptions, url?: string): Party;
   /** A connection that is open. Asks for a new token each time the client does. */
-  connect(client: StockClient, person?: Person, options?: ConnectionOptions): Promise<Party>;
+  connect(client: StockClient, person?: Person, options?: ConnectionOptions, url?: string): Promise<Party>;
   opened(count: number): Promise<readonly Opened[]>;
   /** Lets a client that polls come for its news, before the clock is moved. At once for any other. */
   polled(client: Pick<StockClient, "transport">): Promise<void>;
@@ -145,9 +145,9 @@ export async function createWorld(
     tellRoom,
     tellHub,
     build,
-    async connect(client, { subject = "ada", ...token } = {}, connectionOptions = {}) {
+    async connect(client, { subject = "ada", ...token } = {}, connectionOptions = {}, at = url) {
       const accessTokenFactory = (): Promise<string> => issuer.token(subject, token);
-      const party = build(client, { accessTokenFactory, ...connectionOptions });
+      const party = build(client, { accessTokenFactory, ...connectionOptions }, at);
       await party.connection.start();
       return party;
     },

@@ -88,7 +88,7 @@ export interface StreamedMethod<P, Events, Schemas extends ArgumentSchemas, Uplo
       call: Call<P, Events>,
       ...args: WithUploads<Schemas, Uploads>
     ) => Streamable<Item> | Promise<Streamable<Item>>,
-  ): StreamMethod<readonly [...ArgumentInputs<Schemas>, ...UploadInputs<Uploads>], Item>;
+  ): StreamMethod<readonly [...ArgumentInputs<Schemas>, ...UploadInputs<Uploads>], Awaited<Item>>;
 }
 
 /** What a handler gets for the streams a client sends: each can be read once, and holds the client back. */
@@ -141,13 +141,16 @@ export function buildMethod<P, Events>(parts: Omit<MethodParts<P>, "handle">): G
       assertSchemas("uploads", uploads);
       return buildMethod({ ...parts, uploads });
     },
-    handle: (handle: LooseFunction): Method => finish({ ...parts, handle }),
-    stream: (handle: LooseFunction): Method => finish({ ...parts, handle, isStream: true }),
+    handle: (handle: MethodParts<P>["handle"]): Method => finish({ ...parts, handle }),
+    stream: (handle: MethodParts<P>["handle"]): Method => finish({ ...parts, handle, isStream: true }),
   };
   return builder as unknown as GuardedMethod<P, Events, readonly []>;
 }
 
-function finish<P>(parts: MethodParts<P> | object): Method {
+function finish<P>(parts: MethodParts<P>): Method {
+  // Said again at run time for callers without types: a stream has no outcome that could be told again.
+  if (parts.commandId !== undefined && (parts.isStream || parts.uploads.length > 0))
+    throw new TypeError("once: a command neither streams nor takes streams");
   const method: Method = Object.freeze({});
   partsOf.set(method, parts as MethodParts<never>);
   return method;

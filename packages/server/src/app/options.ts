@@ -51,7 +51,10 @@ export interface HubwardOptions<Attributes extends object = object> extends Scop
   /** Remembers commands (`.once`). Default this process's memory, for 24 hours. */
   readonly idempotency?: IdempotencyStore | undefined;
   readonly outbox?: OutboxOptions | undefined;
-  /** Time from the open socket to a complete protocol handshake. Milliseconds, default 15000. */
+  /**
+   * Time from the open socket to a complete protocol handshake, and what each `connected` and `disconnected` hook may
+   * take: a connection whose `connected` takes longer ends, `close()` waits no longer. Milliseconds, default 15000.
+   */
   readonly handshakeTimeoutMs?: number | undefined;
   /** Silence after which a client counts as gone; not counted while its call is handled. Milliseconds, default 30000. */
   readonly clientTimeoutMs?: number | undefined;

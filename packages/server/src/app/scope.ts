@@ -10,8 +10,8 @@ import { createTickets } from "../core/auth/tickets.js";
 import { Connection, type ConnectionObserver } from "../core/connection/connection.js";
 import type { FlushQueue } from "../core/connection/outbox.js";
 import { Registry } from "../core/connection/registry.js";
-import { CallControl } from "../core/dispatch/call-control.js";
-import { createClientInvoker } from "../core/dispatch/client-invoker.js";
+import type { CallControl } from "../core/dispatch/call-control.js";
+import { createClientInvoker, type ClientInvoker } from "../core/dispatch/client-invoker.js";
 import { ConnectionCall } from "../core/dispatch/connection-call.js";
 import { HubDeparture } from "../core/dispatch/hub-departure.js";
 import { createDispatcher } from "../core/dispatch/dispatcher.js";
@@ -37,6 +37,10 @@ import { createHookRunner } from "./hook-runner.js";
 import { buildHub } from "./hub-builder.js";
 import type { ResolvedCommonOptions, ResolvedScopeOptions } from "./options.js";
 import { TenantFace, type TenantPorts } from "./tenant.js";
+
+/** Nothing leaves before the hook has settled, a question neither: it would wait for itself. .NET refuses it, too. */
+const refuseToAsk: ClientInvoker = () =>
+  Promise.reject(new TypeError("connected: clients cannot be asked inside this hook"));
 
 /** Connections of one identity that wait for their client to come back, at most. */
 const MAX_DETACHED_PER_IDENTITY = 100;
@@ -97,7 +101,10 @@ export function createScope<Attributes extends object>(
   const createCall = (connection: Connection<P>, method: string, control: CallControl): ConnectionCall<P, unknown> =>
     new ConnectionCall(connection, method, control, { groups, ...senderPorts });
   const hooks = createHookRunner<P>({
-    createCall: (connection) => createCall(connection, "connected", new CallControl()),
+    clock,
+    timeoutMs: times.handshakeTimeoutMs,
+    createCall: (connection, control) =>
+      new ConnectionCall(connection, "connected", control, { groups, fanout, invokeClient: refuseToAsk }),
     createDeparture: (connection, reason) => new HubDeparture(connection, reason, senderPorts),
     onFailure,
     onSettled: tellWhenGone,

@@ -1,7 +1,7 @@
 /** Calls of the server that this client has yet to answer. */
 
 import { HubwardError, type CompletionMessage, type ReasonName } from "@hubward/wire";
-import type { Clock, Timer } from "../core/clock.js";
+import type { Clock } from "../core/clock.js";
 import type { InvokeOptions } from "../core/connection/protocol-handler.js";
 import { ClientError } from "../core/errors.js";
 
@@ -35,7 +35,6 @@ export class ClientResults {
     if (this.#pending.size >= MAX_PENDING) return Promise.reject(new HubwardError("too_many_inflight"));
     const id = `s${++this.#lastId}`;
     return new Promise((resolve, reject) => {
-      const timer: Timer = this.#clock.after(timeoutMs, () => fail(new HubwardError("upstream_timeout")));
       const settle = (): void => {
         this.#pending.delete(id);
         timer.cancel();
@@ -46,6 +45,7 @@ export class ClientResults {
         reject(error instanceof Error ? error : new Error("the call was aborted", { cause: error }));
       };
       const onAbort = (): void => fail(signal?.reason);
+      const timer = this.#clock.after(timeoutMs, () => fail(new HubwardError("upstream_timeout")));
       this.#pending.set(id, {
         resolve(result) {
           settle();

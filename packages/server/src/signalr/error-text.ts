@@ -16,6 +16,8 @@ export function errorText(outcome: Failure, target: string, hasDetails: boolean)
   switch (outcome.kind) {
     case "refused":
       return refusalText(outcome.error, target);
+    case "cancelled":
+      return notInvoked(target);
     case "wrong-mode":
       return outcome.isStream
         ? `The client attempted to invoke the streaming '${target}' method with a non-streaming invocation.`

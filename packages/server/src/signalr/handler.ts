@@ -26,7 +26,7 @@ import { errorText, idInUse, notAStream, notInvoked, streamErrorText } from "./e
 import { HandshakeReader } from "./handshake.js";
 import { Invocations, type Invocation } from "./invocations.js";
 import { ReceivedMessages } from "./received-messages.js";
-import { openStream, pumpStream, type StreamSink } from "./stream-pump.js";
+import { openStream, pumpStream, type StreamEnd, type StreamSink } from "./stream-pump.js";
 import { Throttle } from "./throttle.js";
 import { Uploads } from "./uploads.js";
 
@@ -103,8 +103,11 @@ export class SignalRHandler<P> implements ProtocolHandler {
     const { clock, connection } = this.#setup;
     return (this.#clientResults ??= new ClientResults(clock)).ask((invocationId) => {
       const dialect = this.#dialect as SignalRDialect;
-      const message = { type: messageType.invocation, invocationId, target, arguments: args } as const;
-      connection.send({ bytes: dialect.render(message), group: undefined });
+      const bytes = dialect.render({ type: messageType.invocation, invocationId, target, arguments: args });
+      // Ours is the mistake: the peer must not pass for a slow consumer.
+      if (bytes.length > connection.maxFrameBytes)
+        throw new RangeError("invoke: arguments larger than outbox.maxBytes");
+      connection.send({ bytes, group: undefined });
     }, options);
   }
 
@@ -183,14 +186,11 @@ export class SignalRHandler<P> implements ProtocolHandler {
   #invocationOf(message: AnyInvocation): Invocation {
     const { hub } = this.#setup;
     const { streamIds } = message;
-    if (streamIds !== undefined && streamIds.length > 0)
-      this.#uploads ??= new Uploads(hub.settings.maxUploadItems, this.#throttle);
-    return {
-      message,
-      control: new CallControl(),
-      uploads: this.#uploads?.open(streamIds) ?? NO_UPLOADS,
-      takesTurn: message.type === messageType.invocation && (streamIds?.length ?? 0) === 0,
-    };
+    const hasUploads = streamIds !== undefined && streamIds.length > 0;
+    if (hasUploads) this.#uploads ??= new Uploads(hub.settings.maxUploadItems, this.#throttle);
+    const takesTurn = message.type === messageType.invocation && !hasUploads;
+    const uploads = this.#uploads?.open(streamIds) ?? NO_UPLOADS;
+    return { message, control: new CallControl(takesTurn ? this.#invocations : undefined), uploads, takesTurn };
   }
 
   /** The end of a stream from the client, or its answer to a call of ours. Others are ignored, as .NET does. */
@@ -203,41 +203,27 @@ export class SignalRHandler<P> implements ProtocolHandler {
   #run(invocation: Invocation): Promise<void> | undefined {
     const { connection, hub, dispatch } = this.#setup;
     const { message, control, uploads } = invocation;
-    const refusal = this.#refusalOf(invocation);
-    if (refusal !== undefined) {
-      this.#close(invocation);
-      this.#fail(message, refusal);
-      return undefined;
-    }
     const { target, arguments: args } = message;
     const isStream = message.type === messageType.streamInvocation;
-    const outcome = dispatch(connection, hub, { target, args, isStream, uploads, control });
-    if (!(outcome instanceof Promise)) {
-      if (outcome.kind === "stream") return this.#guard(this.#stream(invocation, outcome));
+    // Cancelled while it waited for its turn: nobody is asked any more.
+    if (control.isCancelled) return this.#settle(invocation, { kind: "cancelled", method: target });
+    if (isStream && this.#invocations.hasStream(message.invocationId)) {
       this.#close(invocation);
-      this.#answer(message, outcome);
-      return undefined;
+      return this.#finish(message, idInUse(message.invocationId));
     }
-    return this.#guard(
-      outcome.then((settled) => {
-        if (settled.kind === "stream") return this.#stream(invocation, settled);
-        this.#close(invocation);
-        return this.#answer(message, settled);
-      }),
-    );
+    if (!invocation.takesTurn && this.#invocations.streams >= hub.settings.maxStreams)
+      return this.#settle(invocation, { kind: "refused", error: new HubwardError("stream_limit"), method: undefined });
+    const outcome = dispatch(connection, hub, { target, args, isStream, uploads, control });
+    if (outcome instanceof Promise) return this.#guard(outcome.then((settled) => this.#settle(invocation, settled)));
+    const ending = this.#settle(invocation, outcome);
+    return ending === undefined ? undefined : this.#guard(ending);
   }
 
-  /** What stops a call before anybody is asked whether it may be made. */
-  #refusalOf({ message, control, takesTurn }: Invocation): string | undefined {
-    const { settings } = this.#setup.hub;
-    const isStream = message.type === messageType.streamInvocation;
-    // Cancelled while it waited for its turn: it was never entered.
-    if (control.isCancelled) return isStream ? "" : notInvoked(message.target);
-    if (isStream && this.#invocations.hasStream(message.invocationId)) return idInUse(message.invocationId);
-    if (takesTurn || this.#invocations.streams < settings.maxStreams) return undefined;
-    const error = new HubwardError("stream_limit");
-    this.#reportRefusal(error, undefined);
-    return error.message;
+  /** Answers a call. A promise where that takes its time: for a stream, and for a result that waits for room. */
+  #settle(invocation: Invocation, outcome: Outcome): Promise<void> | undefined {
+    if (outcome.kind === "stream") return this.#stream(invocation, outcome);
+    this.#close(invocation);
+    return this.#answer(invocation, outcome);
   }
 
   #close({ message, uploads }: Invocation): void {
@@ -249,53 +235,64 @@ export class SignalRHandler<P> implements ProtocolHandler {
     return work.catch((error: unknown) => this.#setup.connection.fail(error));
   }
 
-  async #stream(invocation: Invocation, { items, method }: Extract<Outcome, { kind: "stream" }>): Promise<void> {
-    const { connection, hub } = this.#setup;
+  #stream(invocation: Invocation, { items, method }: Extract<Outcome, { kind: "stream" }>): Promise<void> | undefined {
     const { message, control } = invocation;
-    const source = openStream(items);
-    if (source === undefined) {
+    const ended = (end: StreamEnd): void => {
       this.#close(invocation);
-      return this.#fail(message, notAStream(method));
-    }
-    const sink: StreamSink = {
-      send: (item) => this.#sendItem(message, item),
-      room: () => connection.outbox.room(),
+      if (end.kind !== "failed") return this.#finish(message);
+      this.#reportFailure(end.error, method, control);
+      this.#finish(message, streamErrorText(end.error, this.#setup.hub.settings.hasDetailedErrors));
     };
-    const end = await pumpStream(source, sink, control);
+    try {
+      const source = openStream(items);
+      if (source !== undefined) return pumpStream(source, this.#sinkFor(message), control, ended);
+    } catch (error) {
+      ended({ kind: "failed", error });
+      return undefined;
+    }
     this.#close(invocation);
-    if (end.kind !== "failed") return this.#fail(message, "");
-    this.#reportFailure(end.error, method);
-    this.#fail(message, streamErrorText(end.error, hub.settings.hasDetailedErrors));
+    this.#finish(message, notAStream(method));
+    return undefined;
   }
 
-  #sendItem({ invocationId }: AnyInvocation, item: unknown): boolean {
-    const { connection } = this.#setup;
-    if (connection.refusal() !== undefined) return false;
+  #sinkFor({ invocationId = "" }: AnyInvocation): StreamSink {
+    const { clock, connection } = this.#setup;
     const dialect = this.#dialect as SignalRDialect;
-    const bytes = dialect.render({ type: messageType.streamItem, invocationId: invocationId ?? "", item });
-    if (bytes.length > connection.maxFrameBytes) throw new HubwardError("result_too_large");
-    connection.send({ bytes, group: undefined });
-    return true;
+    return {
+      encode(item) {
+        const bytes = dialect.render({ type: messageType.streamItem, invocationId, item });
+        if (bytes.length > connection.maxFrameBytes) throw new HubwardError("result_too_large");
+        return bytes;
+      },
+      room: (length) => connection.outbox.room(length, clock.monotonic()),
+      send(bytes) {
+        if (connection.refusal() !== undefined) return false;
+        connection.send({ bytes, group: undefined });
+        return true;
+      },
+    };
   }
 
-  /** Completes a call with an error, or a stream without one: an empty text. */
-  #fail({ invocationId }: AnyInvocation, error: string): void {
+  /** Completes a call with an error, or a stream without one. */
+  #finish({ invocationId }: AnyInvocation, error?: string): undefined {
     const { connection } = this.#setup;
     if (invocationId === undefined || connection.refusal() !== undefined) return;
-    const outcome = error === "" ? ({ kind: "void" } as const) : ({ kind: "error", error } as const);
+    const outcome = error === undefined ? ({ kind: "void" } as const) : ({ kind: "error", error } as const);
     const dialect = this.#dialect as SignalRDialect;
     const bytes = dialect.render({ type: messageType.completion, invocationId, outcome });
     connection.send({ bytes, group: undefined });
   }
 
-  #answer(message: AnyInvocation, outcome: Settled): void {
-    this.#report(outcome);
+  #answer({ message, control }: Invocation, outcome: Settled): Promise<void> | undefined {
+    this.#report(outcome, control);
     const { invocationId } = message;
     const { connection, hub } = this.#setup;
-    if (invocationId === undefined) return;
+    if (invocationId === undefined) return undefined;
+    // To cancel a stream is no error.
+    if (outcome.kind === "cancelled" && message.type === messageType.streamInvocation) return this.#finish(message);
     if (outcome.kind !== "value")
-      return this.#fail(message, errorText(outcome, message.target, hub.settings.hasDetailedErrors));
-    if (connection.refusal() !== undefined) return;
+      return this.#finish(message, errorText(outcome, message.target, hub.settings.hasDetailedErrors));
+    if (connection.refusal() !== undefined) return undefined;
     const dialect = this.#dialect as SignalRDialect;
     let bytes: Uint8Array;
     try {
@@ -304,19 +301,30 @@ export class SignalRHandler<P> implements ProtocolHandler {
       bytes = dialect.render({ type: messageType.completion, invocationId, outcome: { kind: "value", value } });
     } catch (error) {
       this.#setup.telemetry({ ...this.#failure(`result of ${message.target}`), error });
-      return this.#fail(message, notInvoked(message.target));
+      return this.#finish(message, notInvoked(message.target));
     }
-    if (bytes.length > connection.maxFrameBytes) return this.#fail(message, formatReason("result_too_large"));
-    connection.send({ bytes, group: undefined });
+    if (bytes.length > connection.maxFrameBytes) return this.#finish(message, formatReason("result_too_large"));
+    return this.#sendResult(bytes);
   }
 
-  #report(outcome: Settled): void {
+  /** Keeps the call's turn while the peer is behind: who asks for more than it reads waits for its own answers. */
+  #sendResult(bytes: Uint8Array): Promise<void> | undefined {
+    const { clock, connection } = this.#setup;
+    const room = connection.outbox.room(bytes.length, clock.monotonic());
+    if (room !== undefined) return room.then(() => this.#sendResult(bytes));
+    if (connection.refusal() === undefined) connection.send({ bytes, group: undefined });
+    return undefined;
+  }
+
+  #report(outcome: Settled, control: CallControl): void {
     if (outcome.kind === "refused") return this.#reportRefusal(outcome.error, outcome.method);
-    if (outcome.kind === "failed") this.#reportFailure(outcome.error, outcome.method);
+    if (outcome.kind === "failed") this.#reportFailure(outcome.error, outcome.method, control);
   }
 
-  #reportFailure(error: unknown, method: string): void {
+  #reportFailure(error: unknown, method: string, control: CallControl): void {
     if (error instanceof HubError) return;
+    // What a method throws because it was told to stop is no failure of its own.
+    if (control.isCancelled && (error instanceof HubwardError || isAbort(error))) return;
     // The method was let in, but something it tried was not: a join, a send, a check of its own.
     if (error instanceof HubwardError) return this.#reportRefusal(error, method);
     const { hub, telemetry } = this.#setup;
@@ -343,3 +351,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
 
 /** Version of the hub protocol from which on Ack and Sequence exist. */
 const STATEFUL_VERSION = 2;
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}

@@ -1,10 +1,11 @@
 /**
  * One connection's calls: begun in order, so many at a time as allowed, and the peer held back when it sends faster.
  * Streams, and calls that bring streams along, begin in the same order but take no turn: they may last for hours.
+ * A call that asks a client gives its turn away.
  */
 
 import type { InvocationMessage, StreamInvocationMessage } from "@hubward/wire";
-import type { CallControl } from "../core/dispatch/call-control.js";
+import type { CallControl, Turns } from "../core/dispatch/call-control.js";
 import type { Upload } from "../core/dispatch/upload.js";
 import type { Throttle } from "./throttle.js";
 
@@ -22,8 +23,10 @@ export type RunInvocation = (invocation: Invocation) => Promise<void> | undefine
 
 /** Calls that wait before the peer is held back; what one read already brought is still taken. */
 const MAX_WAITING = 16;
+/** Calls that may have given their turn away and not ended; one more keeps its turn. */
+const MAX_WITHOUT_TURN = 64;
 
-export class Invocations {
+export class Invocations implements Turns {
   readonly #maxParallel: number;
   readonly #run: RunInvocation;
   readonly #throttle: Throttle;
@@ -31,6 +34,7 @@ export class Invocations {
   /** What runs and can be cancelled or told that the connection ended. */
   #live: Set<Invocation> | undefined;
   #running = 0;
+  #withoutTurn = 0;
   #isOnHold = false;
   #isThrottling = false;
 
@@ -53,6 +57,14 @@ export class Invocations {
     this.#throttle.hold();
   }
 
+  give(): boolean {
+    if (this.#withoutTurn >= MAX_WITHOUT_TURN) return false;
+    this.#withoutTurn++;
+    this.#running--;
+    this.#startNext();
+    return true;
+  }
+
   /** Starts nothing until `release`. */
   hold(): void {
     this.#isOnHold = true;
@@ -70,14 +82,19 @@ export class Invocations {
     for (const invocation of this.#waiting ?? []) if (isMeant(invocation)) invocation.control.cancel();
   }
 
-  /** Whether a stream with this id runs. */
+  /** Whether a stream with this id runs. A cancelled one is over for its caller, whatever its method still does. */
   hasStream(invocationId: string): boolean {
     for (const { message, control } of this.#live ?? [])
       if (message.invocationId === invocationId && message.type === 4 && !control.isCancelled) return true;
     return false;
   }
 
-  /** Streams, in either direction, that run. */
+  /** Calls that run, or wait for their turn. */
+  get size(): number {
+    return (this.#live?.size ?? 0) + (this.#waiting?.length ?? 0);
+  }
+
+  /** Calls with streams, in either direction, whose method has not ended. */
   get streams(): number {
     let count = 0;
     for (const { takesTurn } of this.#live ?? []) if (!takesTurn) count++;
@@ -95,17 +112,24 @@ export class Invocations {
   }
 
   #start(invocation: Invocation): void {
+    // Before it runs: it may give its turn away at once.
+    if (invocation.takesTurn) this.#running++;
     const ending = this.#run(invocation);
-    if (ending === undefined) return;
+    if (ending === undefined) return this.#takeBack(invocation);
     const live = (this.#live ??= new Set());
     live.add(invocation);
-    if (invocation.takesTurn) this.#running++;
     const over = (): void => {
       live.delete(invocation);
-      if (invocation.takesTurn) this.#running--;
+      this.#takeBack(invocation);
       this.#startNext();
     };
     ending.then(over, over);
+  }
+
+  #takeBack({ takesTurn, control }: Invocation): void {
+    if (!takesTurn) return;
+    if (control.hasGivenTurn) this.#withoutTurn--;
+    else this.#running--;
   }
 
   #startNext(): void {

@@ -19,11 +19,12 @@ export class Uploads {
     return this.#open.size;
   }
 
-  /** One stream for each id, from now on fed by it. An id in use goes over to the newer call, as in .NET. */
+  /** One stream for each id, from now on fed by it. An id in use goes over to the newer call, as in .NET; the older ends. */
   open(ids: readonly string[] | undefined): readonly Upload[] {
     if (ids === undefined || ids.length === 0) return NONE;
     return ids.map((id) => {
       const upload = new Upload(this.#maxItems, this.#pressure);
+      this.#open.get(id)?.end("The stream's id went over to a newer call.");
       this.#open.set(id, upload);
       return upload;
     });

@@ -90,11 +90,12 @@ export abstract class Delivery {
   pause(): void {
     this.#isPaused = true;
     this.#socket?.pause();
+    this.#outbox.deafen();
   }
 
   resume(): void {
     this.#isPaused = false;
-    this.#outbox.forgive(this.#setup.clock.monotonic());
+    this.#outbox.hear(this.#setup.clock.monotonic());
     this.#socket?.resume();
   }
 
@@ -177,9 +178,7 @@ export abstract class Delivery {
 
   /** Once a second. False when the peer lags too far. */
   protected keepPace(now: number, keepAlive: Uint8Array | undefined, keepAliveMs: number): boolean {
-    const keepsUp = this.#outbox.beat(now);
-    // While we hold the peer back we do not hear its confirmations either: that is no lag of its own.
-    if (!keepsUp && !this.#isPaused) return false;
+    if (!this.#outbox.beat(now)) return false;
     if (this.#replay !== undefined) this.acknowledge();
     if (keepAlive !== undefined) this.#outbox.keepAlive(keepAlive, now, keepAliveMs);
     return true;

@@ -3,7 +3,8 @@
  * and held back while the peer does not keep up.
  *
  * The kernels on both ends swallow megabytes before a socket's own queue shows anything, so progress is
- * measured by confirmations (a WebSocket ping's pong), not by what write() says.
+ * measured by confirmations (a WebSocket ping's pong), not by what write() says. Only while we do not read what the
+ * peer sends, its confirmations among it, the kernel's word has to do.
  */
 
 import type { Instant } from "../clock.js";
@@ -55,6 +56,7 @@ export class Outbox implements Outgoing {
   /** Full batches in front of the growing one; only a peer that lags has any. */
   #sealed: Run[] | undefined;
   #isOnHold = false;
+  #isDeaf = false;
   /** Who waits until there is room again. */
   #waiting: (() => void)[] | undefined;
   #requestedAt = 0;
@@ -104,7 +106,11 @@ export class Outbox implements Outgoing {
     this.#isQueued = false;
     if (!this.#isOpen || this.#heldBytes === 0 || this.#isOnHold) return;
     if (isOver(this.#lifetime, instant)) return this.#onExpired();
-    if (this.#socket.queuedBytes !== 0 || this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES) return;
+    if (this.#socket.queuedBytes !== 0) return;
+    if (this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES) {
+      if (!this.#isDeaf) return;
+      this.#confirmedBytes = this.#writtenBytes;
+    }
     const batch = this.#takeBatch();
     if (this.#unconfirmedBytes === 0) this.#oldestUnconfirmedAt = now;
     this.#heldBytes -= batch.bytes;
@@ -125,21 +131,25 @@ export class Outbox implements Outgoing {
     this.drained();
   }
 
-  room(): Promise<void> | undefined {
-    if (!this.#isOpen || this.#heldBytes < MAX_BATCH_BYTES) return undefined;
-    return new Promise((resolve) => {
+  room(length: number, now: number): Promise<void> | undefined {
+    const isRoomy = this.#heldBytes < MAX_BATCH_BYTES && this.pendingBytes + length <= this.#maxBytes;
+    if (isRoomy || !this.#isOpen) return undefined;
+    const room = new Promise<void>((resolve) => {
       (this.#waiting ??= []).push(resolve);
     });
+    this.#askToConfirm(Math.floor(now));
+    return room;
   }
 
   /** The peer confirmed what was written when it was asked. */
   confirmed(now: number): void {
     if (this.#requestedBytes === -1) return;
-    this.#confirmedBytes = this.#requestedBytes;
+    this.#confirmedBytes = Math.max(this.#confirmedBytes, this.#requestedBytes);
     this.#oldestUnconfirmedAt = this.#requestedAt;
     this.#requestedBytes = -1;
     this.#askToConfirm(Math.floor(now));
     this.drained();
+    this.#tellWaiting();
   }
 
   /** Asks the peer to confirm everything written so far, unless it is asked already. */
@@ -154,19 +164,31 @@ export class Outbox implements Outgoing {
   drained(): void {
     if (this.#awaiting !== undefined && this.#socket.queuedBytes === 0) this.#tellAwaiting();
     if (this.#heldBytes !== 0) this.#flushLater();
+    if (!this.#isDeaf || this.#waiting === undefined || this.#socket.queuedBytes !== 0) return;
+    this.#confirmedBytes = this.#writtenBytes;
+    this.#tellWaiting();
   }
 
   /** Once a second: asks for a confirmation that is due. False when the peer lags too far: a slow consumer. */
   beat(now: number): boolean {
     // The socket may have been busy with bytes that are not ours (a pong): nobody says when those have left.
     this.drained();
+    // What even the kernel has not taken for so long nobody reads, whether we hear the peer or not. A polling peer
+    // that does not come is the transport's own business.
+    const isStuck = this.#socket.queuedBytes !== 0 && this.#socket.isPolled !== true;
+    if (isStuck && now - this.#lastWriteAt > this.#maxLagMs) return false;
     if (this.#unconfirmedBytes === 0) return true;
     this.#askToConfirm(Math.floor(now));
-    return now - this.#oldestUnconfirmedAt <= this.#maxLagMs;
+    return this.#isDeaf || now - this.#oldestUnconfirmedAt <= this.#maxLagMs;
   }
 
-  /** The peer could not confirm until now, through no fault of its own: its lag is counted anew. */
-  forgive(now: number): void {
+  deafen(): void {
+    this.#isDeaf = true;
+    this.drained();
+  }
+
+  hear(now: number): void {
+    this.#isDeaf = false;
     this.#oldestUnconfirmedAt = Math.floor(now);
     this.#requestedAt = this.#oldestUnconfirmedAt;
   }
@@ -190,6 +212,7 @@ export class Outbox implements Outgoing {
     this.#sealed = this.#sealed?.map((run) => run.without(group)).filter((run) => run.bytes !== 0);
     this.#growing = this.#growing?.without(group);
     this.#heldBytes = (this.#sealed ?? []).reduce((sum, run) => sum + run.bytes, this.#growing?.bytes ?? 0);
+    this.#tellWaiting();
     return evicted;
   }
 
@@ -270,8 +293,11 @@ export class Outbox implements Outgoing {
   #shouldAsk(now: number): boolean {
     if (this.#requestedBytes !== -1) return false;
     const unconfirmed = this.#unconfirmedBytes;
-    if (unconfirmed < MAX_BATCH_BYTES && (unconfirmed === 0 || now - this.#oldestUnconfirmedAt < CONFIRM_AFTER_MS))
-      return false;
+    const isDue =
+      unconfirmed >= MAX_BATCH_BYTES ||
+      this.#waiting !== undefined ||
+      now - this.#oldestUnconfirmedAt >= CONFIRM_AFTER_MS;
+    if (unconfirmed === 0 || !isDue) return false;
     this.#requestedBytes = this.#writtenBytes;
     this.#requestedAt = now;
     return true;

@@ -11,10 +11,11 @@ export interface Outgoing {
   hold(instant: Instant): void;
   release(): void;
   /**
-   * Undefined when a batch more may well be queued; else a promise for when it may, or for when nothing will be
-   * written any more. For those who have more to say than fits.
+   * Undefined while less than a batch is held and a frame of this length can be pushed, and when nothing will be
+   * written any more; else a promise for when to ask again. For those who have more to say than fits: whoever asks
+   * first never makes its peer a slow consumer.
    */
-  room(): Promise<void> | undefined;
+  room(length: number, now: number): Promise<void> | undefined;
   /** Takes one group's frames out of everything not handed over yet. */
   evict(group: GroupKey): void;
   /**
@@ -32,8 +33,13 @@ export interface Outgoing {
   drained(): void;
   /** Once a second. False when the peer lags too far. */
   beat(now: number): boolean;
+  /**
+   * Nothing is read from the peer until `hear`, its confirmations neither: where one is waited for, what the kernel
+   * took counts as confirmed. A peer held back by a method that waits for it to read would otherwise wait for itself.
+   */
+  deafen(): void;
   /** The peer could not confirm until now, through no fault of its own: its lag is counted anew. */
-  forgive(now: number): void;
+  hear(now: number): void;
   /** Writes a keep-alive if nothing was written for a while and nothing is in the way. */
   keepAlive(frame: Uint8Array, now: number, intervalMs: number): void;
   /** Whether the peer seems to read. */

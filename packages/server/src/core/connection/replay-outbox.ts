@@ -26,6 +26,7 @@ export class ReplayOutbox implements Outgoing {
   #outbox: Outbox | undefined;
   #isOpen = true;
   #isOnHold = false;
+  #isDeaf = false;
   /** Who waits until nothing waits for an acknowledgement any more. */
   #waiting: (() => void)[] = [];
   /** Bytes this transport begins with: the opening and what is sent again. */
@@ -64,6 +65,7 @@ export class ReplayOutbox implements Outgoing {
   attach(outbox: Outbox, opening: Uint8Array, instant: Instant): boolean {
     this.#outbox = outbox;
     if (this.#isOnHold) outbox.hold(instant);
+    if (this.#isDeaf) outbox.deafen();
     this.#earlyId = 0;
     if (!this.control(opening)) return false;
     this.#replayBytes = opening.length + this.#buffer.sentBytes;
@@ -94,8 +96,9 @@ export class ReplayOutbox implements Outgoing {
     this.#outbox?.release();
   }
 
-  room(): Promise<void> | undefined {
-    if (!this.#isOpen || this.#buffer.waitingBytes === 0) return this.#outbox?.room();
+  room(length: number, now: number): Promise<void> | undefined {
+    if (!this.#isOpen) return undefined;
+    if (this.#outbox !== undefined && this.#buffer.waitingBytes === 0) return this.#outbox.room(length, now);
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
     });
@@ -170,8 +173,14 @@ export class ReplayOutbox implements Outgoing {
     return this.#outbox?.beat(now) ?? true;
   }
 
-  forgive(now: number): void {
-    this.#outbox?.forgive(now);
+  deafen(): void {
+    this.#isDeaf = true;
+    this.#outbox?.deafen();
+  }
+
+  hear(now: number): void {
+    this.#isDeaf = false;
+    this.#outbox?.hear(now);
   }
 
   keepAlive(frame: Uint8Array, now: number, intervalMs: number): void {

@@ -1,12 +1,29 @@
 /** One running call as whoever may stop it sees it: its caller, and the connection that ends. */
 
+/** Who counts the calls that run at the same time. */
+export interface Turns {
+  /** Lets the calls behind go on though this one has not ended. False when it must keep its turn. */
+  give(): boolean;
+}
+
 export class CallControl {
+  readonly #turns: Turns | undefined;
   #isCancelled = false;
+  #hasGivenTurn = false;
   #controller: AbortController | undefined;
   #onCancelled: (() => void) | undefined;
 
+  /** Without `turns` the call takes none. */
+  constructor(turns?: Turns) {
+    this.#turns = turns;
+  }
+
   get isCancelled(): boolean {
     return this.#isCancelled;
+  }
+
+  get hasGivenTurn(): boolean {
+    return this.#hasGivenTurn;
   }
 
   /** Aborts when the call is cancelled. Made when somebody asks for it. */
@@ -28,5 +45,13 @@ export class CallControl {
     this.#controller?.abort();
     this.#onCancelled?.();
     this.#onCancelled = undefined;
+  }
+
+  /**
+   * The call waits for a client's answer. Its turn goes to the calls behind it, for good, as in .NET: they may be
+   * what the answer waits for, and a client that is held back cannot answer at all.
+   */
+  giveTurn(): void {
+    if (!this.#hasGivenTurn && this.#turns?.give() === true) this.#hasGivenTurn = true;
   }
 }

@@ -39,7 +39,7 @@ export interface Target<Events> {
 export interface ClientInvokeOptions<Result extends StandardSchemaV1> {
   /** Judges the client's answer: it is input like any other. */
   readonly result: Result;
-  /** How long the client may take. Milliseconds, default 30000. */
+  /** How long the client may take. Milliseconds, 1 to 2147483647, default 30000. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -47,13 +47,17 @@ export interface ClientInvokeOptions<Result extends StandardSchemaV1> {
 /** One connection, which can also be asked. */
 export interface ConnectionTarget<Events> extends Target<Events> {
   /**
-   * Calls a method of the client and resolves with its result.
+   * Calls a method of the client and resolves with its result. Inside a call this gives the call's turn away: the
+   * calls behind it begin, whatever `maxParallelInvocations` says. A method that asks its own caller while an upload
+   * of the same connection waits to be read is not answered before it reads on.
    * @throws (rejects with) ClientError when the client answered with an error; HubwardError bad_arguments for a result
    * that the schema refuses, not_found for a connection that is not here, too_many_inflight, upstream_timeout, or the
-   * reason the connection ended for; the signal's reason
+   * reason the connection ended for; the signal's reason; TypeError for arguments that have no form in the client's
+   * encoding, for a name that begins with `hubward.`, and inside a `connected` hook; RangeError for arguments larger
+   * than an outbox
    */
-  invoke<Result extends StandardSchemaV1>(
-    method: string,
+  invoke<Name extends string, Result extends StandardSchemaV1>(
+    method: UnreservedName<Name>,
     args: readonly unknown[],
     options: ClientInvokeOptions<Result>,
   ): Promise<StandardSchemaV1.InferOutput<Result>>;

@@ -18,10 +18,13 @@ export type ClientInvoker = (
 ) => Promise<unknown>;
 
 const DEFAULT_TIMEOUT_MS = 30_000;
+/** What a timer can wait for. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 export function createClientInvoker<P>(registry: Registry<P>): ClientInvoker {
   return async (address, method, args, { result: schema, timeoutMs = DEFAULT_TIMEOUT_MS, signal }) => {
-    if (!Number.isInteger(timeoutMs) || timeoutMs < 1) throw new RangeError("invoke: timeoutMs is a positive number");
+    if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS)
+      throw new RangeError(`invoke: timeoutMs is a whole number from 1 to ${MAX_TIMEOUT_MS}`);
     signal?.throwIfAborted();
     const connection = registry.get(address.id);
     const isThere =

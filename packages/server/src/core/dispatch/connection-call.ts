@@ -9,7 +9,7 @@ import type { ConnectionId } from "../ids.js";
 import type { Call, CallGroups, ConnectionTarget, PrincipalReference, Target } from "./call.js";
 import type { CallControl } from "./call-control.js";
 import type { ClientInvoker } from "./client-invoker.js";
-import { ScopedSender } from "./sender.js";
+import { ScopedSender, type SenderPorts } from "./sender.js";
 
 export interface CallPorts<P> {
   readonly groups: Groups<P>;
@@ -92,9 +92,21 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
     return this.#send.toConnection(id);
   }
 
+  get #senderPorts(): SenderPorts {
+    const { fanout, invokeClient } = this.#ports;
+    return {
+      fanout,
+      invokeClient: (...question) => {
+        const answer = invokeClient(...question);
+        this.#control.giveTurn();
+        return answer;
+      },
+    };
+  }
+
   get #send(): ScopedSender<P, Events> {
     const connection = this.#connection;
-    return (this.#sender ??= new ScopedSender(this.#ports, {
+    return (this.#sender ??= new ScopedSender(this.#senderPorts, {
       tenant: connection.tenant,
       hub: connection.hub,
       issuer: connection.authentication.issuer,

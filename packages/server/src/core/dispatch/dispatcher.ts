@@ -18,6 +18,8 @@ export type Outcome =
   | { readonly kind: "value"; readonly value: unknown }
   /** What the method gave to be read item by item; not yet looked at. */
   | { readonly kind: "stream"; readonly items: unknown; readonly method: string }
+  /** The caller thought better of it in time: the method was never entered. */
+  | { readonly kind: "cancelled"; readonly method: string }
   /** The method was never entered. */
   | { readonly kind: "refused"; readonly error: HubwardError; readonly method: string | undefined }
   /** The method threw. */
@@ -69,18 +71,17 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     connection: Connection<P>,
     hub: Hub<P>,
     request: CallRequest,
-    { method, args, version, standing }: Passage<P>,
+    passage: Passage<P>,
   ): Outcome | Promise<Outcome> {
-    // Between the gate and here a store may have been asked: the yes must still be this principal's.
-    if (connection.standing !== standing) return refused(connection.refusal(), method);
-    if (connection.version !== version) return refused(tryAgain(), method);
+    const { method, args } = passage;
+    // Between the gate and here a store may have been asked.
+    const obstacle = obstacleTo(connection, request, passage);
+    if (obstacle !== undefined) return obstacle;
     try {
       const call = ports.createCall(connection, method.name, request.control);
       const all = request.uploads.length === 0 ? args : [...args, ...readUploads(request.uploads, method.uploads)];
-      const result =
-        hub.filters.length === 0
-          ? method.handle(call, ...(all as never[]))
-          : throughFilters(hub.filters, call, all, () => method.handle(call, ...(all as never[])));
+      if (hub.filters.length > 0) return runFiltered(connection, hub, request, passage, call, all);
+      const result = method.handle(call, ...(all as never[]));
       if (!isThenable(result)) return done(method, result);
       return Promise.resolve(result).then(
         (value: unknown) => done(method, value),
@@ -88,6 +89,32 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
       );
     } catch (error) {
       return { kind: "failed", error, method: method.name };
+    }
+  }
+
+  /** A filter may have waited for anything: what is true at the method's own door decides, whatever filters make of it. */
+  async function runFiltered(
+    connection: Connection<P>,
+    hub: Hub<P>,
+    request: CallRequest,
+    passage: Passage<P>,
+    call: Call<P>,
+    args: readonly unknown[],
+  ): Promise<Outcome> {
+    const { method } = passage;
+    let obstacle: Outcome | undefined;
+    const enter = (): unknown => {
+      // Asked anew: time has passed.
+      obstacle = obstacleTo(connection, request, passage, connection.refusal());
+      if (obstacle === undefined) return method.handle(call, ...(args as never[]));
+      if (obstacle.kind === "refused") throw obstacle.error;
+      return request.control.signal.throwIfAborted();
+    };
+    try {
+      const value = await throughFilters(hub.filters, call, args, enter);
+      return obstacle ?? done(method, value);
+    } catch (error) {
+      return obstacle ?? { kind: "failed", error, method: method.name };
     }
   }
 
@@ -113,7 +140,7 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
       if (start.state === "known") return replay(await start.outcome, method);
       const refusal = connection.refusal();
       const outcome = refusal === undefined ? await run(connection, hub, request, passage) : refused(refusal, method);
-      if (outcome.kind === "refused") await start.abandon();
+      if (outcome.kind === "refused" || outcome.kind === "cancelled") await start.abandon();
       else await settle(start.finish, outcome);
       return outcome;
     } catch (cause) {
@@ -122,7 +149,7 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
   }
 
   /** The method was entered: what came of it is told also when the store cannot keep it. */
-  async function settle(finish: Started["finish"], outcome: Exclude<Outcome, { kind: "refused" }>): Promise<void> {
+  async function settle(finish: Started["finish"], outcome: Entered): Promise<void> {
     try {
       await finish(outcome.kind === "value" ? outcome : record(outcome.kind === "failed" ? outcome.error : undefined));
     } catch (error) {
@@ -147,6 +174,21 @@ function done<P>({ isStream, name }: HubMethod<P>, value: unknown): Outcome {
   return isStream ? { kind: "stream", items: value, method: name } : { kind: "value", value };
 }
 
+/** Why the method may not be entered now though the gate said yes: the yes must still be this principal's. */
+function obstacleTo<P>(
+  connection: Connection<P>,
+  { control }: CallRequest,
+  { method, version, standing }: Passage<P>,
+  refusal?: HubwardError,
+): Exclude<Outcome, Entered> | undefined {
+  if (refusal !== undefined || connection.standing !== standing)
+    return refused(refusal ?? connection.refusal(), method);
+  if (connection.version !== version) return refused(tryAgain(), method);
+  return control.isCancelled ? { kind: "cancelled", method: method.name } : undefined;
+}
+
+type Entered = Exclude<Outcome, { readonly kind: "refused" | "cancelled" }>;
+
 type Started = Extract<CommandStart, { readonly state: "started" }>;
 
 /** A query builder's promise need not be one of ours. */
@@ -158,7 +200,10 @@ function lookUp<P>(hub: Hub<P>, target: string): HubMethod<P> | undefined {
   return hub.methods.get(target.toLowerCase());
 }
 
-function refused<P>(error: HubwardError | undefined, method: HubMethod<P> | undefined): Outcome {
+function refused<P>(
+  error: HubwardError | undefined,
+  method: HubMethod<P> | undefined,
+): Extract<Outcome, { kind: "refused" }> {
   return { kind: "refused", error: error ?? new HubwardError("auth_unavailable"), method: method?.name };
 }
 

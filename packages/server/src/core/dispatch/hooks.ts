@@ -17,9 +17,11 @@ export interface Departure<P, Events = unknown> extends Sender<P, Events> {
 export interface HubHooks<P> {
   /**
    * The handshake is done. Until it has settled no call is handled and no event leaves, so that groups joined here
-   * miss nothing. A failure ends the connection: `internal_error`, or the reason of the HubwardError it threw.
+   * miss nothing, and clients cannot be asked for results. A failure ends the connection: `internal_error`, or the
+   * reason of the HubwardError it threw; so does taking longer than `handshakeTimeoutMs`: `upstream_timeout`.
+   * `call.signal` aborts when the connection ends meanwhile.
    */
   readonly connected: ((call: Call<P>) => unknown) | undefined;
-  /** The connection is gone. Runs once, after `connected` has succeeded, and never for a connection it failed for. */
+  /** The connection is gone. Runs once, after `connected` has succeeded, however late, and never where it failed. */
   readonly disconnected: ((departure: Departure<P>) => unknown) | undefined;
 }

@@ -9,7 +9,7 @@ export interface HubSettings {
   readonly maxMessageBytes: number;
   /** Calls of one connection that run at the same time. Streams do not count. */
   readonly maxParallelInvocations: number;
-  /** Streams of one connection that run at the same time, in each direction. */
+  /** Calls with streams, in either direction, that one connection may run at the same time. */
   readonly maxStreams: number;
   /** Items of one upload stream that wait for the method before the peer is held back. */
   readonly maxUploadItems: number;
@@ -28,7 +28,10 @@ export interface HubOptions {
   readonly maxMessageBytes?: number | undefined;
   /** Calls of one connection that run at the same time; streams do not count. Default 1: in order. */
   readonly maxParallelInvocations?: number | undefined;
-  /** Streams of one connection that run at the same time, in each direction. Default 16. */
+  /**
+   * Calls with streams, in either direction, that one connection may run at the same time. A cancelled one counts
+   * until its method has let go. Default 16.
+   */
   readonly maxStreams?: number | undefined;
   /** Items of one upload stream that wait for the method before the peer is held back. Default 10. */
   readonly maxUploadItems?: number | undefined;

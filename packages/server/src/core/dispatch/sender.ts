@@ -82,11 +82,22 @@ class AddressedConnection<Events> extends AddressedTarget<Events> implements Con
     this.#assertMayAsk = assertAllowed;
   }
 
-  async invoke<Result extends StandardSchemaV1>(
-    method: string,
+  invoke<Name extends string, Result extends StandardSchemaV1>(
+    method: UnreservedName<Name>,
     args: readonly unknown[],
     options: ClientInvokeOptions<Result>,
   ): Promise<StandardSchemaV1.InferOutput<Result>> {
+    const answer = this.#ask(method, args, options);
+    // An answer nobody waits for may still fail: a client must not end the process by going away.
+    answer.catch(() => undefined);
+    return answer;
+  }
+
+  async #ask(
+    method: string,
+    args: readonly unknown[],
+    options: ClientInvokeOptions<StandardSchemaV1>,
+  ): Promise<unknown> {
     assertNotReserved("method", method);
     this.#assertMayAsk?.();
     return this.#ports.invokeClient(this.#connection, method, args, options);
