@@ -192,4 +192,57 @@ describe("declaring hubs", () => {
     await peer.call("Extra");
     expect(asked).toEqual(["hub", "base", "hub", "base", "extra"]);
   });
+
+  it("takes a hook of each kind once, and only functions as hooks and filters, types or not", () => {
+    const { app, staff } = setup();
+    const guarded = app.hub("/hubs/ward").allow(staff) as unknown as Readonly<Record<string, Loose>>;
+    for (const step of ["filter", "connected", "disconnected"])
+      for (const wrong of [undefined, null, {}, "hook"]) expect(() => guarded[step]?.(wrong)).toThrow(TypeError);
+    for (const step of ["connected", "disconnected"] as const) {
+      const hub = app
+        .hub("/hubs/ward")
+        .allow(staff)
+        [step](() => undefined);
+      expect(() => hub[step](() => undefined)).toThrow(/given already/);
+    }
+  });
+
+  it("makes a new hub with every step, so that one can be kept and branched", async () => {
+    const { app, tokenOf, connect } = createApp();
+    const passed: string[] = [];
+    const base = app.hub("/hubs/ward").allow(app.policy("Staff", () => true));
+    base.filter((_call, _args, next) => (passed.push("filter"), next()));
+    base.connected(() => passed.push("connected"));
+    base.methods((m) => ({ Plain: m.handle(() => "plain") }));
+    await (await connect(tokenOf({}))).call("Plain");
+    expect(passed).toEqual([]);
+  });
+
+  it("refuses streams of a command, and uploads that are no schemas, types or not", () => {
+    const { app, staff } = setup();
+    type Builder = Readonly<Record<string, Loose>>;
+    const mount = (build: (m: Builder) => unknown) => () =>
+      (app.hub("/hubs/ward").allow(staff) as unknown as { methods: Loose }).methods((m: unknown) => ({
+        A: build(m as Builder),
+      }));
+    const id = (): string => "id";
+    expect(mount((m) => m["once"]?.(id)["stream"]?.(() => []))).toThrow(TypeError);
+    expect(
+      mount((m) =>
+        m["once"]?.(id)
+          ["uploads"]?.(ward)
+          ["handle"]?.(() => 1),
+      ),
+    ).toThrow(TypeError);
+    expect(
+      mount((m) =>
+        m["uploads"]?.(ward)
+          ["once"]?.(id)
+          ["handle"]?.(() => 1),
+      ),
+    ).toThrow(TypeError);
+    expect(mount((m) => m["uploads"]?.({ parse: () => 1 })["handle"]?.(() => 1))).toThrow(TypeError);
+    expect(mount((m) => m["uploads"]?.(undefined)["stream"]?.(() => []))).toThrow(TypeError);
+    expect(app.endpoint.owns("/hubs/ward")).toBe(false);
+  });
 });

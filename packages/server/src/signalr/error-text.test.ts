@@ -32,6 +32,12 @@ describe("what a failed call says", () => {
     ],
     ["nothing", failed(undefined), false, "An unexpected error occurred invoking 'PlaceOrder' on the server."],
     [
+      "a call that was cancelled before it began",
+      { kind: "cancelled", method },
+      false,
+      "Failed to invoke 'placeorder' due to an error on the server.",
+    ],
+    [
       "bad arguments",
       refused(new HubwardError("bad_arguments")),
       false,

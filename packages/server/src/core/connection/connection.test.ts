@@ -373,4 +373,49 @@ describe("a connection", () => {
     connection.resume();
     expect(socket.isPaused).toBe(false);
   });
+
+  it("that is held lets no call begin and no event out, and everything in order when it is let go", () => {
+    const fixture = createFixture();
+    const { connection, handler, socket, said } = fixture.connect();
+    connection.send({ bytes: bytes("before\n"), group: undefined });
+    connection.hold();
+    expect([said(), handler.holds]).toEqual(["before\n", ["hold"]]);
+    connection.deliver(new Publication("vitals", [1], undefined), undefined);
+    fixture.clock.endTurn();
+    expect(said()).toBe("before\n");
+    connection.release();
+    fixture.clock.endTurn();
+    expect([said(), handler.holds, socket.isEnded]).toEqual(["before\nvitals([1])\n", ["hold", "release"], false]);
+  });
+
+  it("that ends while it is held writes nothing of what waited, also when it is let go", () => {
+    const fixture = createFixture();
+    const { connection, socket, said } = fixture.connect();
+    connection.hold();
+    connection.deliver(new Publication("vitals", [1], undefined), undefined);
+    connection.apply({ type: "expiry-due" });
+    connection.release();
+    fixture.clock.endTurn();
+    expect([said(), socket.lateWrites]).toEqual(["bye token_expired\n", 0]);
+  });
+
+  it("that we hold back goes on writing as far as the kernel takes it, and is a slow consumer where it takes nothing", () => {
+    const fixture = createFixture();
+    const { connection, handler, socket } = fixture.connect();
+    connection.pause();
+    handler.isBusy = true;
+    for (let count = 0; count < 20; count++) {
+      connection.send({ bytes: new Uint8Array(64 * 1024), group: undefined });
+      fixture.clock.endTurn();
+    }
+    expect([socket.written.length, connection.isActive]).toEqual([20 * 64 * 1024, true]);
+    socket.stall();
+    connection.send({ bytes: new Uint8Array(1), group: undefined });
+    fixture.clock.endTurn();
+    for (let second = 0; second < 31; second++) {
+      fixture.clock.advance(1_000);
+      connection.beat(readInstant(fixture.clock));
+    }
+    expect([socket.isReset, connection.refusal()?.reason]).toEqual([true, "slow_consumer"]);
+  });
 });
