@@ -19,7 +19,7 @@ export const hub = app
     List: m.stream(() => ["a", "b"]),
     Later: m.stream(async () => new Set([1])),
     Promised: m.stream(() => [Promise.resolve(true)]),
-    Web: m.stream((): ReadableStream<Date> => new ReadableStream()),
+    Web: m.stream((): ReadableStream<bigint> => new ReadableStream()),
     Upload: m
       .args(z.string())
       .uploads(reading, length)
@@ -51,7 +51,11 @@ export const hub = app
 type Methods = typeof hub extends Hub<infer _P, infer _Events, infer M> ? M : never;
 type ArgsOf<Name extends keyof Methods> = Methods[Name] extends Method<infer Args, infer _Result> ? Args : never;
 type ResultOf<Name extends keyof Methods> = Methods[Name] extends Method<infer _Args, infer Result> ? Result : never;
-type ItemOf<Name extends keyof Methods> = Methods[Name] extends StreamMethod<infer _Args, infer Item> ? Item : never;
+type ItemOf<Name extends keyof Methods> = Name extends unknown
+  ? Methods[Name] extends StreamMethod<infer _Args, infer Item>
+    ? Item
+    : never
+  : never;
 
 type ItemsOf<Streamed> = Streamed extends AsyncIterable<infer Item> ? Item : never;
 
@@ -60,7 +64,7 @@ type _Items = [
   Expect<Equal<ItemOf<"List">, string>>,
   Expect<Equal<ItemOf<"Later">, number>>,
   Expect<Equal<ItemOf<"Promised">, boolean>>,
-  Expect<Equal<ItemOf<"Web">, Date>>,
+  Expect<Equal<ItemOf<"Web">, bigint>>,
   Expect<Equal<ItemOf<"Both">, number[]>>,
   Expect<Equal<ItemOf<"Guarded">, string>>,
 ];
