@@ -1,11 +1,11 @@
 /** Runs a hub's hooks at the two ends of a connection. */
 
-import { HubwardError } from "@hubward/wire";
 import type { PolicyFailure } from "../core/auth/policy.js";
 import type { Connection } from "../core/connection/connection.js";
 import type { Call } from "../core/dispatch/call.js";
 import type { Departure } from "../core/dispatch/hooks.js";
 import type { Hub } from "../core/dispatch/hub.js";
+import { isRefusal } from "../core/errors.js";
 import type { ReasonName } from "@hubward/wire";
 
 export interface HookRunner<P> {
@@ -41,8 +41,8 @@ export function createHookRunner<P>(ports: HookPorts<P>): HookRunner<P> {
   }
 
   function fail(connection: Connection<P>, hub: Hub<P>, error: unknown): false {
-    if (!(error instanceof HubwardError)) ports.onFailure(`${hub.path} connected`, error);
-    const reason = error instanceof HubwardError ? error.reason : "internal_error";
+    if (!isRefusal(error)) ports.onFailure(`${hub.path} connected`, error);
+    const reason = isRefusal(error) ? error.reason : "internal_error";
     connection.apply({ type: "aborted", reason });
     return false;
   }

@@ -49,8 +49,9 @@ export interface ConnectionTarget<Events> extends Target<Events> {
   /**
    * Calls a method of the client and resolves with its result.
    * @throws (rejects with) ClientError when the client answered with an error; HubwardError bad_arguments for a result
-   * that the schema refuses, not_found for a connection that is not here, too_many_inflight, upstream_timeout, or the
-   * reason the connection ended for; the signal's reason
+   * that the schema refuses, not_found for a connection that is not here or whose `connected` hook has not settled,
+   * too_many_inflight, upstream_timeout, or the reason the connection ended for; the signal's reason. A call that
+   * fails of such a HubwardError tells its caller nothing of it
    */
   invoke<Result extends StandardSchemaV1>(
     method: string,
@@ -101,4 +102,9 @@ export interface Call<P, Events = unknown> extends Sender<P, Events> {
   toCaller(): ConnectionTarget<Events>;
   /** Everyone `toAll` reaches but the caller. */
   toOthers(): Target<Events>;
+  /**
+   * Ends the caller's connection for good: what was sent before leaves first, this call is not answered, and the
+   * client is told to stay away. It gets no reason; who may come back, or should hear why, is refused by a policy.
+   */
+  abort(): void;
 }

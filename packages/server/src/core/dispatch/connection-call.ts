@@ -92,6 +92,10 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
     return this.#send.toConnection(id);
   }
 
+  abort(): void {
+    this.#connection.apply({ type: "aborted", reason: "normal" });
+  }
+
   get #send(): ScopedSender<P, Events> {
     const connection = this.#connection;
     return (this.#sender ??= new ScopedSender(this.#ports, {
