@@ -56,7 +56,7 @@ export function askUpgrade(port: number, { path, headers = {} }: Ask): Promise<R
       agent: false,
     });
     sent.on("upgrade", (_response, socket, head) => resolve(new RawWebSocket(socket as Socket, head)));
-    sent.on("response", (response) => readReply(response).then(resolve, reject));
+    sent.on("response", (response) => void readReply(response).then(resolve, reject));
     sent.on("error", reject);
     sent.end();
   });
