@@ -3,8 +3,11 @@
  * JSON is compared by what it says: the order of its fields and the way its characters are escaped do not count.
  */
 
+import type { IntendedName } from "./differences/intended.js";
+import type { TransportName } from "./runner/transports.js";
+
 export interface Difference {
-  readonly script: string;
+  readonly script: string | RegExp;
   /** Names of runs, or a pattern of such names. */
   readonly runs: readonly string[] | RegExp;
   /** A line of the real server's transcript, or a pattern for (a part of) one. Fields of JSON in alphabetical order. */
@@ -13,9 +16,11 @@ export interface Difference {
   readonly hubward: string | readonly string[];
   /** Of the lines that match, the one that is meant, counted from 1. Default all. */
   readonly nth?: number | undefined;
+  /** What was sent last before it. Default anything. */
+  readonly after?: RegExp | undefined;
   /** Nothing of the real server's transcript after this line is expected. */
   readonly isLast?: boolean | undefined;
-  readonly reason: string;
+  readonly why: IntendedName;
 }
 
 /** The transcript that is expected: differences are put in one after the other. `onUse` hears of each that was. */
@@ -29,7 +34,9 @@ export function expected(
   let lines: readonly string[] = reference.map(canonical);
   for (const difference of differences) {
     const { runs } = difference;
-    if (difference.script !== script || !(runs instanceof RegExp ? runs.test(run) : runs.includes(run))) continue;
+    const isScript =
+      difference.script instanceof RegExp ? difference.script.test(script) : difference.script === script;
+    if (!isScript || !(runs instanceof RegExp ? runs.test(run) : runs.includes(run))) continue;
     const changed = put(difference, lines);
     if (changed === undefined) continue;
     onUse(difference);
@@ -39,12 +46,19 @@ export function expected(
 }
 
 /** Undefined when the difference concerns no line. */
-function put({ reference, hubward, nth, isLast }: Difference, lines: readonly string[]): readonly string[] | undefined {
+function put(
+  { reference, hubward, nth, after, isLast }: Difference,
+  lines: readonly string[],
+): readonly string[] | undefined {
   const changed: string[] = [];
   let matches = 0;
   let used = 0;
+  let sent = "";
   for (const line of lines) {
-    const isMatch = typeof reference === "string" ? canonical(reference) === line : reference.test(line);
+    if (/^[^<]*> /.test(line)) sent = line;
+    const isMatch =
+      (typeof reference === "string" ? canonical(reference) === line : reference.test(line)) &&
+      after?.test(sent) !== false;
     if (!isMatch || (++matches !== nth && nth !== undefined)) {
       changed.push(line);
       continue;
@@ -84,4 +98,16 @@ function sorted(value: unknown): unknown {
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, each]) => [name, sorted(each)]),
   );
+}
+
+/** How a connection's end looks that a WebSocket shows with a close frame. */
+const ENDS: Readonly<Record<Exclude<TransportName, "WebSockets">, string>> = {
+  ServerSentEvents: "(the event stream ended)",
+  LongPolling: "(a poll was answered 204)",
+};
+
+/** The same transcript over another transport. */
+export function over(transport: TransportName, lines: readonly string[]): readonly string[] {
+  if (transport === "WebSockets") return lines;
+  return lines.map((line) => line.replace(/\(close frame .*\)$/, ENDS[transport]));
 }

@@ -92,7 +92,11 @@ export class Run {
     answered.catch(() => undefined);
     return {
       reply: async () => {
-        const reply = await answered;
+        const reply = await this.#whilePatient(answered);
+        if (reply === undefined) {
+          this.#write(`${label}< (nothing came)`);
+          throw new RunStopped();
+        }
         this.#learnReply(reply);
         this.#write(`${label}< ${describeReply(reply)}`);
         return reply;
@@ -212,6 +216,18 @@ export class Run {
     const peer = new Peer(name, encoding, (entry) => this.#write(entry), this.#names, this.#target.patienceMs);
     this.#peers.push(peer);
     return peer;
+  }
+
+  async #whilePatient<T>(work: Promise<T>): Promise<T | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), this.#target.patienceMs);
+    });
+    try {
+      return await Promise.race([work, patience]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #learnReply({ status, body }: Reply): void {

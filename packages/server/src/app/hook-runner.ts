@@ -1,6 +1,6 @@
 /** Runs a hub's hooks at the two ends of a connection. */
 
-import { HubwardError, type ReasonName } from "@hubward/wire";
+import type { ReasonName } from "@hubward/wire";
 import type { PolicyFailure } from "../core/auth/policy.js";
 import type { Clock } from "../core/clock.js";
 import type { Connection } from "../core/connection/connection.js";
@@ -8,6 +8,7 @@ import type { Call } from "../core/dispatch/call.js";
 import { CallControl } from "../core/dispatch/call-control.js";
 import type { Departure } from "../core/dispatch/hooks.js";
 import type { Hub } from "../core/dispatch/hub.js";
+import { isRefusal } from "../core/errors.js";
 
 export interface HookRunner<P> {
   /** Its handshake is done. Holds the connection until the hook has settled. */
@@ -64,8 +65,8 @@ export function createHookRunner<P>(ports: HookPorts<P>): HookRunner<P> {
 
   function fail(connection: Connection<P>, where: string, error: unknown): false {
     // What a hook throws because its connection has ended is no failure of its own.
-    if (!(error instanceof HubwardError) && connection.isActive) ports.onFailure(where, error);
-    const reason = error instanceof HubwardError ? error.reason : "internal_error";
+    if (!isRefusal(error) && connection.isActive) ports.onFailure(where, error);
+    const reason = isRefusal(error) ? error.reason : "internal_error";
     connection.apply({ type: "aborted", reason });
     return false;
   }

@@ -1,6 +1,8 @@
 /** What an application throws on purpose, and the catalogue's own error beside it. */
 
-export { HubwardError } from "@hubward/wire";
+import { HubwardError } from "@hubward/wire";
+
+export { HubwardError };
 
 /**
  * Thrown by a hub method to tell the caller something: the message reaches the client, in .NET's wording
@@ -13,4 +15,15 @@ export class HubError extends Error {
 /** What a client answered instead of a result. Its message is the client's own: peer data, of bounded length. */
 export class ClientError extends Error {
   override readonly name = "ClientError";
+}
+
+/**
+ * Why a client gave no result. Its reason says what became of that client, which may be another than the caller:
+ * a call that fails of it tells its caller nothing.
+ */
+export class NoClientResult extends HubwardError {}
+
+/** Whether an error is the catalogue's word to the caller itself. */
+export function isRefusal(error: unknown): error is HubwardError {
+  return error instanceof HubwardError && !(error instanceof NoClientResult);
 }

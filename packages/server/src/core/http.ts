@@ -9,7 +9,10 @@ export interface HttpRequest {
   readonly method: string;
   /** Percent-decoded once, without the query. */
   readonly path: string;
-  /** Names lower-cased; the first value of each. Never holds `access_token`. */
+  /**
+   * Names lower-cased. A name that is given twice has both values, with a comma between them as in ASP.NET Core: no
+   * reader's first is another's last. Never holds `access_token`.
+   */
   readonly query: ReadonlyMap<string, string>;
   /** By lower-cased name. Never holds `authorization`. */
   readonly header: (name: string) => string | undefined;

@@ -53,13 +53,13 @@ describe("what a failed call says", () => {
       "a stream where there is none",
       wrongMode(false),
       false,
-      "The client attempted to invoke the non-streaming 'placeorder' method with a streaming invocation.",
+      "The client attempted to invoke the non-streaming 'PlaceOrder' method with a streaming invocation.",
     ],
     [
       "one answer where there is a stream",
       wrongMode(true),
       false,
-      "The client attempted to invoke the streaming 'placeorder' method with a non-streaming invocation.",
+      "The client attempted to invoke the streaming 'PlaceOrder' method with a non-streaming invocation.",
     ],
     [
       "streams nobody takes",

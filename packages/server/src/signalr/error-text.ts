@@ -3,7 +3,7 @@
  * clients match on it (DefaultHubDispatcher.cs, ErrorMessageHelper.cs).
  */
 
-import { HubError, HubwardError } from "../core/errors.js";
+import { HubError, isRefusal, type HubwardError } from "../core/errors.js";
 import type { Outcome } from "../core/dispatch/dispatcher.js";
 
 export type Failure = Exclude<Outcome, { kind: "value" } | { kind: "stream" }>;
@@ -20,8 +20,8 @@ export function errorText(outcome: Failure, target: string, hasDetails: boolean)
       return notInvoked(target);
     case "wrong-mode":
       return outcome.isStream
-        ? `The client attempted to invoke the streaming '${target}' method with a non-streaming invocation.`
-        : `The client attempted to invoke the non-streaming '${target}' method with a streaming invocation.`;
+        ? `The client attempted to invoke the streaming '${outcome.method}' method with a non-streaming invocation.`
+        : `The client attempted to invoke the non-streaming '${outcome.method}' method with a streaming invocation.`;
     case "wrong-uploads":
       return `${unexpected(outcome.method)} HubException: Client sent ${outcome.sent} stream(s), Hub method expects ${outcome.expected}.`;
     case "failed":
@@ -52,7 +52,7 @@ function unexpected(method: string): string {
 }
 
 function failureText(first: string, error: unknown, hasDetails: boolean): string {
-  if (error instanceof HubwardError) return error.message;
+  if (isRefusal(error)) return error.message;
   if (error instanceof HubError) return `${first} HubException: ${error.message}`;
   return hasDetails && error instanceof Error ? `${first} ${error.name}: ${error.message}` : first;
 }

@@ -17,7 +17,7 @@ import { CallControl } from "../core/dispatch/call-control.js";
 import type { Dispatch, Outcome } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { Upload } from "../core/dispatch/upload.js";
-import { HubError } from "../core/errors.js";
+import { HubError, isRefusal } from "../core/errors.js";
 import { PolicyRefusal } from "../core/auth/policy.js";
 import type { Telemetry } from "../core/telemetry.js";
 import { renderClose, type Dialects, type SignalRDialect } from "./dialect.js";
@@ -65,7 +65,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
 
   constructor(setup: HandlerSetup<P>) {
     this.#setup = setup;
-    this.#handshake = new HandshakeReader(setup.dialects);
+    this.#handshake = new HandshakeReader(setup.dialects, setup.decodeLimits.maxBytes);
     this.#throttle = new Throttle(setup.connection);
     this.#invocations = new Invocations(
       setup.hub.settings.maxParallelInvocations,
@@ -326,7 +326,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     // What a method throws because it was told to stop is no failure of its own.
     if (control.isCancelled && (error instanceof HubwardError || isAbort(error))) return;
     // The method was let in, but something it tried was not: a join, a send, a check of its own.
-    if (error instanceof HubwardError) return this.#reportRefusal(error, method);
+    if (isRefusal(error)) return this.#reportRefusal(error, method);
     const { hub, telemetry } = this.#setup;
     telemetry({ ...this.#failure(`${hub.path} ${method}`), error });
   }

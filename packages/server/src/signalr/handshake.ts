@@ -21,12 +21,14 @@ export interface HandshakeDone {
 
 export class HandshakeReader {
   readonly #dialects: Dialects;
+  readonly #maxBytes: number | undefined;
   #received: Uint8Array | undefined;
   #error: string = handshakeErrors.canceled;
 
-  /** `dialects`: of the transport it comes over, default WebSockets. */
-  constructor(dialects: Dialects = webSocketDialects) {
+  /** `dialects`: of the transport it comes over, default WebSockets. `maxBytes`: of one message of the hub. */
+  constructor(dialects: Dialects = webSocketDialects, maxBytes?: number) {
     this.#dialects = dialects;
+    this.#maxBytes = maxBytes;
   }
 
   /** Undefined while the message is incomplete. @throws HubwardError; `refusal()` is then what to answer. */
@@ -55,7 +57,7 @@ export class HandshakeReader {
 
   #readRequest(received: Uint8Array): ReturnType<typeof readHandshakeRequest> {
     try {
-      return readHandshakeRequest(received);
+      return readHandshakeRequest(received, this.#maxBytes);
     } catch (error) {
       if (error instanceof HubwardError && error.reason !== "message_too_big") this.#error = handshakeErrors.unreadable;
       throw error;

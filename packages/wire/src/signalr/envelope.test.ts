@@ -56,7 +56,6 @@ describe.each(encodings)("in %s", (_name, decode) => {
     ["a type that is missing", {}],
     ["a type with a fraction", { type: 1.5, target: "T", arguments: [] }],
     ["no target", { type: 1, arguments: [] }],
-    ["an empty target", { ...call, target: "" }],
     ["a target that is a number", { ...call, target: 7 }],
     ["no arguments", { type: 1, target: "T" }],
     ["arguments that are null", { ...call, arguments: null }],
@@ -87,6 +86,7 @@ describe.each(encodings)("in %s", (_name, decode) => {
 
   test.each<[string, Fields, HubMessage | undefined]>([
     ["an id that is null", { ...call, invocationId: null }, { type: 1, target: "T", arguments: [] }],
+    ["a target that is empty", { ...call, target: "" }, { type: 1, target: "", arguments: [] }],
     ["an id that is empty", { ...call, invocationId: "" }, { type: 1, target: "T", arguments: [] }],
     ["stream ids that are null", { ...call, streamIds: null }, { type: 1, target: "T", arguments: [] }],
     ["stream ids that are none", { ...call, streamIds: [] }, { type: 1, target: "T", arguments: [] }],

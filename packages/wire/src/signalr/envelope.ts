@@ -114,8 +114,9 @@ function readSequenceId(value: unknown): number {
   return value;
 }
 
+/** An empty one is a name that no method has, which its caller is told in the answer (.NET, JSON). */
 function readTarget(value: unknown, { maxTargetBytes }: DecodeLimits): string {
-  return readName(value, maxTargetBytes, "target");
+  return value === "" ? value : readName(value, maxTargetBytes, "target");
 }
 
 function readId(value: unknown, { maxIdBytes }: DecodeLimits): string {

@@ -50,6 +50,10 @@ describe("the request", () => {
     expect(readHandshakeRequest(concat(request(4096), separator, new Uint8Array(9000)))?.rest).toHaveLength(9000);
     expect(reasonOf(() => readHandshakeRequest(request(4097)))).toBe("message_too_big");
     expect(reasonOf(() => readHandshakeRequest(concat(request(4097), separator)))).toBe("message_too_big");
+    expect(reasonOf(() => readHandshakeRequest(request(101), 100))).toBe("message_too_big");
+    expect(readHandshakeRequest(request(100), 100)).toBeUndefined();
+    // A hub with room for large messages does not give more to a handshake.
+    expect(reasonOf(() => readHandshakeRequest(request(4097), 10_000))).toBe("message_too_big");
   });
 
   test.each([

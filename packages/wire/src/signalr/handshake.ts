@@ -46,11 +46,15 @@ export const handshakeErrors = {
 
 /**
  * Reads the request at the start of everything received so far; undefined: its end has not arrived yet.
+ * `maxBytes`: a lower limit than the handshake's own, where the hub has one.
  * @throws HubwardError message_too_big | handshake_required (a JSON object, but no request) | bad_request |
  *   too_deep | malformed_unicode
  */
-export function readHandshakeRequest(received: Uint8Array): HandshakeRead<HandshakeRequest> | undefined {
-  const read = readMessage(received);
+export function readHandshakeRequest(
+  received: Uint8Array,
+  maxBytes: number = handshakeLimits.maxBytes,
+): HandshakeRead<HandshakeRequest> | undefined {
+  const read = readMessage(received, Math.min(maxBytes, handshakeLimits.maxBytes));
   if (read === undefined) return undefined;
   const { protocol, version } = read.message;
   if (protocol === undefined || protocol === null) {
@@ -114,7 +118,7 @@ export function encodeHandshakeResponse({ error }: HandshakeResponse = {}): Uint
  * @throws HubwardError message_too_big | bad_request (also for a hub message) | too_deep | malformed_unicode
  */
 export function readHandshakeResponse(received: Uint8Array): HandshakeRead<HandshakeResponse> | undefined {
-  const read = readMessage(received);
+  const read = readMessage(received, handshakeLimits.maxBytes);
   if (read === undefined) return undefined;
   const { type, error } = read.message;
   if (type !== undefined) throw badRequest("a handshake response must come before any other message");
@@ -130,10 +134,10 @@ interface RawHandshake {
   readonly error?: unknown;
 }
 
-function readMessage(received: Uint8Array): HandshakeRead<RawHandshake> | undefined {
+function readMessage(received: Uint8Array, maxBytes: number): HandshakeRead<RawHandshake> | undefined {
   const end = received.indexOf(RECORD_SEPARATOR);
   const length = end === -1 ? received.length : end;
-  if (length > handshakeLimits.maxBytes) {
+  if (length > maxBytes) {
     throw new HubwardError("message_too_big", { detail: "the handshake is larger than is accepted here" });
   }
   if (end === -1) return undefined;

@@ -148,16 +148,19 @@ describe("reading", () => {
   });
 
   test("payload is passed on as JSON.parse made it", () => {
-    const text = String.raw`{"type":1,"target":"T","arguments":[{"a":[1.5,null,true,"\ud800","é"]},1e400]}`;
+    const text = String.raw`{"type":1,"target":"T","arguments":[{"a":[1.5,null,true,"\ud83d\ude00","é"]},1e400]}`;
     expect(decode(text)).toEqual({
       type: 1,
       target: "T",
-      arguments: [{ a: [1.5, null, true, "\ud800", "é"] }, Number.POSITIVE_INFINITY],
+      arguments: [{ a: [1.5, null, true, "😀", "é"] }, Number.POSITIVE_INFINITY],
     });
   });
 
-  test("lone surrogates in a target, an id or a stream id are refused", () => {
+  test("lone surrogates are refused, wherever they stand", () => {
     for (const text of [
+      String.raw`{"type":1,"target":"T","arguments":["\ud800"]}`,
+      String.raw`{"type":1,"target":"T","arguments":[{"a":[{"\uDFFF":1}]}]}`,
+      String.raw`{"type":3,"invocationId":"1","result":"a\udbffb"}`,
       String.raw`{"type":1,"target":"r\uD800","arguments":[]}`,
       String.raw`{"type":1,"target":"\udfff","arguments":[]}`,
       String.raw`{"type":1,"invocationId":"r\uDFFF","target":"T","arguments":[]}`,

@@ -7,7 +7,7 @@
 
 import { HubwardError } from "../reasons.js";
 import type { DecodeLimits } from "./messages.js";
-import { decodeUtf8 } from "./utf8.js";
+import { decodeUtf8, utf8Length } from "./utf8.js";
 
 export type JsonLimits = Pick<DecodeLimits, "maxBytes" | "maxDepth" | "maxNodes">;
 
@@ -22,7 +22,8 @@ const CLOSE_BRACE = 0x7d;
 
 /**
  * Parses a JSON object. Its own members are unique and no object in it, however deep, has a member named
- * `__proto__`; duplicate names further down are left to JSON.parse (the last one counts).
+ * `__proto__`; duplicate names further down are left to JSON.parse (the last one counts). Texts are well-formed
+ * Unicode: two that differ in half a character only would become the same bytes further on.
  * @throws HubwardError bad_request | too_deep | malformed_unicode | message_too_big
  */
 export function readJsonObject(body: Uint8Array, limits: JsonLimits): Readonly<Record<string, unknown>> {
@@ -42,10 +43,29 @@ export function readJsonObject(body: Uint8Array, limits: JsonLimits): Readonly<R
     throw new HubwardError("bad_request", { detail: "the message must be a JSON object" });
   }
   const object = value as Record<string, unknown>;
+  // The bytes were UTF-8, so half a character can stand in an escape only.
+  if (SURROGATE_ESCAPE.test(text)) assertWellFormed(object);
   if (Object.keys(object).length !== members) {
     throw new HubwardError("bad_request", { detail: "the members of a message must have different names" });
   }
   return object;
+}
+
+const SURROGATE_ESCAPE = /\\u[dD][89a-fA-F]/;
+
+function assertWellFormed(value: unknown): void {
+  if (typeof value === "string") {
+    if (utf8Length(value) < 0) {
+      throw new HubwardError("malformed_unicode", { detail: "texts must be well-formed Unicode" });
+    }
+  } else if (Array.isArray(value)) {
+    for (const each of value) assertWellFormed(each);
+  } else if (typeof value === "object" && value !== null) {
+    for (const [name, each] of Object.entries(value)) {
+      assertWellFormed(name);
+      assertWellFormed(each);
+    }
+  }
 }
 
 /**

@@ -47,7 +47,7 @@ describe("the credential", () => {
     const request = await take({ path });
     expect(tokensOf(request)).toEqual(["query secret1", "query secret2", "query secret3"]);
     expect(incoming.url).toBe("/hub?ward=icu&ward=er");
-    expect([...request.query]).toEqual([["ward", "icu"]]);
+    expect([...request.query]).toEqual([["ward", "icu,er"]]);
     expect(leftovers()).not.toContain("secret");
   });
 

@@ -65,7 +65,9 @@ function takeQuery(request: IncomingMessage, bearers: BearerCredential[]): Reado
       continue;
     }
     kept.push(piece);
-    if (piece !== "" && !query.has(key)) query.set(key, value);
+    if (piece === "") continue;
+    const before = query.get(key);
+    query.set(key, before === undefined ? value : `${before},${value}`);
   }
   if (kept.length < pieces.length) {
     request.url = url.slice(0, start) + (kept.length === 0 ? "" : `?${kept.join("&")}`);

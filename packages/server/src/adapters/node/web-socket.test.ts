@@ -124,6 +124,20 @@ describe("writing", () => {
     peer.end();
   });
 
+  test("a Close frame without a code is answered with 1000", async () => {
+    const { peer, heard } = await open();
+    peer.sendFrame({ opcode: opcodes.close, payload: Buffer.alloc(0) });
+    expect(await peer.closeFrame()).toEqual({ code: 1000, reason: "" });
+    await heard.first((what) => what === "closed");
+    expect(heard.items).toEqual(["closed"]);
+  });
+
+  test("a Close frame with a code is answered with the same", async () => {
+    const { peer } = await open();
+    peer.sendFrame({ opcode: opcodes.close, payload: Buffer.from([0x0f, 0xa0]) });
+    expect(await peer.closeFrame()).toEqual({ code: 4000, reason: "" });
+  });
+
   test("does nothing once the socket closes", async () => {
     const { socket, peer } = await open();
     socket.close(textFrame("last"), 4401, "token_expired");

@@ -28,7 +28,8 @@ export class WebSocketWithLastWords extends WebSocket {
     // Nobody else gives a code and no reason.
     const isBroken = code !== undefined && reason === undefined && this.readyState === OPEN;
     if (isBroken) (this as Partial<Pick<Carrier, typeof port>>)[port]?.broken(code);
-    super.close(code, reason);
+    // Neither: the answer to a Close frame without a code. ASP.NET Core puts one in, and stock clients expect it.
+    super.close(code ?? NORMAL, reason);
   }
 }
 
@@ -157,6 +158,7 @@ export class NodeWebSocket implements Socket {
 }
 
 const OPEN = 1;
+const NORMAL = 1000;
 /** What stands for the code where the peer sent no Close frame (RFC 6455 7.1.5). */
 const NO_CLOSE_FRAME = 1006;
 const EMPTY = Buffer.alloc(0);

@@ -72,6 +72,7 @@ describe("a connection", () => {
 
   it.each<[string, (peer: Peer) => void]>([
     ["a violation", ({ connection }) => connection.apply({ type: "violation", reason: "bad_request" })],
+    ["the peer's goodbye", ({ connection }) => connection.apply({ type: "peer-closed" })],
     ["a drain", ({ connection }) => connection.apply({ type: "drained" })],
     ["an abort", ({ connection }) => connection.apply({ type: "aborted", reason: "internal_error" })],
     ["a broken frame", ({ socket }) => socket.peerFails()],
@@ -89,7 +90,6 @@ describe("a connection", () => {
 
   it.each<[string, (peer: Peer, fixture: Fixture) => void, string]>([
     ["its credential has ended", ({ connection }) => connection.apply({ type: "expiry-due" }), "token_expired"],
-    ["the peer said goodbye", ({ connection }) => connection.apply({ type: "peer-closed" }), "normal"],
     [
       "it ends for another reason after its credential has, unnoticed by a blocked loop",
       ({ connection }, { clock }) => (clock.block(60_000), connection.apply({ type: "drained" })),

@@ -69,6 +69,7 @@ export class Connection<P> extends Delivery implements SocketListener {
   #standing = 0;
   #lastReceivedAt: number;
   #resumption: Resumption | undefined;
+  #isOnHold = false;
   #hasEnded = false;
   #hasLostStanding = false;
   #aborter: AbortController | undefined;
@@ -218,13 +219,19 @@ export class Connection<P> extends Delivery implements SocketListener {
     this.apply({ type: "violation", reason: "unexpected_error" });
   }
 
+  get isOnHold(): boolean {
+    return this.#isOnHold;
+  }
+
   /** Lets no call in and no event out until `release`; what was queued before is written. */
   hold(): void {
+    this.#isOnHold = true;
     this.#handler?.hold();
     this.outbox.hold(readInstant(this.#setup.clock));
   }
 
   release(): void {
+    this.#isOnHold = false;
     this.outbox.release();
     this.#handler?.release();
   }

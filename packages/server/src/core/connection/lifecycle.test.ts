@@ -58,7 +58,7 @@ const table: Readonly<
     "close bad_request deliver",
     "close bad_request deliver,release bad_request",
   ],
-  "peer-closed": ["close normal discard", "close normal discard", "close normal discard,release normal"],
+  "peer-closed": ["close normal deliver", "close normal deliver", "close normal deliver,release normal"],
   drained: ["close going_away deliver", "close going_away deliver", "close going_away deliver,release going_away"],
   aborted: [
     "close internal_error deliver",

@@ -146,7 +146,8 @@ function endOf(event: EndingEvent): End {
     case "violation":
       return { reason: event.reason, farewell: "deliver" };
     case "peer-closed":
-      return { reason: "normal", farewell: "discard" };
+      // It has not stopped listening: answers that are ready still count for it.
+      return { reason: "normal", farewell: "deliver" };
     case "drained":
       return { reason: "going_away", farewell: "deliver" };
     case "aborted":

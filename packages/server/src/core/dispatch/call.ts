@@ -51,10 +51,11 @@ export interface ConnectionTarget<Events> extends Target<Events> {
    * calls behind it begin, whatever `maxParallelInvocations` says. A method that asks its own caller while an upload
    * of the same connection waits to be read is not answered before it reads on.
    * @throws (rejects with) ClientError when the client answered with an error; HubwardError bad_arguments for a result
-   * that the schema refuses, not_found for a connection that is not here, too_many_inflight, upstream_timeout, or the
-   * reason the connection ended for; the signal's reason; TypeError for arguments that have no form in the client's
-   * encoding, for a name that begins with `hubward.`, and inside a `connected` hook; RangeError for arguments larger
-   * than an outbox
+   * that the schema refuses, not_found for a connection that is not here or whose `connected` hook has not settled,
+   * too_many_inflight, upstream_timeout, or the reason the connection ended for; the signal's reason; TypeError for
+   * arguments that have no form in the client's encoding, for a name that begins with `hubward.`, and inside a
+   * `connected` hook; RangeError for arguments larger than an outbox. A call that fails of such a HubwardError tells
+   * its caller nothing of it
    */
   invoke<Name extends string, Result extends StandardSchemaV1>(
     method: UnreservedName<Name>,
@@ -105,4 +106,9 @@ export interface Call<P, Events = unknown> extends Sender<P, Events> {
   toCaller(): ConnectionTarget<Events>;
   /** Everyone `toAll` reaches but the caller. */
   toOthers(): Target<Events>;
+  /**
+   * Ends the caller's connection for good: what was sent before leaves first, this call is not answered, and the
+   * client is told to stay away. It gets no reason; who may come back, or should hear why, is refused by a policy.
+   */
+  abort(): void;
 }

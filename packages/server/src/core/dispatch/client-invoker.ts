@@ -1,6 +1,6 @@
 /** Calls of the server to one client, which answers with a result. */
 
-import { HubwardError } from "@hubward/wire";
+import { HubwardError, NoClientResult } from "../errors.js";
 import type { Registry } from "../connection/registry.js";
 import type { Address } from "../groups/fanout.js";
 import { isWithin } from "../groups/fanout.js";
@@ -29,12 +29,18 @@ export function createClientInvoker<P>(registry: Registry<P>): ClientInvoker {
     const connection = registry.get(address.id);
     const isThere =
       connection !== undefined &&
+      // Its connected hook would wait for an answer to a question that leaves when it has settled.
+      !connection.isOnHold &&
       isWithin(connection, address.scope) &&
       (address.hub === undefined || connection.hub === address.hub);
-    if (!isThere) throw new HubwardError("not_found");
-    const answer = await connection.invoke(method, args, { timeoutMs, signal });
+    if (!isThere) throw new NoClientResult("not_found");
+    const answer = await connection.invoke(method, args, { timeoutMs, signal }).catch(asNoResult);
     const result = await schema["~standard"].validate(answer);
-    if (result.issues !== undefined) throw new HubwardError("bad_arguments", { detail: "the client's result" });
+    if (result.issues !== undefined) throw new NoClientResult("bad_arguments", { detail: "the client's result" });
     return result.value;
   };
+}
+
+function asNoResult(error: unknown): never {
+  throw error instanceof HubwardError ? new NoClientResult(error.reason, { cause: error }) : error;
 }

@@ -92,6 +92,10 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
     return this.#send.toConnection(id);
   }
 
+  abort(): void {
+    this.#connection.apply({ type: "aborted", reason: "normal" });
+  }
+
   get #senderPorts(): SenderPorts {
     const { fanout, invokeClient } = this.#ports;
     return {

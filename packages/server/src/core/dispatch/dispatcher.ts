@@ -1,6 +1,6 @@
 /** From a call to its outcome: gate, idempotency, the application's method. */
 
-import { HubError, HubwardError } from "../errors.js";
+import { HubError, HubwardError, isRefusal } from "../errors.js";
 import type { PolicyFailure } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import type { Digest } from "../digest.js";
@@ -213,7 +213,7 @@ function tryAgain(cause?: unknown): HubwardError {
 
 function record(error: unknown): CommandOutcome {
   if (error instanceof HubError) return { kind: "hub-error", message: error.message };
-  if (error instanceof HubwardError) {
+  if (isRefusal(error)) {
     const { reason, detail, retryAfterSeconds } = error;
     return { kind: "reason", reason, detail, retryAfterSeconds };
   }
