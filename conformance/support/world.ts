@@ -18,6 +18,8 @@ export const HUB_PATH = "/hubs/conformance";
 /** A connection of a stock client, with all it was told. */
 export interface Party {
   readonly connection: HubConnection;
+  /** The connection's public id: what the client says, or the server where the client does not know it. */
+  id(): Promise<string>;
   /** Every `said` event's text, and "done" for each `done`. */
   readonly heard: Recorder<string>;
   readonly valued: Recorder<unknown>;
@@ -47,7 +49,7 @@ export interface World {
   /** Builds a connection, not started; ended with the test. */
   build(client: StockClient, options: ConnectionOptions, url?: string): Party;
   /** A connection that is open. Asks for a new token each time the client does. */
-  connect(client: StockClient, person?: Person, options?: ConnectionOptions): Promise<Party>;
+  connect(client: StockClient, person?: Person, options?: ConnectionOptions, url?: string): Promise<Party>;
   opened(count: number): Promise<readonly Opened[]>;
   /** Lets a client that polls come for its news, before the clock is moved. At once for any other. */
   polled(client: StockClient): Promise<void>;
@@ -108,6 +110,10 @@ export async function createWorld(
     const connection = client.build(at, connectionOptions);
     const party: Party = {
       connection,
+      id: async () =>
+        client.can("connection id")
+          ? (connection.connectionId ?? "")
+          : (await connection.invoke<{ readonly connectionId: string }>("WhoAmI")).connectionId,
       heard: new Recorder(),
       valued: new Recorder(),
       closed: new Recorder(),
@@ -118,8 +124,10 @@ export async function createWorld(
     connection.on("done", () => party.heard.push("done"));
     connection.on("valued", party.valued.push);
     connection.onclose(party.closed.push);
-    connection.onreconnecting(party.reconnecting.push);
-    connection.onreconnected(party.reconnected.push);
+    if (client.can("automatic reconnect")) {
+      connection.onreconnecting(party.reconnecting.push);
+      connection.onreconnected(party.reconnected.push);
+    }
     parties.push(party);
     return party;
   };
@@ -138,9 +146,9 @@ export async function createWorld(
     tellRoom,
     tellHub,
     build,
-    async connect(client, { subject = "ada", ...token } = {}, connectionOptions = {}) {
+    async connect(client, { subject = "ada", ...token } = {}, connectionOptions = {}, at = url) {
       const accessTokenFactory = (): Promise<string> => issuer.token(subject, token);
-      const party = build(client, { accessTokenFactory, ...connectionOptions });
+      const party = build(client, { accessTokenFactory, ...connectionOptions }, at);
       await party.connection.start();
       return party;
     },
