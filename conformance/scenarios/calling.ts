@@ -38,6 +38,7 @@ function richValues({ encoding }: StockClient): readonly (readonly [unknown, unk
 export const calling: readonly Scenario[] = [
   {
     name: "gets results back as they were",
+    isCore: true,
     async run(client) {
       const world = await createWorld();
       const { connection } = await world.connect(client);
@@ -51,6 +52,7 @@ export const calling: readonly Scenario[] = [
   },
   {
     name: "gets null for null, for nothing, and for a promise of nothing",
+    isCore: true,
     async run(client) {
       const world = await createWorld();
       const { connection } = await world.connect(client);
@@ -106,7 +108,7 @@ export const calling: readonly Scenario[] = [
     name: "reads .NET's own words for what an application throws",
     async run(client) {
       const world = await createWorld();
-      const { connection } = await world.connect(client);
+      const { connection, id } = await world.connect(client);
       const hubError = await failure(connection.invoke("fail", "the bed is taken"));
       expect(hubError.message).toBe(
         "An unexpected error occurred invoking 'Fail' on the server. HubException: the bed is taken",
@@ -115,13 +117,14 @@ export const calling: readonly Scenario[] = [
       expect(hidden.message).toBe("An unexpected error occurred invoking 'Crash' on the server.");
       const failed = await world.telemetry.first(({ event }) => event === "application.failed");
       expect(failed).toMatchObject({
-        connectionId: connection.connectionId,
+        connectionId: await id(),
         error: { message: "a secret of the server" },
       });
     },
   },
   {
     name: "reads .NET's own words for unknown methods, wrong arguments and streams that are none",
+    isCore: true,
     async run(client) {
       const world = await createWorld();
       const { connection } = await world.connect(client);
@@ -146,9 +149,10 @@ export const calling: readonly Scenario[] = [
   },
   {
     name: "reads the catalogue's words for what a policy refuses, and stays connected",
+    isCore: true,
     async run(client) {
       const world = await createWorld();
-      const { connection, closed } = await world.connect(client, { roles: ["nurse"] });
+      const { connection, closed, id } = await world.connect(client, { roles: ["nurse"] });
       expect((await failure(connection.invoke("Doctors"))).message).toBe("forbidden");
       expect((await failure(connection.invoke("Join", "two"))).message).toBe("forbidden: another room");
       expect((await failure(connection.invoke("Join", "No such room!"))).message).toBe("bad_room;action=fix-request");
@@ -157,7 +161,7 @@ export const calling: readonly Scenario[] = [
       const refusals = world.telemetry.items.slice(1);
       const about = {
         event: "call.refused",
-        connectionId: connection.connectionId,
+        connectionId: await id(),
         hub: "/hubs/Conformance",
         subject: "ada",
       };

@@ -31,6 +31,7 @@ async function hearOut({ ada, ada2, bob }: { ada: Party; ada2: Party; bob: Party
 export const events: readonly Scenario[] = [
   {
     name: "hears what is said in a group it joined, to everyone, and to others",
+    isCore: true,
     async run(client) {
       const world = await gather(client);
       await world.ada2.connection.invoke("TellRoom", "one", "room");
@@ -53,7 +54,7 @@ export const events: readonly Scenario[] = [
       world.app.toPrincipal({ subject: "ada", issuer: "https://login.hubward.test/" }).emit("said", "from outside");
       const [first] = await world.opened(3);
       if (first === undefined) throw new Error("nobody connected");
-      expect(first.connectionId).toBe(world.ada.connection.connectionId);
+      expect(first.connectionId).toBe(await world.ada.id());
       world.app.toConnection(first.connectionId).emit("said", "this one");
       expect(await hearOut(world)).toEqual([
         ["ada everywhere", "from outside", "this one"],
@@ -84,6 +85,7 @@ export const events: readonly Scenario[] = [
   },
   {
     name: "hears nothing more from a group it left",
+    isCore: true,
     async run(client) {
       const world = await gather(client);
       expect(await world.bob.connection.invoke("Leave", "one")).toBe(true);
@@ -94,6 +96,7 @@ export const events: readonly Scenario[] = [
   },
   {
     name: "gets events with their values as they were, in the order they were sent",
+    isCore: true,
     async run(client) {
       const world = await createWorld();
       const { connection, valued } = await world.connect(client);

@@ -18,6 +18,8 @@ export const HUB_PATH = "/hubs/conformance";
 /** A connection of a stock client, with all it was told. */
 export interface Party {
   readonly connection: HubConnection;
+  /** The connection's public id: what the client says, or the server where the client does not know it. */
+  id(): Promise<string>;
   /** Every `said` event's text, and "done" for each `done`. */
   readonly heard: Recorder<string>;
   readonly valued: Recorder<unknown>;
@@ -115,6 +117,10 @@ export async function createWorld(
     const connection = client.build(at, connectionOptions);
     const party: Party = {
       connection,
+      id: async () =>
+        client.can("connection id")
+          ? (connection.connectionId ?? "")
+          : (await connection.invoke<{ readonly connectionId: string }>("WhoAmI")).connectionId,
       heard: new Recorder(),
       valued: new Recorder(),
       closed: new Recorder(),
@@ -125,8 +131,10 @@ export async function createWorld(
     connection.on("done", () => party.heard.push("done"));
     connection.on("valued", party.valued.push);
     connection.onclose(party.closed.push);
-    connection.onreconnecting(party.reconnecting.push);
-    connection.onreconnected(party.reconnected.push);
+    if (client.can("automatic reconnect")) {
+      connection.onreconnecting(party.reconnecting.push);
+      connection.onreconnected(party.reconnected.push);
+    }
     parties.push(party);
     return party;
   };

@@ -1,0 +1,61 @@
+/** What is run with which client: the whole list with the newest, its core with every other, less what one has no means for. */
+
+import { describe, test } from "vitest";
+import { calling } from "../scenarios/calling.js";
+import { comingBack } from "../scenarios/coming-back.js";
+import { connecting } from "../scenarios/connecting.js";
+import { ending } from "../scenarios/ending.js";
+import { events } from "../scenarios/events.js";
+import { refusals } from "../scenarios/refusals.js";
+import type { Scenario } from "../scenarios/scenario.js";
+import { streamsInShort } from "../scenarios/streams-in-short.js";
+import { everyStockClient, type Capability, type StockClient } from "./stock-clients.js";
+
+export const scenarios: readonly Scenario[] = [
+  ...connecting,
+  ...calling,
+  ...events,
+  ...ending,
+  ...refusals,
+  ...comingBack,
+  ...streamsInShort,
+];
+
+export interface Play {
+  readonly client: StockClient;
+  readonly run: readonly Scenario[];
+  /** What the client cannot do, and how many scenarios of the list that leaves out. */
+  readonly without: ReadonlyMap<Capability, number>;
+}
+
+export const coreScenarios: readonly Scenario[] = scenarios.filter(({ isCore }) => isCore);
+
+/** What is run with a client. */
+export function playOf(client: StockClient): Play {
+  const without = new Map<Capability, number>();
+  const run = scenarios.filter(({ needs = [], isCore }) => {
+    if (isCore === undefined && client.version !== 10) return false;
+    const missing = needs.find((capability) => !client.can(capability));
+    if (missing !== undefined) without.set(missing, (without.get(missing) ?? 0) + 1);
+    return missing === undefined;
+  });
+  return { client, run, without };
+}
+
+/** Versions that one test file runs; files run side by side. */
+export const shares = {
+  "10 and 9": [10, 9],
+  "8 and 7": [8, 7],
+  "6 and 5": [6, 5],
+  "3 and 1": [3, 1],
+} as const satisfies Readonly<Record<string, readonly StockClient["version"][]>>;
+
+/** Declares the tests of some versions. */
+export function playShare(share: keyof typeof shares): void {
+  const versions: readonly number[] = shares[share];
+  for (const client of everyStockClient.filter(({ version }) => versions.includes(version))) {
+    describe(client.name, () => {
+      for (const { name, run } of playOf(client).run) test(name, () => run(client));
+    });
+  }
+}
