@@ -58,13 +58,14 @@ describe("the reply", () => {
   test("answers later versions as version 1, whatever the parameter's case", async () => {
     const world = await createWorld();
     const token = await world.issuer.token("ada");
-    for (const query of ["negotiateVersion=2", "NEGOTIATEVERSION=1", "negotiateversion=99&negotiateVersion=0"]) {
+    for (const query of ["negotiateVersion=2", "NEGOTIATEVERSION=1", "negotiateversion=99"]) {
       expect((await negotiate(world, token, {}, query)).negotiateVersion).toBe(1);
     }
   });
 
   test.each([
     ["negotiateVersion=one", "The client requested a non-integer protocol version."],
+    ["negotiateVersion=1&negotiateversion=1", "The client requested a non-integer protocol version."],
     ["negotiateVersion=1.5", "The client requested a non-integer protocol version."],
     ["negotiateVersion=-1", "The client requested version '-1', but the server does not support this version."],
   ])("for %s is a 200 that holds nothing but the error", async (query, error) => {
