@@ -183,7 +183,7 @@ const asking: readonly Difference[] = [
       [
         ["asking in OnConnected is refused"],
         /"InvalidOperationException: .*?"(?=\])/,
-        '"HubwardError: not_found;action=reconnect"',
+        '"TypeError: connected: clients cannot be asked inside this hook"',
       ],
     ] as const
   ).map(([runs, reference, hubward]): Difference => ({
@@ -201,12 +201,28 @@ const asking: readonly Difference[] = [
     why: "askHidden",
   },
   {
-    script: "client-results",
-    runs: ["one call at a time: who asks gives its place away"],
-    reference: 'ada< {"invocationId":"2","result":"meanwhile","type":3}',
-    hubward: [NOTHING, STOPPED],
-    isLast: true,
-    why: "askInTurn",
+    script: "uploads",
+    runs: ["a stream's id that is in use goes to the newer call"],
+    reference: 'ada< {"invocationId":"2","result":1,"type":3}',
+    hubward: [
+      `ada< {"error":"${takenOver("Sum")}","invocationId":"1","type":3}`,
+      'ada< (unasked) {"invocationId":"2","result":1,"type":3}',
+    ],
+    why: "takenOver",
+  },
+  {
+    script: "uploads",
+    runs: ["a stream's id that is in use goes to the newer call [MessagePack]"],
+    reference: /^ada< (\[3,\{\},"2",3,1\].*)$/,
+    hubward: [`ada< [3,{},"1",1,"${takenOver("Sum")}"]`, "ada< (unasked) $1"],
+    why: "takenOver",
+  },
+  {
+    script: "uploads",
+    runs: ["the same stream twice in one call"],
+    reference: /^(ada> .*"streamIds":\["u","u"\].*)$/,
+    hubward: ["$1", `ada< (unasked) {"error":"${takenOver("SumTwo")}","invocationId":"1","type":3}`],
+    why: "takenOver",
   },
   {
     script: "client-results",
@@ -219,3 +235,7 @@ const asking: readonly Difference[] = [
 ];
 
 export const calls: readonly Difference[] = [...calling, ...leaving, ...asking];
+
+function takenOver(method: string): string {
+  return `An unexpected error occurred invoking '${method}' on the server. HubException: The stream's id went over to a newer call.`;
+}

@@ -196,11 +196,11 @@ export const intended = {
       "that the call failed",
       "the client that was asked may be another's",
     ],
-    askInTurn: [
-      "one call at a time: while a method waits for a client",
-      "the next call begins",
-      "it waits, unless `maxParallelInvocations` says otherwise",
-      "calls that were sent in order take effect in order",
+    takenOver: [
+      "the id of a client's stream that is in use",
+      "goes to the newer call, and the older one waits for ever",
+      "goes to the newer call, and the older one's stream ends with an error",
+      "its method would wait for ever, too",
     ],
     impostor: [
       "an answer to a question that another was asked",

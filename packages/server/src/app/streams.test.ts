@@ -545,7 +545,7 @@ describe("client results", () => {
     expect(questions(heard)).toHaveLength(64);
     const failures = heard.filter(({ type }) => type === messageType.completion);
     expect(failures).toHaveLength(36);
-    expect(failures[0]).toEqual(failed("too_many_inflight;action=retry-after", "64"));
+    expect(failures[0]).toEqual(failed("An unexpected error occurred invoking 'Ask' on the server.", "64"));
     peer.socket.end();
     await settle();
     expect([bench.clock.pending, bench.of("application.failed")]).toEqual([0, []]);

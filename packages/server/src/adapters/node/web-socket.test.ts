@@ -129,7 +129,7 @@ describe("writing", () => {
     peer.sendFrame({ opcode: opcodes.close, payload: Buffer.alloc(0) });
     expect(await peer.closeFrame()).toEqual({ code: 1000, reason: "" });
     await heard.first((what) => what === "closed");
-    expect(heard.items).toEqual(["closed"]);
+    expect(heard.items).toEqual(["left", "closed"]);
   });
 
   test("a Close frame with a code is answered with the same", async () => {
