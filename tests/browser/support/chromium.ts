@@ -1,7 +1,7 @@
 /** Chromium for the suites: where it is, how it starts, and what happens where there is none. */
 
 import { existsSync } from "node:fs";
-import { chromium, type Browser, type BrowserContext } from "playwright-core";
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions } from "playwright-core";
 import { describe, test, type TestContext } from "vitest";
 
 const usualPlaces = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -28,8 +28,9 @@ export async function launchBrowser(): Promise<Browser> {
 export async function openContext(
   browser: Browser,
   { onTestFinished, task }: Pick<TestContext, "onTestFinished" | "task">,
+  options: BrowserContextOptions = {},
 ): Promise<BrowserContext> {
-  const context = await browser.newContext();
+  const context = await browser.newContext(options);
   onTestFinished(async () => {
     if (task.result?.state === "fail") await showPages(context, task.name);
     await context.close();
