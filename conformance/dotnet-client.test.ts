@@ -50,7 +50,7 @@ describe.skipIf("why" in built)("the .NET client", () => {
         {
           env: { ...process.env, REFERENCE_LEFT_OUT: Object.keys(leftOut).join(";") },
         },
-      ).finally(() => hubs.stop());
+      ).finally(() => void hubs.stop());
       const lines = stdout
         .trim()
         .split("\n")

@@ -198,3 +198,19 @@ describe("an identity that a gateway forwards", () => {
     expect((await client.get(as(ada))).status).toBe(204);
   });
 });
+
+test("one identity has at most a hundred connections that cost no socket, and others have theirs", async () => {
+  const world = await createWorld();
+  const clients = [];
+  for (let each = 0; each < 100; each++) clients.push(await polling(world));
+  const one = await negotiated(world);
+  const refused = await one.get();
+  expect([refused.status, refused.body]).toEqual([
+    429,
+    '{"error":"connection_limit;action=retry-after;retry_after=30"}',
+  ]);
+  await polling(world, "bob");
+  await clients[0]?.remove();
+  world.clock.advance(1_000);
+  expect(line(await one.get())).toContain("200");
+});

@@ -235,6 +235,7 @@ export const streaming: readonly Scenario[] = [
   },
   {
     name: "uploads a stream",
+    needs: ["uploads"],
     async run(client) {
       const streams = await createStreams();
       const party = await connect(streams, client);
@@ -247,6 +248,7 @@ export const streaming: readonly Scenario[] = [
   },
   {
     name: "uploads several streams beside an argument",
+    needs: ["uploads"],
     async run(client) {
       const streams = await createStreams();
       const party = await connect(streams, client);
@@ -265,6 +267,7 @@ export const streaming: readonly Scenario[] = [
   },
   {
     name: "uploads a stream that fails, and one whose items do not fit",
+    needs: ["uploads"],
     async run(client) {
       const streams = await createStreams();
       const party = await connect(streams, client);
@@ -298,6 +301,7 @@ export const streaming: readonly Scenario[] = [
   },
   {
     name: "gets a stream made of the one it uploads, also where both are large",
+    needs: ["uploads"],
     async run(client) {
       const streams = await createStreams();
       const party = await connect(streams, client);

@@ -2,12 +2,15 @@
 
 import { describe, test } from "vitest";
 import { calling } from "../scenarios/calling.js";
+import { clientResults } from "../scenarios/client-results.js";
 import { comingBack } from "../scenarios/coming-back.js";
 import { connecting } from "../scenarios/connecting.js";
 import { ending } from "../scenarios/ending.js";
 import { events } from "../scenarios/events.js";
+import { hooks } from "../scenarios/hooks.js";
 import { refusals } from "../scenarios/refusals.js";
 import type { Scenario } from "../scenarios/scenario.js";
+import { streaming } from "../scenarios/streaming.js";
 import { streamsInShort } from "../scenarios/streams-in-short.js";
 import { everyStockClient, type Capability, type StockClient } from "./stock-clients.js";
 
@@ -19,6 +22,9 @@ export const scenarios: readonly Scenario[] = [
   ...refusals,
   ...comingBack,
   ...streamsInShort,
+  ...streaming,
+  ...clientResults,
+  ...hooks,
 ];
 
 export interface Play {

@@ -6,6 +6,11 @@ import { Secret } from "../../core/auth/secret.js";
 import type { ForwardedPort } from "../../core/endpoint.js";
 import { forgetDistinctHeaders } from "./request.js";
 
+/** Names and values of as many headers as Node keeps of a request (`server.maxHeadersCount` left as it is). */
+const MAX_RAW_HEADERS = 2_000;
+
+const REMOVED = "[removed]";
+
 /** What was cut out already, for other applications on the same server: each judges it by its own list of proxies. */
 const cutOut = new WeakMap<IncomingMessage, Map<string, Secret[]>>();
 
@@ -28,6 +33,8 @@ export function takeForwarded(
     if (value !== undefined && value.length > 0) found.set(name, value);
   }
   if (found.size === 0 && !isDuplicate) return undefined;
+  // Node drops what is beyond its limit without a word: an expiry or a role may be among it.
+  if (request.rawHeaders.length >= MAX_RAW_HEADERS) return { kind: "unbelievable", why: "duplicate" };
   if (trustedOnly && !isTrusted) return { kind: "unbelievable", why: "untrusted" };
   return isDuplicate ? { kind: "unbelievable", why: "duplicate" } : { kind: "forwarded", headers: found };
 }
@@ -36,14 +43,17 @@ export function takeForwarded(
 function cut(request: IncomingMessage, names: readonly string[]): void {
   const { headers, rawHeaders } = request;
   for (const name of names) {
-    if (headers[name] === undefined) continue;
     const all = cutOut.get(request) ?? new Map<string, Secret[]>();
     const values = all.get(name) ?? [];
+    const before = values.length;
     for (let index = 0; index < rawHeaders.length; index += 2) {
-      if (rawHeaders[index]?.toLowerCase() !== name) continue;
-      values.push(new Secret(rawHeaders[index + 1] ?? ""));
-      rawHeaders[index + 1] = "[removed]";
+      const value = rawHeaders[index + 1] ?? "";
+      if (rawHeaders[index]?.toLowerCase() !== name || value === REMOVED) continue;
+      values.push(new Secret(value));
+      rawHeaders[index + 1] = REMOVED;
     }
+    // Node shows fewer headers than it keeps raw ones: what it does not show is cut out, too.
+    if (values.length === before && headers[name] === undefined) continue;
     cutOut.set(request, all.set(name, values));
     delete headers[name];
     forgetDistinctHeaders(request, name);

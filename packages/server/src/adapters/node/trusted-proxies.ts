@@ -66,6 +66,10 @@ function addEntry(proxies: BlockList, entry: string): void {
   if (bits === undefined) return proxies.addAddress(address, family);
   // A network of no bits is everybody: nobody would be left to be the client.
   if (bits < 1 || bits > (family === "ipv4" ? 32 : 128)) throw badEntry(entry);
+  const network = new BlockList();
+  network.addSubnet(address, bits, family);
+  // Nor is one that holds all of IPv4 in IPv6's clothes.
+  if (family === "ipv6" && network.check("0.0.0.1") && network.check("255.255.255.254")) throw badEntry(entry);
   proxies.addSubnet(address, bits, family);
 }
 

@@ -110,3 +110,28 @@ describe("headers that must not be believed", () => {
     expect(() => authenticateForwarded(authenticatorOf(undefined), headers)).toThrow(TypeError);
   });
 });
+
+describe("two credentials that are both bad", () => {
+  it("are one refusal, and leave no rejection that nobody hears", async () => {
+    const unheard: unknown[] = [];
+    const listen = (error: unknown): void => void unheard.push(error);
+    process.on("unhandledRejection", listen);
+    const authenticator: Authenticator = {
+      authenticate: () => Promise.reject(new HubwardError("token_expired")),
+      forwarded: {
+        headers: ["x-subject"],
+        trustedOnly: true,
+        bearer: "required",
+        authenticate() {
+          throw new HubwardError("token_expired");
+        },
+      },
+    };
+    const both: Credential = { kind: "forwarded", headers: new Map(), bearer: bearerOf("ada") };
+    const refused = (async () => authenticateCredential(authenticator, both))();
+    await expect(refused).rejects.toMatchObject({ reason: "token_expired" });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", listen);
+    expect(unheard).toEqual([]);
+  });
+});

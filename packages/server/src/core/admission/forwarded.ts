@@ -85,9 +85,10 @@ async function authenticateBoth(
   if (authenticator.forwarded?.bearer === "refused") {
     throw new CredentialConflict("a bearer stands beside the gateway's identity, and nothing here verifies it");
   }
+  // Each in a promise of its own, begun before either can throw: a rejection nobody hears would end the process.
   const [own, edge] = await Promise.all([
-    authenticator.authenticate(bearer),
-    authenticateForwarded(authenticator, headers),
+    (async () => authenticator.authenticate(bearer))(),
+    (async () => authenticateForwarded(authenticator, headers))(),
   ]);
   assertSameIdentity(own, edge);
   return own.expiresAt <= edge.expiresAt ? own : Object.freeze({ ...own, expiresAt: edge.expiresAt });

@@ -54,6 +54,15 @@ describe("judging policies", () => {
     if (expected === "deny") expect(refusal?.message).toBe(`forbidden: refused by ${name}`);
   });
 
+  it.each([
+    ["comes later", () => Promise.resolve("icu")],
+    ["never comes", () => Promise.reject(new Error("no directory"))],
+  ])("judges no resource that %s: it would judge a promise", async (_, resource) => {
+    const never = policy<unknown>("NotIcu", (_context, ward) => ward !== "icu");
+    const { verdict, failures } = await verdictOf([requirement(never, resource)]);
+    expect([verdict, failures]).toEqual(["unavailable", ["NotIcu"]]);
+  });
+
   it("allows when all do, and otherwise gives the first refusal, asking nobody behind it", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.constantFrom(...names), { maxLength: 6 }), async (chosen) => {

@@ -124,7 +124,12 @@ function judgeOne<P>(
   onFailure: PolicyFailure,
 ): Verdict | Promise<Verdict> {
   try {
-    const subject = resource === undefined ? undefined : resource(...(args as never[]));
+    const subject: unknown = resource === undefined ? undefined : resource(...(args as never[]));
+    if (subject instanceof Promise) {
+      // A policy would judge the promise; and a rejection nobody hears would end the process.
+      subject.catch(() => undefined);
+      throw new TypeError(`policy ${policy.name}: a resource must be there at once`);
+    }
     const answer = policy.check(admission, subject as never);
     if (answer === true) return undefined;
     if (!(answer instanceof Promise)) return refusal(policy);

@@ -7,6 +7,7 @@
  */
 
 import { HubwardError, type TransportName } from "@hubward/wire";
+import { createShares } from "../../core/admission/shares.js";
 import { judgeOrigin, judgeReadingOrigin } from "../../core/admission/origin.js";
 import { refusalReply, textReply } from "../../core/admission/refusal-reply.js";
 import type { PrincipalBase } from "../../core/auth/principal.js";
@@ -14,8 +15,19 @@ import type { Digest } from "../../core/digest.js";
 import type { Hub } from "../../core/dispatch/hub.js";
 import type { HttpAnswer, HttpReply, HttpRequest, RequestBody } from "../../core/http.js";
 import { createHeartbeat, type Beating } from "../../core/supervision/heartbeat.js";
-import type { Attempt } from "../attempts.js";
-import { arrive, claim, identify, isOwner, refusalHints, refusalTexts, type Known, type OpenSocket } from "../claim.js";
+import { identityKey } from "../../core/ids.js";
+import { authenticationOf, type Attempt } from "../attempts.js";
+import {
+  arrive,
+  claim,
+  identify,
+  isOwner,
+  refusalHints,
+  refusalTexts,
+  type Arrival,
+  type Known,
+  type OpenSocket,
+} from "../claim.js";
 import { asHubwardError, refuse, type Applicant, type DoorPorts } from "../door.js";
 import { fingerprintOf, KnownCredentials } from "./credentials.js";
 import { maxBodyBytes, type SendOutcome } from "./inbox.js";
@@ -29,6 +41,9 @@ export interface RequestPorts<P> extends DoorPorts<P> {
 }
 
 export type AnswerRequest<P> = (request: HttpRequest, body: RequestBody, hub: Hub<P>) => Promise<HttpAnswer>;
+
+/** Of one identity at a time. Unlike a WebSocket, such a connection costs its peer nothing: one TCP connection carries all. */
+const MAX_CONNECTIONS_PER_IDENTITY = 100;
 
 const METHODS = "GET, POST, DELETE";
 const NO_ID = textReply(400, "Connection ID required");
@@ -55,6 +70,7 @@ export function createTransportRequests<P extends PrincipalBase>(
   open: OpenSocket<P>,
 ): AnswerRequest<P> {
   const heartbeat = createHeartbeat<Beating>(ports.clock);
+  const shares = createShares(MAX_CONNECTIONS_PER_IDENTITY);
   /** By the attempt they came of, which goes when they do. */
   const sockets = new WeakMap<Attempt<P>, RequestSocket>();
 
@@ -101,8 +117,13 @@ export function createTransportRequests<P extends PrincipalBase>(
     if (ports.isDraining()) throw new HubwardError("service_restart", { retryAfterSeconds: 2 });
     const claimed = await claim(known, attempt.connectionToken, hub, applicant, ports);
     if (claimed === undefined) throw new UnknownId("not_found");
-    if (!ports.attempts.attach(claimed.attempt, transport)) return get(request, claimed.attempt);
-    const arrival = arrive(claimed, transport, request, hub, ports);
+    const owner = identityKey(authenticationOf(claimed.holder));
+    if (!shares.take(owner)) throw new HubwardError("connection_limit", { retryAfterSeconds: 30 });
+    if (!ports.attempts.attach(claimed.attempt, transport)) {
+      shares.give(owner);
+      return get(request, claimed.attempt);
+    }
+    const arrival = counted(arrive(claimed, transport, request, hub, ports), () => shares.give(owner));
     const setup: RequestSocketSetup = {
       clock: ports.clock,
       heartbeat,
@@ -175,4 +196,18 @@ function wishedTransport({ header }: HttpRequest): Extract<TransportName, "Serve
   const accepted = (header("accept") ?? "").split(",");
   const isEvents = accepted.some((type) => type.trim().toLowerCase() === "text/event-stream");
   return isEvents ? "ServerSentEvents" : "LongPolling";
+}
+
+/** As the arrival, and tells when it is over, once. */
+function counted<P>(arrival: Arrival<P>, onEnd: () => void): Arrival<P> {
+  let isOver = false;
+  return {
+    ...arrival,
+    end() {
+      arrival.end();
+      if (isOver) return;
+      isOver = true;
+      onEnd();
+    },
+  };
 }
