@@ -10,7 +10,10 @@ export default defineConfig({
       { find: /^@hubward\/wire$/, replacement: source("packages/wire/src/index.ts") },
       { find: /^@hubward\/server$/, replacement: source("packages/server/src/app/index.ts") },
       { find: /^@hubward\/server\/ports$/, replacement: source("packages/server/src/core/ports.ts") },
-      { find: /^@hubward\/server\/(node|jose|express|fastify|hono)$/, replacement: source("packages/server/src/adapters/$1/index.ts") },
+      {
+        find: /^@hubward\/server\/(node|jose|express|fastify|hono)$/,
+        replacement: source("packages/server/src/adapters/$1/index.ts"),
+      },
       { find: /^@hubward\/sessions$/, replacement: source("packages/sessions/src/index.ts") },
       { find: /^@hubward\/testing$/, replacement: source("packages/testing/src/index.ts") },
     ],
