@@ -5,6 +5,7 @@ import { HubConnectionBuilder, LogLevel, type HubConnection, type IHttpConnectio
 import { hubward, type App, type HubwardOptions, type Principal, type TelemetryEvent } from "@hubward/server";
 import { attach, requirePolicy } from "@hubward/server/node";
 import { onTestFinished } from "vitest";
+import type { FakeClock } from "../../support/fake-clock.js";
 import { Recorder } from "../../support/recorder.js";
 import { text as textSchema } from "../../support/schemas.js";
 import { listen, shut, type PlainReply, type PlainRequest } from "../../support/server.js";
@@ -53,7 +54,10 @@ export async function runEdgeApp({ trustedProxies, listener, ...options }: EdgeA
   attach(server, app, { trustedProxies });
   const port = await listen(server);
   onTestFinished(async () => {
-    await app.close();
+    const closing = app.close();
+    // A client that polls and does not come again is waited for; on a fake clock nobody else lets that time pass.
+    if (options.clock !== undefined && "advance" in options.clock) (options.clock as FakeClock).advance(15_000);
+    await closing;
     await shut(server);
   });
   return { app, port, telemetry };
