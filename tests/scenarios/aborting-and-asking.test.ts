@@ -58,7 +58,7 @@ test("a client cannot be asked while its connected hook runs, and can afterwards
   connection.on("answer", () => "forty");
   await connection.start();
   expect(await connection.invoke("Ask")).toBe("forty");
-  expect(asked).toEqual(["not_found;action=reconnect"]);
+  expect(asked).toEqual(["connected: clients cannot be asked inside this hook"]);
 });
 
 test("what became of the client that was asked is not told to the caller as its own fate", async () => {
