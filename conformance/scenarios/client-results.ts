@@ -37,8 +37,7 @@ async function createAsking(): Promise<{ readonly world: World; readonly url: st
 export const clientResults: readonly Scenario[] = [
   {
     name: "answers what a method asks",
-    // Over HTTP a stock client lets a send that fails when it stops go unheard, which would end the run.
-    needs: ["client results", "WebSockets"],
+    needs: ["client results"],
     async run(client) {
       const { world, url } = await createAsking();
       const party = await world.connect(client, {}, {}, url);
@@ -48,8 +47,7 @@ export const clientResults: readonly Scenario[] = [
   },
   {
     name: "answers late, out of order, and many at a time, though calls run one by one",
-    // Over HTTP a stock client lets a send that fails when it stops go unheard, which would end the run.
-    needs: ["client results", "WebSockets"],
+    needs: ["client results"],
     async run(client) {
       const { world, url } = await createAsking();
       const party = await world.connect(client, {}, {}, url);
@@ -69,8 +67,7 @@ export const clientResults: readonly Scenario[] = [
   },
   {
     name: "answers with an error, with nothing, or with what does not fit",
-    // Over HTTP a stock client lets a send that fails when it stops go unheard, which would end the run.
-    needs: ["client results", "WebSockets"],
+    needs: ["client results"],
     async run(client) {
       const { world, url } = await createAsking();
       const party = await world.connect(client, {}, {}, url);
@@ -87,8 +84,7 @@ export const clientResults: readonly Scenario[] = [
   },
   {
     name: "that answers too late is not waited for, and its answer harms nobody",
-    // Over HTTP a stock client lets a send that fails when it stops go unheard, which would end the run.
-    needs: ["client results", "WebSockets"],
+    needs: ["client results"],
     async run(client) {
       const { world, url } = await createAsking();
       const party = await world.connect(client, {}, {}, url);
@@ -111,8 +107,7 @@ export const clientResults: readonly Scenario[] = [
   },
   {
     name: "is asked by somebody else's call, who hears when it goes away",
-    // Over HTTP a stock client lets a send that fails when it stops go unheard, which would end the run.
-    needs: ["client results", "WebSockets"],
+    needs: ["client results"],
     async run(client) {
       const { world, url } = await createAsking();
       const [asker, asked] = [await world.connect(client, {}, {}, url), await world.connect(client, {}, {}, url)];
