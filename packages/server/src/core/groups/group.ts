@@ -7,6 +7,11 @@ import type { Policy, Requirement } from "../auth/policy.js";
 /** One group of one tenant as a collision-free string. */
 export type GroupKey = Brand<string, "GroupKey">;
 
+/** For which principal version somebody's membership was last judged. */
+export interface Judged {
+  readonly judgedVersion: number;
+}
+
 /** A declared kind of group. */
 export interface GroupTemplate<P> {
   /** As declared: `ward/{ward}`. */

@@ -84,8 +84,9 @@ export function createGroups<P>(
       membership.judgedVersion = connection.version;
       return;
     }
-    members.set(connection, { connection, key, reference, judgedVersion: connection.version });
-    connection.memberships.add(key);
+    const joined: Membership<P> = { connection, key, reference, judgedVersion: connection.version };
+    members.set(connection, joined);
+    connection.memberships.set(key, joined);
   }
 
   return {
@@ -124,12 +125,12 @@ export function createGroups<P>(
       const key = groupKey(connection.tenant, reference);
       const wasJoining = withdraw(connection, key);
       if (!connection.memberships.delete(key)) return wasJoining;
-      connection.outbox.evict(key);
+      connection.evict(key);
       return remove(connection, key);
     },
 
     release(connection) {
-      for (const key of connection.memberships) remove(connection, key);
+      for (const key of connection.memberships.keys()) remove(connection, key);
       connection.memberships.clear();
     },
 
