@@ -1,7 +1,6 @@
-/** One SignalR connection: bytes in, calls out to the dispatcher, answers back. Knows the protocol, decides nothing. */
+/** One SignalR connection: bytes in, calls out to the dispatcher. Knows the protocol, decides nothing. */
 
 import {
-  formatReason,
   HubwardError,
   messageType,
   type CompletionMessage,
@@ -17,21 +16,18 @@ import { CallControl } from "../core/dispatch/call-control.js";
 import type { Dispatch, Outcome } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { Upload } from "../core/dispatch/upload.js";
-import { HubError, isRefusal } from "../core/errors.js";
-import { PolicyRefusal } from "../core/auth/policy.js";
 import type { Telemetry } from "../core/telemetry.js";
 import { renderClose, type Dialects, type SignalRDialect } from "./dialect.js";
 import { ClientResults } from "./client-results.js";
-import { errorText, idInUse, notAStream, notInvoked, streamErrorText } from "./error-text.js";
+import { idInUse } from "./error-text.js";
 import { HandshakeReader } from "./handshake.js";
 import { Invocations, type Invocation } from "./invocations.js";
 import { ReceivedMessages } from "./received-messages.js";
-import { openStream, pumpStream, type StreamEnd, type StreamSink } from "./stream-pump.js";
+import { Responder } from "./responder.js";
 import { Throttle } from "./throttle.js";
 import { Uploads } from "./uploads.js";
 
 type AnyInvocation = Invocation["message"];
-type Settled = Exclude<Outcome, { kind: "stream" }>;
 
 const NO_UPLOADS: readonly Upload[] = [];
 
@@ -54,9 +50,10 @@ export class SignalRHandler<P> implements ProtocolHandler {
   readonly #setup: HandlerSetup<P>;
   readonly #throttle: Throttle;
   readonly #invocations: Invocations;
-  /** Made when first needed: most connections never stream and are never asked. */
+  /** Made when first needed: most connections never stream, are never asked, and some never call. */
   #uploads: Uploads | undefined;
   #clientResults: ClientResults | undefined;
+  #answering: Responder<P> | undefined;
   #handshake: HandshakeReader | undefined;
   #reader: MessageReader | undefined;
   #dialect: SignalRDialect | undefined;
@@ -209,7 +206,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     if (control.isCancelled) return this.#settle(invocation, { kind: "cancelled", method: target });
     if (isStream && this.#invocations.hasStream(message.invocationId)) {
       this.#close(invocation);
-      return this.#finish(message, idInUse(message.invocationId));
+      return this.#responder.finish(message, idInUse(message.invocationId));
     }
     if (!invocation.takesTurn && this.#invocations.streams >= hub.settings.maxStreams)
       return this.#settle(invocation, { kind: "refused", error: new HubwardError("stream_limit"), method: undefined });
@@ -221,9 +218,9 @@ export class SignalRHandler<P> implements ProtocolHandler {
 
   /** Answers a call. A promise where that takes its time: for a stream, and for a result that waits for room. */
   #settle(invocation: Invocation, outcome: Outcome): Promise<void> | undefined {
-    if (outcome.kind === "stream") return this.#stream(invocation, outcome);
+    if (outcome.kind === "stream") return this.#responder.stream(invocation, outcome, () => this.#close(invocation));
     this.#close(invocation);
-    return this.#answer(invocation, outcome);
+    return this.#responder.answer(invocation, outcome);
   }
 
   #close({ message, uploads }: Invocation): void {
@@ -235,123 +232,10 @@ export class SignalRHandler<P> implements ProtocolHandler {
     return work.catch((error: unknown) => this.#setup.connection.fail(error));
   }
 
-  #stream(invocation: Invocation, { items, method }: Extract<Outcome, { kind: "stream" }>): Promise<void> | undefined {
-    const { message, control } = invocation;
-    const ended = (end: StreamEnd): void => {
-      this.#close(invocation);
-      if (end.kind !== "failed") return this.#finish(message);
-      this.#reportFailure(end.error, method, control);
-      this.#finish(message, streamErrorText(end.error, this.#setup.hub.settings.hasDetailedErrors));
-    };
-    try {
-      const source = openStream(items);
-      if (source !== undefined) return pumpStream(source, this.#sinkFor(message), control, ended);
-    } catch (error) {
-      ended({ kind: "failed", error });
-      return undefined;
-    }
-    this.#close(invocation);
-    this.#finish(message, notAStream(method));
-    return undefined;
-  }
-
-  #sinkFor({ invocationId = "" }: AnyInvocation): StreamSink {
-    const { clock, connection } = this.#setup;
-    const dialect = this.#dialect as SignalRDialect;
-    return {
-      encode(item) {
-        const bytes = dialect.render({ type: messageType.streamItem, invocationId, item });
-        if (bytes.length > connection.maxFrameBytes) throw new HubwardError("result_too_large");
-        return bytes;
-      },
-      room: (length) => connection.outbox.room(length, clock.monotonic()),
-      send(bytes) {
-        if (connection.refusal() !== undefined) return false;
-        connection.send({ bytes, group: undefined });
-        return true;
-      },
-    };
-  }
-
-  /** Completes a call with an error, or a stream without one. */
-  #finish({ invocationId }: AnyInvocation, error?: string): undefined {
-    const { connection } = this.#setup;
-    if (invocationId === undefined || connection.refusal() !== undefined) return;
-    const outcome = error === undefined ? ({ kind: "void" } as const) : ({ kind: "error", error } as const);
-    const dialect = this.#dialect as SignalRDialect;
-    const bytes = dialect.render({ type: messageType.completion, invocationId, outcome });
-    connection.send({ bytes, group: undefined });
-  }
-
-  #answer({ message, control }: Invocation, outcome: Settled): Promise<void> | undefined {
-    this.#report(outcome, control);
-    const { invocationId } = message;
-    const { connection, hub } = this.#setup;
-    if (invocationId === undefined) return undefined;
-    // To cancel a stream is no error.
-    if (outcome.kind === "cancelled" && message.type === messageType.streamInvocation) return this.#finish(message);
-    if (outcome.kind !== "value")
-      return this.#finish(message, errorText(outcome, message.target, hub.settings.hasDetailedErrors));
-    if (connection.refusal() !== undefined) return undefined;
-    const dialect = this.#dialect as SignalRDialect;
-    let bytes: Uint8Array;
-    try {
-      // .NET answers a method without a result with a null result; clients rely on it.
-      const value = outcome.value ?? null;
-      bytes = dialect.render({ type: messageType.completion, invocationId, outcome: { kind: "value", value } });
-    } catch (error) {
-      this.#setup.telemetry({ ...this.#failure(`result of ${message.target}`), error });
-      return this.#finish(message, notInvoked(message.target));
-    }
-    if (bytes.length > connection.maxFrameBytes) return this.#finish(message, formatReason("result_too_large"));
-    return this.#sendResult(bytes);
-  }
-
-  /** Keeps the call's turn while the peer is behind: who asks for more than it reads waits for its own answers. */
-  #sendResult(bytes: Uint8Array): Promise<void> | undefined {
-    const { clock, connection } = this.#setup;
-    const room = connection.outbox.room(bytes.length, clock.monotonic());
-    if (room !== undefined) return room.then(() => this.#sendResult(bytes));
-    if (connection.refusal() === undefined) connection.send({ bytes, group: undefined });
-    return undefined;
-  }
-
-  #report(outcome: Settled, control: CallControl): void {
-    if (outcome.kind === "refused") return this.#reportRefusal(outcome.error, outcome.method);
-    if (outcome.kind === "failed") this.#reportFailure(outcome.error, outcome.method, control);
-  }
-
-  #reportFailure(error: unknown, method: string, control: CallControl): void {
-    if (error instanceof HubError) return;
-    // What a method throws because it was told to stop is no failure of its own.
-    if (control.isCancelled && (error instanceof HubwardError || isAbort(error))) return;
-    // The method was let in, but something it tried was not: a join, a send, a check of its own.
-    if (isRefusal(error)) return this.#reportRefusal(error, method);
-    const { hub, telemetry } = this.#setup;
-    telemetry({ ...this.#failure(`${hub.path} ${method}`), error });
-  }
-
-  #reportRefusal(error: HubwardError, method: string | undefined): void {
-    const { connection, hub, telemetry } = this.#setup;
-    telemetry({
-      event: "call.refused",
-      connectionId: connection.id,
-      hub: hub.path,
-      method,
-      reason: error.reason,
-      policy: error instanceof PolicyRefusal ? error.policy : undefined,
-      subject: connection.authentication.subject,
-    });
-  }
-
-  #failure(where: string): { event: "application.failed"; where: string; connectionId: Connection<P>["id"] } {
-    return { event: "application.failed", where, connectionId: this.#setup.connection.id };
+  get #responder(): Responder<P> {
+    return (this.#answering ??= new Responder(this.#setup, this.#dialect as SignalRDialect));
   }
 }
 
 /** Version of the hub protocol from which on Ack and Sequence exist. */
 const STATEFUL_VERSION = 2;
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === "AbortError";
-}

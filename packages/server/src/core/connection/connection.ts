@@ -291,7 +291,9 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
     this.#hasLostStanding ||= farewell === "discard" && reason !== "normal";
     this.#end();
     const handler = this.#handler;
-    this.sayGoodbye(reason, farewell, handler && (() => handler.farewell(reason)));
+    // What waits behind a greeting is for a peer that was greeted.
+    const isDiscarded = this.#isOnHold && farewell === "deliver";
+    this.sayGoodbye(reason, isDiscarded ? "discard" : farewell, handler && (() => handler.farewell(reason)));
   }
 
   #release(reason: ReasonName): void {
