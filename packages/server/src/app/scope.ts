@@ -143,6 +143,15 @@ export function createScope<Attributes extends object>(
       groups.release(connection);
       expiry.forget(connection);
     },
+    rescheduled: (connection) => expiry.watch(connection),
+    lapsed(connection, reason) {
+      const { authentication, id, hub } = connection;
+      telemetry({ event: "connection.lapsed", connectionId: id, hub, reason, subject: authentication.subject });
+    },
+    restored(connection) {
+      const { authentication, id, hub } = connection;
+      telemetry({ event: "connection.restored", connectionId: id, hub, subject: authentication.subject });
+    },
     detached(connection) {
       const { authentication, id, hub, identity } = connection;
       const ageMs = connection.ageMs(clock.monotonic());
@@ -207,6 +216,7 @@ export function createScope<Attributes extends object>(
         socket,
         clock,
         times,
+        spread: random.fraction,
         flushQueue,
         outboxLimits: common.outbox,
         observer,

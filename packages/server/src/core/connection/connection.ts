@@ -89,6 +89,12 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
     this.#handler = handler;
   }
 
+  /** Why it has lapsed, while it has. */
+  get lapse(): LapseReason | undefined {
+    const state = this.#lifecycle;
+    return state.phase === "lapsed" ? state.reason : undefined;
+  }
+
   ageMs(now: number): number {
     return now - this.#openedAt;
   }

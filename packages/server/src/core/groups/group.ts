@@ -48,6 +48,11 @@ export function declareTemplate<P>(template: GroupTemplate<P>): GroupTemplate<P>
   return template;
 }
 
+/** As a person reads it: `ward/icu`. Not a key: two tenants have groups of one name. */
+export function groupName<P>({ template, values }: GroupReference<P>): string {
+  return template.pattern.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
+}
+
 /** Longest value of one parameter, in UTF-16 units. */
 const MAX_VALUE_LENGTH = 128;
 
