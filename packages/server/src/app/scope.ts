@@ -120,12 +120,13 @@ export function createScope<Attributes extends object>(
     if (isDraining && heartbeat.size === 0 && doomed.size === 0 && hooks.running === 0) drained?.();
   }
 
-  const arrivals = new WeakMap<Connection<P>, Arrival<P>>();
+  /** From their socket on until it is gone. */
+  const arrivals = new Map<Connection<P>, Arrival<P>>();
+  /** Of hubs that want to hear of departures. */
   const wasOpen = new WeakSet<Connection<P>>();
   const observer: ConnectionObserver<P> = {
     opened(connection) {
       registry.add(connection);
-      wasOpen.add(connection);
       const { admission, hub, id, remoteAddress, dialect } = connection;
       telemetry({
         event: "connection.opened",
@@ -136,6 +137,7 @@ export function createScope<Attributes extends object>(
         remoteAddress,
       });
       const known = hubs.get(hub.toLowerCase());
+      if (known?.hooks.disconnected !== undefined) wasOpen.add(connection);
       if (known !== undefined) hooks.opened(connection, known);
     },
     ended(connection) {
@@ -168,6 +170,7 @@ export function createScope<Attributes extends object>(
       heartbeat.forget(connection);
       if (detached.delete(connection)) detachedShares.give(connection.identity);
       arrivals.get(connection)?.end();
+      arrivals.delete(connection);
       const ageMs = connection.ageMs(clock.monotonic());
       const { authentication, id, hub } = connection;
       // What the client ended, and what ended by the credential's own time, is no loop of ours.
