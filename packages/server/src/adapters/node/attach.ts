@@ -112,7 +112,7 @@ export function attach(
           webSockets.handleUpgrade(request, socket, head, (ws) => {
             isOpen = true;
             socket.removeListener("error", ignore);
-            const opened = new NodeWebSocket(ws, socket);
+            const opened = new NodeWebSocket(ws, socket, answer.closesAsNormal);
             opened.listen(answer.open(opened));
           });
         }
