@@ -3,6 +3,7 @@
 import { HubwardError } from "@hubward/wire";
 import type { Admitter } from "../core/admission/admission.js";
 import { joinCredentials } from "../core/admission/forwarded.js";
+import { judgeAmbientOrigin } from "../core/admission/origin.js";
 import { MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
 import type { Admission, Policy, PolicyFailure, Requirement } from "../core/auth/policy.js";
 import type { ForwardedHeaders } from "../core/auth/credential.js";
@@ -12,16 +13,18 @@ import type { HttpReply } from "../core/http.js";
 
 /** Anything with headers: node:http's IncomingMessage, a web Request, a framework's request. */
 export interface RequestWithHeaders {
-  readonly headers:
-    | { get(name: string): string | null }
-    | { readonly authorization?: string | undefined; readonly origin?: string | undefined };
+  readonly headers: { get(name: string): string | null } | { readonly [Name in ReadHeader]?: string | undefined };
 }
+
+type ReadHeader = "authorization" | "origin" | "sec-fetch-site" | "sec-fetch-mode";
 
 export interface HttpAuthentication<P> {
   /**
    * Who asks, by `Authorization: Bearer`. Cookies, queries and tickets are no credential here. What a gateway
-   * forwarded counts where the request, or at least its `headers`, is the one that an attached server received; a
-   * browser may have sent that on its own, so an Origin must then be one of `allowedOrigins`.
+   * forwarded counts where the request, or at least its `headers`, is the one that an attached server received. A
+   * browser may have sent that for any page, so an Origin must then be one of `allowedOrigins`; without one,
+   * `Sec-Fetch-Site` must be `same-origin` or `none`, or the request a navigation. A browser that sends neither (an old
+   * one, or one over plain HTTP) is let through as a client that is no browser: no route may change anything by GET.
    * @throws HubwardError invalid_token | token_expired | forbidden | auth_unavailable | invalid_request |
    * origin_denied; `refusalReply` answers it
    */
@@ -113,10 +116,10 @@ export function createHttpAuthentication<P>({
     const bearer = token === undefined ? undefined : ({ kind: "bearer", token, source: "header" } as const);
     const credential = joinCredentials(bearer, forwarded.get(headers));
     if (credential === undefined) throw new MissingCredential();
-    const origin = headerOf(headers, "origin");
     // A gateway knows people by cookies, which a browser sends along for any page.
     const isAmbient = credential.kind === "forwarded";
-    if (isAmbient && typeof origin === "string" && !allowedOrigins.has(origin)) throw new HubwardError("origin_denied");
+    const refusal = isAmbient ? judgeAmbientOrigin((name) => headerOf(headers, name), allowedOrigins) : undefined;
+    if (refusal !== undefined) throw refusal;
     return admitter.identify(await admitter.authenticate(credential));
   }
 
@@ -137,7 +140,7 @@ export function createHttpAuthentication<P>({
   };
 }
 
-function headerOf(headers: RequestWithHeaders["headers"], name: "authorization" | "origin"): string | null | undefined {
+function headerOf(headers: RequestWithHeaders["headers"], name: ReadHeader): string | null | undefined {
   return isFetchHeaders(headers) ? headers.get(name) : headers[name];
 }
 

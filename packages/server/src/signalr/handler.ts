@@ -20,7 +20,7 @@ import type { Dispatch, Outcome } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { Upload } from "../core/dispatch/upload.js";
 import type { Telemetry } from "../core/telemetry.js";
-import { renderClose, type Dialects, type SignalRDialect } from "./dialect.js";
+import { closeMessage, type Dialects, type SignalRDialect } from "./dialect.js";
 import { ClientResults } from "./client-results.js";
 import { idInUse } from "./error-text.js";
 import { HandshakeReader } from "./handshake.js";
@@ -90,7 +90,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
   }
 
   farewell(reason: ReasonName): Uint8Array {
-    if (this.#dialect !== undefined) return renderClose(this.#dialect, reason);
+    if (this.#dialect !== undefined) return this.#dialect.render(closeMessage(reason));
     return this.#handshake?.refusal() ?? new Uint8Array(0);
   }
 

@@ -27,6 +27,7 @@ import {
   type Claim,
   type OpenSocket,
 } from "./claim.js";
+import { clientKind } from "./client.js";
 import { asHubwardError, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
 import { switchedOff } from "./transports/switched-off.js";
 
@@ -68,8 +69,13 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     };
   }
 
-  function accept(arrival: Arrival<P>): UpgradeAnswer {
-    return { accepted: true, open: (socket) => open(arrival, socket), abandon: () => arrival.abandon() };
+  function accept(arrival: Arrival<P>, request: HttpRequest): UpgradeAnswer {
+    return {
+      accepted: true,
+      closesAsNormal: clientKind(request).takesCodeForFailure,
+      open: (socket) => open(arrival, socket),
+      abandon: () => arrival.abandon(),
+    };
   }
 
   /** Brings a connection its next transport. Nothing has changed before this, and nothing does when it says no. */
@@ -90,6 +96,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     }
     return {
       accepted: true,
+      closesAsNormal: clientKind(request).takesCodeForFailure,
       open: (socket) => resumption.attach(socket, request.remoteAddress),
       abandon: () => resumption.abandon(),
     };
@@ -106,7 +113,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       const holder = await withoutNegotiate(known.authentication, applicant, hub);
       const connectionId = ports.random.secret(16) as ConnectionId;
       const { remoteAddress } = request;
-      return accept({
+      const arrival: Arrival<P> = {
         hub,
         holder,
         connectionId,
@@ -117,7 +124,8 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
         bind: () => true,
         end: ignore,
         abandon: ignore,
-      });
+      };
+      return accept(arrival, request);
     }
     const claimed = await claim(known, id, hub, applicant, ports);
     if (claimed === undefined) {
@@ -130,7 +138,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       refuse(request, hub, ports, new HubwardError("superseded"), applicant, refusalHints.hasTransport);
       return no(claimed.attempt.transport === "WebSockets" ? HAS_TRANSPORT : OTHER_TRANSPORT);
     }
-    return accept(arriveKept(claimed, request, hub));
+    return accept(arriveKept(claimed, request, hub), request);
   }
 
   return async (request, hub) => {
