@@ -9,6 +9,7 @@ export function joinEndpoints(endpoints: readonly Endpoint[], forwarded: readonl
   return {
     owns: (path) => find(path) !== undefined,
     forwarded,
+    cookies: (path) => find(path)?.cookies?.(path),
     async request(request, body) {
       return find(request.path)?.request(request, body) ?? textReply(404, "");
     },

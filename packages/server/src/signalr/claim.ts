@@ -9,6 +9,7 @@ import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpRequest } from "../core/http.js";
 import type { ConnectionId } from "../core/ids.js";
 import { authenticationOf, type Attempt, type Holder } from "./attempts.js";
+import { browserOf, isOfBrowser } from "./binding.js";
 import { readCredential, type Applicant, type DoorPorts, type Presented } from "./door.js";
 
 /** One accepted transport, on its way to become a connection. */
@@ -32,10 +33,11 @@ export interface Arrival<P> {
 
 export type OpenSocket<P> = (arrival: Arrival<P>, socket: Socket) => SocketListener;
 
-/** Who asks: verified, and by what. */
+/** Who asks: verified, and by what; and which browser does, if it says so. */
 export interface Known<P> {
   readonly presented: Presented<P>;
   readonly authentication: Authentication;
+  readonly browser: string | undefined;
 }
 
 export interface Claim<P> {
@@ -67,13 +69,24 @@ export async function identify<P>(
       ? authenticationOf(presented.ticket.holder)
       : await ports.admitter.authenticate(presented.credential);
   applicant.authentication = authentication;
-  return { presented, authentication };
+  return { presented, authentication, browser: browserOf(request, ports.digest) };
 }
 
-/** Whether an attempt, attached or not, is of who asks. Changes nothing. */
-export function isOwner<P>({ presented, authentication }: Known<P>, attempt: Attempt<P>): boolean {
-  if (presented.kind === "ticket") return attempt.ticket === presented.ticket;
-  return sameIdentityAndClient(authentication, authenticationOf(attempt.holder));
+/** Whether an attempt, attached or not, is of who asks. Changes nothing but what is known of its browser. */
+export function isOwner<P>({ presented, authentication, browser }: Known<P>, attempt: Attempt<P>): boolean {
+  const isTheirs =
+    presented.kind === "ticket"
+      ? attempt.ticket === presented.ticket
+      : sameIdentityAndClient(authentication, authenticationOf(attempt.holder));
+  return isTheirs && isOfBrowser(attempt, browser);
+}
+
+/**
+ * Where cookies count, one that aged or went names no connection, instead of a 401: a live connection ends at its own
+ * expiry and says why. The same for every id, so that none can be told from another.
+ */
+export function isCookieOver<P>({ query, bearers }: HttpRequest, { settings }: Hub<P>, status: number): boolean {
+  return status === 401 && settings.cookie !== undefined && bearers.length === 0 && (query.get("id") ?? "") !== "";
 }
 
 /** Maps and asks the hub's policies, for a credential that no negotiate has seen. @throws HubwardError */
