@@ -293,7 +293,9 @@ describe("a leaked URL of server-sent events, behind a proxy that ends TLS", () 
   test("is worth nothing without the browser's cookie, and its owner notices nothing", async () => {
     const ward = await runWard({ cookie: undefined, attachOptions: { trustedProxies: ["127.0.0.1"] } });
     const { line, cookie, url } = await begin(ward);
-    expect(line).toMatch(/^__Host-hubward-hubs\.ward=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Strict$/);
+    expect(line).toMatch(
+      /^__Host-hubward-hubs\.ward=[\w-]{22}\.[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Strict$/,
+    );
     const owner = { ...secure, cookie };
     const events = await openStream(ward.port, url, { ...reading, ...stream, ...owner });
     expect((await ward.send("POST", url, { ...sending, ...owner }, HELLO)).status).toBe(200);
@@ -301,7 +303,7 @@ describe("a leaked URL of server-sent events, behind a proxy that ends TLS", () 
     for (const method of ["GET", "POST", "DELETE"]) {
       const body = method === "POST" ? WHO_AM_I : "";
       expect((await ward.send(method, url, { ...secure, ...stream }, body)).status).toBe(404);
-      const wrong = { cookie: `__Host-hubward-hubs.ward=${"x".repeat(43)}` };
+      const wrong = { cookie: `__Host-hubward-hubs.ward=${"x".repeat(22)}.${"x".repeat(43)}` };
       expect((await ward.send(method, url, { ...secure, ...stream, ...wrong }, body)).status).toBe(404);
     }
     expect(await upgrade({ port: ward.port, path: url, headers: secure })).toMatchObject({ status: 404 });

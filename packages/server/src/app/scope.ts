@@ -27,6 +27,7 @@ import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
+import { createBindings } from "../signalr/binding.js";
 import type { Arrival } from "../signalr/claim.js";
 import { principalFields, sessionKey } from "../signalr/door.js";
 import type { DoomedConnection } from "../signalr/doomed.js";
@@ -183,6 +184,7 @@ export function createScope<Attributes extends object>(
     random,
     telemetry,
     digest: systemDigest,
+    bindings: createBindings({ digest: systemDigest, random }),
     allowedOrigins: settings.allowedOrigins,
     allowQueryToken: settings.allowQueryToken,
     isDraining: () => isDraining,

@@ -2,80 +2,92 @@ import { createSeededRandom } from "@hubward/testing";
 import { describe, expect, it } from "vitest";
 import { requestOf } from "../../test/http-fixture.js";
 import { systemDigest } from "../platform/system-crypto.js";
-import { bind, bindingCookieName, browserOf, isOfBrowser, type Binding } from "./binding.js";
+import { identityKey } from "../core/ids.js";
+import { bindingCookieName, createBindings, type Binding } from "./binding.js";
 
-const ports = { digest: systemDigest, random: createSeededRandom(1) };
-const value = "v".repeat(43);
+const { bind, allows } = createBindings({ digest: systemDigest, random: createSeededRandom(1) });
+const identity = (subject: string) => identityKey({ tenant: undefined, issuer: "https://issuer.example", subject });
+const ann = identity("ann");
+const old = `${"v".repeat(22)}.${"v".repeat(43)}`;
 const secure = (binding?: string) => requestOf({ isSecure: true, cookies: binding === undefined ? {} : { binding } });
+
+function given(to = ann): { readonly binding: Binding; readonly value: string } {
+  const bound = bind(secure(), "/hub", to, true);
+  const [, value = ""] = /=([\w.-]+);/.exec(bound?.setCookie ?? "") ?? [];
+  if (bound === undefined) throw new TypeError("nothing was given");
+  return { binding: bound.binding, value };
+}
 
 describe("the cookie of a negotiate", () => {
   it("is set over https alone, for scripts and other sites out of reach", () => {
-    expect(bind(requestOf(), "/hubs/Ward", ports)).toBeUndefined();
-    expect(bind(secure(), "/hubs/Ward", ports)?.setCookie).toMatch(
-      /^__Host-hubward-hubs\.ward=[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Strict$/,
+    expect(bind(requestOf(), "/hubs/Ward", ann, true)).toBeUndefined();
+    expect(bind(secure(), "/hubs/Ward", ann, true)?.setCookie).toMatch(
+      /^__Host-hubward-hubs\.ward=[\w-]{22}\.[\w-]{43}; Path=\/; Secure; HttpOnly; SameSite=Strict$/,
     );
     expect(bindingCookieName("/hub")).toBe("__Host-hubward-hub");
   });
 
   it("stays what it is in a browser that has it, so that its other connections stay bound", () => {
-    const bound = bind(secure(value), "/hub", ports);
-    expect(bound).toEqual({ binding: { browser: systemDigest(value), isShown: false }, setCookie: undefined });
+    const bound = bind(secure(old), "/hub", ann, true);
+    expect(bound).toEqual({
+      binding: { browser: systemDigest(old), identity: ann, isShown: false },
+      setCookie: undefined,
+    });
   });
 
-  it.each(["", "short", "v".repeat(44), `${"v".repeat(42)}%`])("is replaced where it is not of ours: %j", (shown) => {
-    expect(bind(secure(shown), "/hub", ports)?.setCookie).toContain("__Host-hubward-hub=");
-    expect(browserOf(secure(shown), systemDigest)).toBeUndefined();
+  it("is given to nobody who may have read a ticket, and bound to where it was given before", () => {
+    expect(bind(secure(), "/hub", ann, false)).toBeUndefined();
+    expect(bind(secure(old), "/hub", ann, false)?.binding.browser).toBe(systemDigest(old));
   });
+
+  it.each(["", "short", `${old}v`, `v${old}`, old.replace(".", "%"), old.replace(".", "v")])(
+    "is replaced where it is not of ours: %j",
+    (shown) => {
+      expect(bind(secure(shown), "/hub", ann, true)?.setCookie).toContain("__Host-hubward-hub=");
+    },
+  );
 
   it("is new for each browser, and kept by hash", () => {
-    const made = [bind(secure(), "/hub", ports), bind(secure(), "/hub", ports)];
-    expect(new Set(made.map((one) => one?.setCookie)).size).toBe(2);
-    const [, text = ""] = /=([\w-]{43});/.exec(made[0]?.setCookie ?? "") ?? [];
-    expect(made[0]?.binding.browser).toBe(browserOf(secure(text), systemDigest));
-    expect(JSON.stringify(made[0]?.binding)).not.toContain(text);
+    const [one, two] = [given(), given()];
+    expect(one.value).not.toBe(two.value);
+    expect(one.binding.browser).toBe(systemDigest(one.value));
+    expect(JSON.stringify(one.binding)).not.toContain(one.value.slice(0, 22));
   });
 });
 
 describe("a connection", () => {
-  const attempt = (binding?: Binding) => ({ binding, isAttached: false });
-  const fresh = () => attempt({ browser: "mine", isShown: false });
+  /** What is said to requests that show these, one after the other. */
+  const said = (binding: Binding | undefined, ...values: readonly (string | undefined)[]): readonly boolean[] =>
+    values.map((value) => allows(binding, secure(value)));
 
   it("that was negotiated over http is bound to no browser", () => {
-    expect([undefined, "any"].map((browser) => isOfBrowser(attempt(), browser))).toEqual([true, true]);
+    expect(said(undefined, undefined, old)).toEqual([true, true]);
   });
 
   it("asks nothing of a client that never shows a cookie", () => {
-    const one = fresh();
-    expect([1, 2, 3].map(() => isOfBrowser({ ...one, isAttached: true }, undefined))).toEqual([true, true, true]);
+    expect(said(given().binding, undefined, undefined, undefined)).toEqual([true, true, true]);
   });
 
   it("requires the cookie once it was shown", () => {
-    const one = fresh();
-    const attached = { ...one, isAttached: true };
-    expect(["mine", undefined, "other", "mine"].map((browser) => isOfBrowser(attached, browser))).toEqual([
-      true,
-      false,
-      false,
-      true,
-    ]);
+    const { binding, value } = given();
+    expect(said(binding, value, undefined, old, "short", value)).toEqual([true, false, false, false, true]);
   });
 
-  it("is bound to what its browser shows when it gets its transport, where another tab was faster", () => {
-    const one = fresh();
-    expect(isOfBrowser(one, "the other tab's")).toBe(true);
-    expect(["mine", undefined, "the other tab's"].map((browser) => isOfBrowser(one, browser))).toEqual([
-      false,
-      false,
-      true,
-    ]);
+  it("knows every value that its identity was given, where another tab was faster", () => {
+    const [{ binding, value }, other] = [given(), given()];
+    expect(said(binding, value, other.value, undefined, value)).toEqual([true, true, false, true]);
+    const tampered = `${other.value.slice(0, -1)}${other.value.endsWith("A") ? "B" : "A"}`;
+    expect(said(binding, given(identity("bob")).value, tampered)).toEqual([false, false]);
   });
 
-  it("is not bound by a stranger's cookie later on", () => {
-    const attached = { ...fresh(), isAttached: true };
-    expect([undefined, "stranger", undefined].map((browser) => isOfBrowser(attached, browser))).toEqual([
-      true,
-      true,
-      true,
-    ]);
+  it("takes no value that another server gave", () => {
+    const { binding, value } = given();
+    const elsewhere = createBindings({ digest: systemDigest, random: createSeededRandom(2) });
+    const foreign = /=([\w.-]+);/.exec(elsewhere.bind(secure(), "/hub", ann, true)?.setCookie ?? "")?.[1];
+    expect(said(binding, value, foreign)).toEqual([true, false]);
+  });
+
+  it("is not bound by a stranger's cookie", () => {
+    expect(said(given().binding, old, given(identity("bob")).value, undefined)).toEqual([true, true, true]);
   });
 });

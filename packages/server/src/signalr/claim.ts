@@ -9,7 +9,6 @@ import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpRequest } from "../core/http.js";
 import type { ConnectionId } from "../core/ids.js";
 import { authenticationOf, type Attempt, type Holder } from "./attempts.js";
-import { browserOf, isOfBrowser } from "./binding.js";
 import { readCredential, type Applicant, type DoorPorts, type Presented } from "./door.js";
 
 /** One accepted transport, on its way to become a connection. */
@@ -33,11 +32,11 @@ export interface Arrival<P> {
 
 export type OpenSocket<P> = (arrival: Arrival<P>, socket: Socket) => SocketListener;
 
-/** Who asks: verified, and by what; and which browser does, if it says so. */
+/** Who asks: verified, and by what. */
 export interface Known<P> {
   readonly presented: Presented<P>;
   readonly authentication: Authentication;
-  readonly browser: string | undefined;
+  readonly request: HttpRequest;
 }
 
 export interface Claim<P> {
@@ -69,16 +68,20 @@ export async function identify<P>(
       ? authenticationOf(presented.ticket.holder)
       : await ports.admitter.authenticate(presented.credential);
   applicant.authentication = authentication;
-  return { presented, authentication, browser: browserOf(request, ports.digest) };
+  return { presented, authentication, request };
 }
 
 /** Whether an attempt, attached or not, is of who asks. Changes nothing but what is known of its browser. */
-export function isOwner<P>({ presented, authentication, browser }: Known<P>, attempt: Attempt<P>): boolean {
+export function isOwner<P>(
+  { presented, authentication, request }: Known<P>,
+  attempt: Attempt<P>,
+  { bindings }: Pick<DoorPorts<P>, "bindings">,
+): boolean {
   const isTheirs =
     presented.kind === "ticket"
       ? attempt.ticket === presented.ticket
       : sameIdentityAndClient(authentication, authenticationOf(attempt.holder));
-  return isTheirs && isOfBrowser(attempt, browser);
+  return isTheirs && bindings.allows(attempt.binding, request);
 }
 
 /**
@@ -114,7 +117,7 @@ export async function claim<P extends PrincipalBase>(
   ports: DoorPorts<P>,
 ): Promise<Claim<P> | undefined> {
   const attempt = ports.attempts.find(id, hub.path);
-  if (attempt === undefined || !isOwner(known, attempt)) return undefined;
+  if (attempt === undefined || !isOwner(known, attempt, ports)) return undefined;
   const { presented, authentication } = known;
   // The client asks its token factory again for the transport: a later token is who it is now.
   const isLater = presented.kind === "token" && authentication.expiresAt > authenticationOf(attempt.holder).expiresAt;

@@ -269,7 +269,7 @@ describe("a leaked URL", () => {
 
   async function begin(fixture: AppFixture) {
     const reply = await fixture.negotiate(fixture.tokenOf({ subject: "ann" }), secure);
-    const [, binding = ""] = /=([\w-]{43});/.exec(reply.headers["set-cookie"] ?? "") ?? [];
+    const [, binding = ""] = /=([\w.-]{66});/.exec(reply.headers["set-cookie"] ?? "") ?? [];
     const { connectionToken, accessToken = "" } = bodyOf(reply);
     const url = { query: `id=${connectionToken}`, queryBearers: [accessToken] };
     return { binding, url };
@@ -285,7 +285,7 @@ describe("a leaked URL", () => {
     const owner = { ...url, isSecure: true, cookies: { binding } };
     await open(fixture, { method: "GET", headers: { ...reading, ...accept }, ...owner });
     const thief = { ...url, headers: {} };
-    for (const cookies of [undefined, {}, { binding: "x".repeat(43) }]) {
+    for (const cookies of [undefined, {}, { binding: `${"x".repeat(22)}.${"x".repeat(43)}` }]) {
       const methods = ["GET", "POST", "DELETE"].map((method) =>
         statusOf(fixture, { ...thief, method, ...(cookies && { cookies }) }),
       );
@@ -295,7 +295,7 @@ describe("a leaked URL", () => {
     expect(await statusOf(fixture, { method: "POST", headers: page, ...owner })).toBe(200);
   });
 
-  it("of a WebSocket before it is attached is bound by whoever attaches first, and the browser's next one is its own", async () => {
+  it("of a WebSocket is worth nothing either, also of the browser's next ones", async () => {
     const fixture = createWard({ allowedOrigins: [origin] });
     const { binding } = await begin(fixture);
     const again = await fixture.negotiate(fixture.tokenOf({ subject: "ann" }), { ...secure, cookies: { binding } });
@@ -305,6 +305,13 @@ describe("a leaked URL", () => {
     await upgraded(fixture, { ...url, cookies: { binding } });
     expect(await statusOf(fixture, { ...url, method: "POST" })).toBe(404);
     expect(await statusOf(fixture, { ...url, method: "POST", cookies: { binding } })).toBe(405);
+  });
+
+  it("gets nobody a cookie by its ticket", async () => {
+    const fixture = createWard({ allowedOrigins: [origin] });
+    const { url } = await begin(fixture);
+    const stolen = await fixture.negotiate(url.queryBearers[0], { ...secure, headers: {} });
+    expect([stolen.status, stolen.headers["set-cookie"]]).toEqual([200, undefined]);
   });
 
   it("is asked for no cookie where the client keeps none, and over http there is none", async () => {

@@ -18,6 +18,7 @@ import { identityKey, joinKey, type ConnectionId } from "../core/ids.js";
 import type { Random } from "../core/random.js";
 import type { PrincipalFields, Telemetry } from "../core/telemetry.js";
 import { authenticationOf, type Attempts, type Holder } from "./attempts.js";
+import type { Bindings } from "./binding.js";
 
 export interface DoorPorts<P> {
   readonly admitter: Admitter<P>;
@@ -27,6 +28,7 @@ export interface DoorPorts<P> {
   readonly clock: Clock;
   readonly random: Random;
   readonly digest: Digest;
+  readonly bindings: Bindings;
   readonly telemetry: Telemetry;
   readonly allowedOrigins: ReadonlySet<string>;
   /** Whether a JWT may stand in the query of hub paths. */

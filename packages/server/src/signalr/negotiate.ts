@@ -22,7 +22,7 @@ import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { identityKey, type ConnectionId } from "../core/ids.js";
 import { authenticationOf, type Holder } from "./attempts.js";
-import { bind, type Binding } from "./binding.js";
+import type { Binding } from "./binding.js";
 import { clientKind } from "./client.js";
 import {
   asHubwardError,
@@ -151,7 +151,11 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
       const given = presented.kind === "ticket" ? presented.ticket : undefined;
       // A cookie goes along by itself: nothing has to stand in a URL.
       const wantsTicket = !client.sendsHeadersOnly && !isCookie(presented);
-      const bound = given === undefined && !wantsTicket ? undefined : bind(request, hub.path, ports);
+      const hasTicket = given !== undefined || wantsTicket;
+      const identity = identityKey(authenticationOf(holder));
+      // Who shows a ticket may have read it in a URL: that alone gets nobody a cookie.
+      const mayIssue = given === undefined;
+      const bound = hasTicket ? ports.bindings.bind(request, hub.path, identity, mayIssue) : undefined;
       const { body, connectionId } = promise(hub, holder, asked.version, given, {
         wantsTicket,
         binding: bound?.binding,

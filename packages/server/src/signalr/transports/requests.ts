@@ -17,7 +17,6 @@ import type { HttpAnswer, HttpReply, HttpRequest, RequestBody } from "../../core
 import { createHeartbeat, type Beating } from "../../core/supervision/heartbeat.js";
 import { identityKey } from "../../core/ids.js";
 import { authenticationOf, type Attempt } from "../attempts.js";
-import { browserOf, isOfBrowser } from "../binding.js";
 import {
   arrive,
   claim,
@@ -87,7 +86,7 @@ export function createTransportRequests<P extends PrincipalBase>(
     const socket = live === undefined ? undefined : sockets.get(live);
     // It has shown this very credential before, and need not be asked again.
     if (live !== undefined && socket?.credentials.has(fingerprint) === true) {
-      if (!isOfBrowser(live, browserOf(request, ports.digest))) throw new UnknownId("not_found");
+      if (!ports.bindings.allows(live.binding, request)) throw new UnknownId("not_found");
       return serve(request, body, live);
     }
 
@@ -97,7 +96,7 @@ export function createTransportRequests<P extends PrincipalBase>(
     if (off !== undefined) return off;
     if (id === undefined || id === "") return NO_ID;
     const attempt = ports.attempts.find(id, hub.path);
-    if (attempt === undefined || !isOwner(known, attempt)) throw new UnknownId("not_found");
+    if (attempt === undefined || !isOwner(known, attempt, ports)) throw new UnknownId("not_found");
     if (transport === undefined || attempt.isAttached) {
       // Here a later credential of the same identity is a refresh. Until there is one it is good for this request
       // and replaces nothing, as an older one never will.
