@@ -13,6 +13,7 @@ import { resolveHubOptions, type HubOptions, type HubSettings } from "../core/di
 import type { IdempotencyStore } from "../core/dispatch/idempotency-store.js";
 import type { PrincipalIdProvider } from "../core/admission/admission.js";
 import { resolveAllowedOrigins } from "../core/admission/origin.js";
+import { assertCookieOrigins } from "../core/auth/cookie-options.js";
 import type { Random } from "../core/random.js";
 import type { Telemetry } from "../core/telemetry.js";
 import { createMemoryIdempotencyStore } from "../memory/idempotency-store.js";
@@ -124,13 +125,17 @@ export function resolveScopeOptions<Attributes extends object>(
   if (typeof options.principal !== "function") throw new TypeError(`${where}: principal is required`);
   if (options.principalId !== undefined && typeof options.principalId !== "function")
     throw new TypeError(`${where}.principalId: a function`);
+  const allowedOrigins = resolveAllowedOrigins(options.allowedOrigins ?? []);
+  // A cookie says who may connect, as the authenticator does.
+  const hub = resolveHubOptions(where, options, hubs && { ...hubs, cookie: undefined });
+  assertCookieOrigins(where, hub.cookie, allowedOrigins);
   return {
     authenticator: options.authenticator,
     principal: options.principal,
     principalId: options.principalId,
-    allowedOrigins: resolveAllowedOrigins(options.allowedOrigins ?? []),
+    allowedOrigins,
     allowQueryToken: options.allowQueryToken ?? false,
-    hub: resolveHubOptions(where, options, hubs),
+    hub,
   };
 }
 

@@ -1,10 +1,12 @@
 /**
  * `GET {hub}?id=…` as a WebSocket: an attempt made by negotiate is claimed with its ticket or with a JWT of the
- * same identity. Without an id (skipNegotiation) the JWT in the header is all there is.
+ * same identity. Without an id (skipNegotiation) the JWT in the header is all there is; a cookie is not enough, because
+ * the id is what only a page of ours can have read.
  */
 
 import { HubwardError } from "@hubward/wire";
 import { assertWorthConnecting } from "../core/admission/admission.js";
+import { CookieRefused } from "../core/admission/cookie.js";
 import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
 import type { Authentication } from "../core/auth/authentication.js";
@@ -21,6 +23,7 @@ import {
   arrive,
   claim,
   identify,
+  isCookieOver,
   refusalHints,
   refusalTexts,
   type Arrival,
@@ -28,7 +31,7 @@ import {
   type OpenSocket,
 } from "./claim.js";
 import { clientKind } from "./client.js";
-import { asHubwardError, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
+import { asHubwardError, isCookie, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
 import { switchedOff } from "./transports/switched-off.js";
 
 export type Upgrade<P> = (request: HttpRequest, hub: Hub<P>) => Promise<UpgradeAnswer>;
@@ -36,6 +39,7 @@ export type Upgrade<P> = (request: HttpRequest, hub: Hub<P>) => Promise<UpgradeA
 const UNKNOWN_ID = textReply(404, refusalTexts.unknownId);
 const HAS_TRANSPORT = textReply(409, refusalTexts.hasTransport);
 const OTHER_TRANSPORT = textReply(400, refusalTexts.otherTransport);
+const NOT_NEGOTIATED = "a cookie opens no connection that was not negotiated";
 const NOT_RESUMABLE_HINT = "the connection has ended, or its replay holds what may no longer be seen";
 
 export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgrade<P> {
@@ -110,6 +114,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     const id = request.query.get("id");
     if (id === undefined) {
       if (known.presented.kind === "ticket") throw new HubwardError("ticket_invalid");
+      if (isCookie(known.presented)) throw new CookieRefused("invalid_request", { detail: NOT_NEGOTIATED });
       const holder = await withoutNegotiate(known.authentication, applicant, hub);
       const connectionId = ports.random.secret(16) as ConnectionId;
       const { remoteAddress } = request;
@@ -148,7 +153,8 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     try {
       return await answer(request, hub, applicant);
     } catch (error) {
-      return no(refuse(request, hub, ports, asHubwardError(error), applicant));
+      const reply = refuse(request, hub, ports, asHubwardError(error), applicant);
+      return no(isCookieOver(request, hub, reply.status) ? UNKNOWN_ID : reply);
     }
   };
 }
