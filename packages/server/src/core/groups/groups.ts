@@ -163,15 +163,19 @@ export function createGroups<P>(
         if (membership === undefined || membership.judgedVersion === version) continue;
         const { template, values } = membership.reference;
         const verdict = judge(template.requirements, admission, [values], onPolicyFailure);
-        if (verdict instanceof Promise) asked.push(verdict.then((refusal) => settle(membership, refusal)));
-        else settle(membership, verdict);
+        if (!(verdict instanceof Promise)) settle(membership, verdict);
+        else
+          asked.push(
+            verdict.then((refusal) => {
+              settle(membership, refusal);
+              // Before anything new: the group's next frame passes at once.
+              connection.sayHeld();
+            }),
+          );
       }
       connection.sayHeld();
       if (asked.length === 0) return { lost, unanswered };
-      return Promise.all(asked).then(() => {
-        connection.sayHeld();
-        return { lost, unanswered };
-      });
+      return Promise.all(asked).then(() => ({ lost, unanswered }));
     },
 
     leave(connection, reference) {
