@@ -10,9 +10,8 @@ import {
   revocationMatches,
   type Revocation,
   type RevocationCircumstances,
-  type RevocationScope,
-  type RevocationTarget,
 } from "./revocation.js";
+import { createShelf, keptUntil, rank, walkAll, type Shelf, type Subject } from "./revocation-shelf.js";
 
 export interface RevocationView {
   /**
@@ -45,31 +44,20 @@ export interface RevocationViewOptions {
   readonly skewMs?: number | undefined;
 }
 
-type Subject = RevocationTarget | RevocationScope;
-/** Entries by what they are about, a map for each type, so that types nobody uses cost nothing. */
-type Shelf<Held> = Readonly<Record<Subject["type"], Map<string, Held>>>;
-/**
- * Entries for one scope, the strictest first. Each further one is less strict and kept longer; all others are
- * implied by these, so that the first alone answers and there is hardly ever a second.
- */
-type Ranking = Revocation[];
-
 /** The entries of one kind that go by time. */
 interface CutOffs {
   /** By the latest cut-off. */
-  readonly byTime: Shelf<Ranking>;
+  readonly byTime: Shelf;
   /** Those that reach up to their own number, by the latest number. */
-  readonly byNumber: Shelf<Ranking>;
+  readonly byNumber: Shelf;
 }
-
-const FOR_EVER = Infinity;
 
 export function createRevocationView({
   skewMs = revocationDefaults.skewMs,
 }: RevocationViewOptions = {}): RevocationView {
   if (!(skewMs >= 0 && Number.isFinite(skewMs))) throw new RangeError("revocation.skewMs: 0 or more");
-  const suspensions = createShelf<Ranking>();
-  const ends = createShelf<Ranking>();
+  const suspensions = createShelf();
+  const ends = createShelf();
   const endsByTime: CutOffs = { byTime: createShelf(), byNumber: createShelf() };
   const changes: CutOffs = { byTime: createShelf(), byNumber: createShelf() };
   const shelves = [suspensions, ends, endsByTime.byTime, endsByTime.byNumber, changes.byTime, changes.byNumber];
@@ -171,7 +159,7 @@ const endable = ["key", "session", "session-anywhere", "token", "connection"] as
 type Door = (typeof scopes)[number] | (typeof suspendable)[number] | (typeof endable)[number];
 
 function strictest(
-  shelf: Shelf<Ranking>,
+  shelf: Shelf,
   door: Door,
   authentication: Authentication,
   circumstances: RevocationCircumstances = {},
@@ -215,62 +203,12 @@ function subjectAt(
   }
 }
 
-/** Puts an entry among those of its subject, and drops what it implies: the less strict that are kept no longer. */
-function rank(shelf: Shelf<Ranking>, subject: Subject, entry: Revocation, strictness: (entry: Revocation) => number) {
-  const map = shelf[subject.type];
-  const key = revocationKey(subject);
-  const ranking = map.get(key);
-  if (ranking === undefined) {
-    map.set(key, [entry]);
-    return;
-  }
-  const own = strictness(entry);
-  // At the same strictness the later entry goes first.
-  const stricter = ranking.filter((each) => strictness(each) > own);
-  if (stricter.some((each) => keptUntil(each) >= keptUntil(entry))) return;
-  const others = ranking.filter((each) => strictness(each) <= own && keptUntil(each) > keptUntil(entry));
-  ranking.splice(0, ranking.length, ...stricter, entry, ...others);
-}
-
 function timeOf(entry: Revocation): number {
   return cutOffOf(entry)?.before ?? -Infinity;
 }
 
 function numberOf({ number }: Revocation): number {
   return number;
-}
-
-function keptUntil({ keepUntil }: Revocation): number {
-  return keepUntil ?? FOR_EVER;
-}
-
-function createShelf<Held>(): Shelf<Held> {
-  return {
-    connection: new Map(),
-    token: new Map(),
-    session: new Map(),
-    client: new Map(),
-    key: new Map(),
-    identity: new Map(),
-    tenant: new Map(),
-    issuer: new Map(),
-    all: new Map(),
-    "issued-before": new Map(),
-  };
-}
-
-interface Place {
-  readonly map: Map<string, Ranking>;
-  readonly key: string;
-  readonly ranking: Ranking;
-}
-
-/** Every ranking, one by one, in maps that may change meanwhile. */
-function* walkAll(shelves: readonly Shelf<Ranking>[]): Generator<Place, undefined> {
-  for (const shelf of shelves) {
-    for (const map of Object.values(shelf)) for (const [key, ranking] of map) yield { map, key, ranking };
-  }
-  return undefined;
 }
 
 function unreachable(value: never): never {
