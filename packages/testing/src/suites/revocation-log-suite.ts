@@ -146,6 +146,12 @@ async function appendAll(log: RevocationLog, entries: readonly NewRevocation[]):
   return appended;
 }
 
+/** A promise whose rejection is not lost when nobody comes to wait for it. */
+function heard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
 function numbersOf(entries: readonly Revocation[]): number[] {
   return entries.map(({ number }) => number);
 }
@@ -281,7 +287,7 @@ export const revocationLogSuite: readonly RevocationLogCase[] = [
   }),
   contractCase("a listener is told of nothing that cannot be read", async ({ log, clock }) => {
     const reads: Promise<RevocationPage>[] = [];
-    const listener = { ...recorder(), entry: ({ number }: Revocation) => void reads.push(log.read(number - 1)) };
+    const listener = { ...recorder(), entry: ({ number }: Revocation) => void reads.push(heard(log.read(number - 1))) };
     log.subscribe(listener);
     const { number } = await log.append(sessionEnd(clock, "1"));
     const pages = await Promise.all(reads);
@@ -310,7 +316,8 @@ export const revocationLogSuite: readonly RevocationLogCase[] = [
     const appends: Promise<Revocation>[] = [];
     log.subscribe({
       ...recorder(),
-      entry: () => void (appends.length < 3 && appends.push(log.append(sessionEnd(clock, `more-${appends.length}`)))),
+      entry: () =>
+        void (appends.length < 3 && appends.push(heard(log.append(sessionEnd(clock, `more-${appends.length}`))))),
     });
     const other = recorder();
     log.subscribe(other);
