@@ -1,0 +1,12 @@
+/** `@hubward/sqlite`: what Hubward keeps, durable in one embedded SQLite file. */
+
+export {
+  databaseDefaults,
+  openDatabase,
+  type Database,
+  type DatabaseOptions,
+  type Statement,
+  type Transaction,
+} from "./database.js";
+export { DatabaseError, type DatabaseFailure } from "./database-error.js";
+export type { EngineName, SqlRow, SqlValue } from "./engine-port.js";
