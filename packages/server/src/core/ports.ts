@@ -6,7 +6,8 @@ export type { Random } from "./random.js";
 export type { Authenticator, ForwardedAuthenticator } from "./auth/authenticator.js";
 export type { Authentication } from "./auth/authentication.js";
 export type { BearerCredential, ForwardedCredential } from "./auth/credential.js";
-export { createRevocation, decodeRevocation, encodeRevocation } from "./auth/revocation-record.js";
+export { createRevocationFeed, type RevocationFeed } from "./auth/revocation-feed.js";
+export { createRevocation, decodeRevocation, encodeRevocation, readNewRevocation } from "./auth/revocation-record.js";
 export type { RevocationRequest, RevocationTerms } from "./auth/revocation-record.js";
 export { revocationDefaults, revocationKey } from "./auth/revocation.js";
 export type {

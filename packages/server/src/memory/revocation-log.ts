@@ -6,6 +6,7 @@
 import { HubwardError } from "@hubward/wire";
 import { createRevocationFeed } from "../core/auth/revocation-feed.js";
 import type { RevocationLog } from "../core/auth/revocation-log.js";
+import { readNewRevocation } from "../core/auth/revocation-record.js";
 import { revocationKey, type Revocation } from "../core/auth/revocation.js";
 import type { Clock } from "../core/clock.js";
 import type { Random } from "../core/random.js";
@@ -64,11 +65,12 @@ export function createMemoryRevocationLog({
 
     async append(added) {
       if (isClosed) throw new HubwardError("not_durable", { retryAfterSeconds: 1 });
+      const checked = readNewRevocation(added);
       if (entries.size >= maxEntries) forgetOld();
       // A lift makes as much room as it takes, where there is something to lift.
-      const makesRoom = added.kind === "lift" && suspensions.has(revocationKey(added.target));
+      const makesRoom = checked.kind === "lift" && suspensions.has(revocationKey(checked.target));
       if (entries.size >= maxEntries && !makesRoom) throw new HubwardError("not_durable", { retryAfterSeconds: 60 });
-      const entry: Revocation = Object.freeze({ ...added, number: ++head });
+      const entry: Revocation = Object.freeze({ number: ++head, ...checked });
       remember(entry);
       feed.publish(entry);
       return entry;

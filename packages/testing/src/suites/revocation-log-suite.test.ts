@@ -1,9 +1,10 @@
-import type {
-  NewRevocation,
-  Revocation,
-  RevocationListener,
-  RevocationLog,
-  RevocationPage,
+import {
+  readNewRevocation,
+  type NewRevocation,
+  type Revocation,
+  type RevocationListener,
+  type RevocationLog,
+  type RevocationPage,
 } from "@hubward/server/ports";
 import { HubwardError } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
@@ -37,6 +38,10 @@ class SmallLog implements RevocationLog {
     );
   }
 
+  check(added: NewRevocation): NewRevocation {
+    return readNewRevocation(added);
+  }
+
   prune(): void {
     this.disk.entries = this.disk.entries.filter((entry) => this.isKept(entry));
   }
@@ -67,7 +72,7 @@ class SmallLog implements RevocationLog {
 
   async append(added: NewRevocation): Promise<Revocation> {
     this.refuse("not_durable");
-    const entry: Revocation = Object.freeze({ ...added, number: this.nextNumber() });
+    const entry: Revocation = Object.freeze({ ...this.check(added), number: this.nextNumber() });
     this.write(entry);
     await Promise.resolve();
     this.publish(entry);
@@ -176,6 +181,15 @@ describe("the suite for logs of revocations", () => {
         }
       },
       /read back exactly/,
+    ],
+    [
+      "takes anything",
+      class extends SmallLog {
+        override check(added: NewRevocation): NewRevocation {
+          return added;
+        }
+      },
+      /no entry is not taken/,
     ],
     [
       "writes later",

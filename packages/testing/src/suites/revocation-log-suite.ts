@@ -223,6 +223,22 @@ export const revocationLogSuite: readonly RevocationLogCase[] = [
       for (const entry of read) assert.ok(Object.isFrozen(entry) && Object.isFrozen(entry.target), "a frozen entry");
     }
   }),
+  contractCase("what is no entry is not taken, and spoils nothing for those beside it", async ({ log, clock }) => {
+    const good = sessionEnd(clock, "good");
+    const target = { type: "session", tenant: undefined, issuer, sessionId: "" };
+    const wrong = [
+      { ...good, kind: "pause" },
+      { ...good, target },
+      { ...good, keepUntil: undefined },
+    ] as unknown as NewRevocation[];
+    const outcomes = await Promise.allSettled([good, ...wrong, good].map((entry) => log.append(entry)));
+    const taken = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+    assert.deepEqual(
+      outcomes.map(({ status }) => status),
+      ["fulfilled", "rejected", "rejected", "rejected", "fulfilled"],
+    );
+    assertSame((await readAll(log)).entries, taken);
+  }),
   contractCase("an entry can be read as soon as its append has resolved", async ({ log, clock }) => {
     for (const name of ["1", "2", "3"]) {
       const { number } = await log.append(sessionEnd(clock, name));

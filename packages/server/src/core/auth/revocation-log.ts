@@ -39,7 +39,7 @@ export interface RevocationLog {
    * before it resolves. Concurrent appends get their numbers in the order they were asked for in. May be repeated
    * after a rejection, which can leave the entry in the log all the same: entries are idempotent.
    * @throws HubwardError (as a rejection) `not_durable`: it cannot be kept, or nobody can say whether it is; also once
-   * the log is closed
+   * the log is closed. TypeError: this is no entry, and nothing has happened
    */
   append(entry: NewRevocation): Promise<Revocation>;
   /**

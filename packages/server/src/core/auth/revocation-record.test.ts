@@ -7,6 +7,7 @@ import {
   decodeRevocation,
   encodeRevocation,
   MAX_RECORD_LENGTH,
+  readNewRevocation,
   type RevocationRequest,
 } from "./revocation-record.js";
 import type { Revocation } from "./revocation.js";
@@ -83,6 +84,24 @@ describe("making an entry", () => {
       expect(() => createRevocation({ kind: "end", target: session }, { ...terms, ...wrong })).toThrow(RangeError);
     },
   );
+});
+
+describe("an entry that a log is asked to take", () => {
+  it("is copied, frozen and checked, so that what is kept can be read back", () => {
+    fc.assert(
+      fc.property(requests, (request) => {
+        const made = createRevocation(request, terms);
+        const loose = structuredClone(made);
+        const read = readNewRevocation(loose);
+        expect(read).toEqual(made);
+        expect([read, read.target].every((each) => Object.isFrozen(each))).toBe(true);
+      }),
+    );
+    const made = createRevocation({ kind: "end", target: session }, terms);
+    for (const wrong of [undefined, [], { ...made, number: 1 }, { ...made, at: -1 }, { ...made, keepUntil: null }]) {
+      expect(() => readNewRevocation(wrong)).toThrow(TypeError);
+    }
+  });
 });
 
 describe("a record", () => {

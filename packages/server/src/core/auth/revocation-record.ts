@@ -45,6 +45,8 @@ const REASONS: readonly unknown[] = [
   "reauth_required",
 ] satisfies RevocationReason[];
 
+const MEMBERS: readonly (keyof NewRevocation)[] = ["at", "kind", "target", "reason", "keepUntil"];
+
 /**
  * Makes an entry for a log to take. It is kept until the last token it can stand against has expired: for
  * `maxTokenAgeMs`, and the skew, as a token may be issued that much ahead of our clock.
@@ -74,7 +76,7 @@ export function createRevocation(
 
 /** An entry as text for a store: JSON with a fixed order of members. */
 export function encodeRevocation({ number, at, kind, target, reason, keepUntil }: Revocation): string {
-  return JSON.stringify({ number, at, kind, target: readTarget(target), reason, keepUntil });
+  return JSON.stringify({ number, at, kind, target, reason, keepUntil });
 }
 
 /**
@@ -91,23 +93,31 @@ export function decodeRevocation(record: string): Revocation {
 }
 
 function readRevocation(value: unknown): Revocation {
-  const members = readObject(value, "entry", ["number", "at", "kind", "target", "reason", "keepUntil"]);
-  const { number } = members;
-  if (!Number.isSafeInteger(number) || (number as number) < 1)
-    throw new TypeError("entry.number: a whole number from 1");
-  const kind = readMember(members["kind"], KINDS, "entry.kind") as RevocationKind;
+  const { number, ...entry } = readObject(value, "entry", ["number", ...MEMBERS]);
+  if (!Number.isSafeInteger(number) || (number as number) < 1) {
+    throw new TypeError("revocation.number: a whole number from 1");
+  }
+  return Object.freeze({ number: number as number, ...readNewRevocation(entry) });
+}
+
+/**
+ * For logs: a frozen copy of an entry they are asked to take, so that nothing is kept that could not be read back.
+ * @throws TypeError when it is none
+ */
+export function readNewRevocation(value: unknown): NewRevocation {
+  const members = readObject(value, "entry", MEMBERS);
+  const kind = readMember(members["kind"], KINDS, "kind") as RevocationKind;
   const target = readTarget(members["target"]);
-  const reason = readMember(members["reason"], REASONS, "entry.reason") as RevocationReason;
+  const reason = readMember(members["reason"], REASONS, "reason") as RevocationReason;
   assertFits(kind, target, reason);
   const isKeptForEver = members["keepUntil"] === undefined;
-  if (isKeptForEver !== (kind === "suspension")) throw new TypeError("entry.keepUntil: for all but suspensions");
+  if (isKeptForEver !== (kind === "suspension")) throw new TypeError("revocation.keepUntil: for all but suspensions");
   return Object.freeze({
-    number: number as number,
-    at: readInstant(members["at"], "entry.at"),
+    at: readInstant(members["at"], "at"),
     kind,
     target,
     reason,
-    keepUntil: isKeptForEver ? undefined : readInstant(members["keepUntil"], "entry.keepUntil"),
+    keepUntil: isKeptForEver ? undefined : readInstant(members["keepUntil"], "keepUntil"),
   });
 }
 
