@@ -69,4 +69,18 @@ describe("the feed of revocations", () => {
     feed.publish(entryOf(2));
     expect(told).toEqual(["1", gap, "2"]);
   });
+
+  it("does not hide a listener that can neither take an entry nor say so, and tells the others first", () => {
+    const feed = createRevocationFeed();
+    const told: unknown[] = [];
+    const failure = new Error("planted");
+    const fail = (): never => {
+      throw failure;
+    };
+    feed.subscribe({ entry: fail, interrupted: fail });
+    feed.subscribe(listenerTo(told));
+    expect(() => feed.publish(entryOf(1))).toThrow(failure);
+    expect(() => feed.interrupt("gap")).toThrow(failure);
+    expect(told).toEqual(["1", "gap"]);
+  });
 });

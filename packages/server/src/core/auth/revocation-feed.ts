@@ -9,6 +9,7 @@ export interface RevocationFeed {
   /**
    * Tells everyone of the next entry, before it returns; called by a listener, before the outermost call returns, as
    * everybody is told in one order. A listener that throws is told `interrupted`, and harms nobody else.
+   * @throws what a listener's `interrupted` throws, after everybody was told
    */
   publish(entry: Revocation): void;
   /** Tells everyone that entries may have been missed. */
@@ -26,21 +27,20 @@ export function createRevocationFeed(): RevocationFeed {
     waiting.push(notice);
     if (isTelling) return;
     isTelling = true;
-    try {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) tellEach(next);
-    } finally {
-      isTelling = false;
-    }
+    const failures: unknown[] = [];
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) tellEach(next, failures);
+    isTelling = false;
+    if (failures.length > 0) throw failures[0];
   }
 
-  function tellEach(notice: Notice): void {
+  function tellEach(notice: Notice, failures: unknown[]): void {
     // Who subscribes meanwhile is told of the next one; who leaves meanwhile is told nothing more.
     for (const subscription of [...subscriptions]) {
       if (!subscriptions.has(subscription)) continue;
       try {
-        notice(subscription.listener);
+        tellOne(subscription.listener, notice);
       } catch (error) {
-        subscription.listener.interrupted(error);
+        failures.push(error);
       }
     }
   }
@@ -54,4 +54,12 @@ export function createRevocationFeed(): RevocationFeed {
     publish: (entry) => tell((listener) => listener.entry(entry)),
     interrupt: (error) => tell((listener) => listener.interrupted(error)),
   };
+}
+
+function tellOne(listener: RevocationListener, notice: Notice): void {
+  try {
+    notice(listener);
+  } catch (error) {
+    listener.interrupted(error);
+  }
 }

@@ -22,7 +22,8 @@ export interface RevocationListener {
   entry(entry: Revocation): void;
   /**
    * Entries may have been missed, or the log is another one: whoever listens cannot prove a fresh view from now on,
-   * until it has read the log anew. It goes on to be told entries.
+   * until it has read the log anew. It goes on to be told entries. Must not throw: nobody else could keep it from going
+   * on with what it has, so an implementation ends the process rather than hide that.
    */
   interrupted(error: unknown): void;
 }

@@ -1,0 +1,20 @@
+/**
+ * `revoke.mjs <engine> <path>`: opens the log of revocations and ends a session for each line it reads, named as the
+ * line says. Prints `name number` the moment an append has resolved.
+ */
+
+import { createInterface } from "node:readline";
+import { createRevocation } from "@hubward/server/ports";
+import { openDatabase, openRevocationLog } from "@hubward/sqlite";
+
+const [engine, path] = process.argv.slice(2);
+const clock = { now: () => Date.now() };
+const log = openRevocationLog(await openDatabase({ path, engine }), { clock });
+createInterface({ input: process.stdin }).on("line", async (sessionId) => {
+  const target = { type: "session", tenant: undefined, issuer: "https://issuer.example", sessionId };
+  const { number } = await log.append(
+    createRevocation({ kind: "end", target }, { now: clock.now(), maxTokenAgeMs: 3_600_000 }),
+  );
+  console.log(`${sessionId} ${number}`);
+});
+console.log("open");
