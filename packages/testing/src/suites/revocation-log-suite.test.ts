@@ -363,6 +363,25 @@ describe("the suite for logs of revocations", () => {
       /stands for ever/,
     ],
     [
+      "takes with a suspension whatever else is about the person",
+      class extends SmallLog {
+        override isKept(entry: Revocation): boolean {
+          return super.isKept(entry.kind === "claims-changed" ? { ...entry, kind: "suspension" } : entry);
+        }
+      },
+      /nothing away but suspensions/,
+    ],
+    [
+      "lifts the suspension of everybody",
+      class extends SmallLog {
+        override isKept(entry: Revocation): boolean {
+          const isLifted = this.disk.entries.some(({ kind, number }) => kind === "lift" && number > entry.number);
+          return entry.kind === "suspension" ? !isLifted : super.isKept(entry);
+        }
+      },
+      /nothing away but suspensions/,
+    ],
+    [
       "keeps no lift, as nothing is left to lift",
       class extends SmallLog {
         override write(entry: Revocation): void {
@@ -412,13 +431,24 @@ describe("the suite for logs of revocations", () => {
       /the same log/,
     ],
     [
+      "does not wait for its appends when it is closed",
+      class extends SmallLog {
+        override async append(added: NewRevocation): Promise<Revocation> {
+          const entry = await super.append(added);
+          await new Promise((resolve) => setImmediate(resolve));
+          return entry;
+        }
+      },
+      /settles them first/,
+    ],
+    [
       "answers before it has written, and writes nothing once closed",
       class extends SmallLog {
         override write(entry: Revocation): void {
           queueMicrotask(() => void (this.isClosed || super.write(entry)));
         }
       },
-      /what it said it kept/,
+      /has kept what it said/,
     ],
   ])("catches a log that %s", async (_, Broken, expected) => {
     const failed = await failures(opener(Broken));
