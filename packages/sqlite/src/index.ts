@@ -10,3 +10,8 @@ export {
 } from "./database.js";
 export { DatabaseError, type DatabaseFailure } from "./database-error.js";
 export type { EngineName, SqlRow, SqlValue } from "./engine-port.js";
+export {
+  createSqliteSessionStore,
+  sqliteSessionStoreDefaults,
+  type SqliteSessionStoreOptions,
+} from "./session-store.js";
