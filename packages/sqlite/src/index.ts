@@ -11,3 +11,8 @@ export {
 export { DatabaseError, type DatabaseFailure } from "./database-error.js";
 export type { EngineName, SqlRow, SqlValue } from "./engine-port.js";
 export { openRevocationLog, type RevocationLogOptions } from "./revocation-log.js";
+export {
+  createSqliteSessionStore,
+  sqliteSessionStoreDefaults,
+  type SqliteSessionStoreOptions,
+} from "./session-store.js";

@@ -10,11 +10,14 @@ import { openDatabase, openRevocationLog } from "@hubward/sqlite";
 const [engine, path] = process.argv.slice(2);
 const clock = { now: () => Date.now() };
 const log = openRevocationLog(await openDatabase({ path, engine }), { clock });
-createInterface({ input: process.stdin }).on("line", async (sessionId) => {
+
+async function endSession(sessionId) {
   const target = { type: "session", tenant: undefined, issuer: "https://issuer.example", sessionId };
   const { number } = await log.append(
     createRevocation({ kind: "end", target }, { now: clock.now(), maxTokenAgeMs: 3_600_000 }),
   );
   console.log(`${sessionId} ${number}`);
-});
+}
+
+createInterface({ input: process.stdin }).on("line", (line) => void endSession(line));
 console.log("open");

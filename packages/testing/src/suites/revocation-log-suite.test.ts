@@ -63,7 +63,7 @@ class SmallLog implements RevocationLog {
   }
 
   publish(entry: Revocation): void {
-    for (const listener of [...this.listeners]) this.tell(listener, entry);
+    this.listeners.slice().forEach((listener) => this.tell(listener, entry));
   }
 
   refuse(reason: "not_durable" | "auth_unavailable"): void {

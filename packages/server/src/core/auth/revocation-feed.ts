@@ -35,7 +35,8 @@ export function createRevocationFeed(): RevocationFeed {
 
   function tellEach(notice: Notice, failures: unknown[]): void {
     // Who subscribes meanwhile is told of the next one; who leaves meanwhile is told nothing more.
-    for (const subscription of [...subscriptions]) {
+    const present = Array.from(subscriptions);
+    for (const subscription of present) {
       if (!subscriptions.has(subscription)) continue;
       try {
         tellOne(subscription.listener, notice);

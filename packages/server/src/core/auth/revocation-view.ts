@@ -8,6 +8,7 @@ import {
   revocationDefaults,
   revocationKey,
   revocationMatches,
+  type NewRevocation,
   type Revocation,
   type RevocationCircumstances,
 } from "./revocation.js";
@@ -26,8 +27,12 @@ export interface RevocationView {
    * (of the tenant, the client, the person), then an end, then changed claims. `refusalOf` makes an error of it.
    */
   judge(authentication: Authentication, circumstances?: RevocationCircumstances): Revocation | undefined;
-  /** Whether this one entry stands against an authentication: for applying a new one to live connections. */
-  matches(entry: Revocation, authentication: Authentication, circumstances?: RevocationCircumstances): boolean;
+  /** Whether this one entry stands against an authentication: for live connections, also before a log has numbered it. */
+  matches(
+    entry: NewRevocation | Revocation,
+    authentication: Authentication,
+    circumstances?: RevocationCircumstances,
+  ): boolean;
   /**
    * Forgets entries whose `keepUntil` has come, looking at no more than `maxExamined` (default 1000) and going on from
    * there the next time. Returns how many it forgot.

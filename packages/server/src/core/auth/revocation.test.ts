@@ -173,6 +173,14 @@ describe("an entry that goes by time", () => {
     ).toBe(false);
   });
 
+  it("stands against every live connection of its scope while it has no number yet", () => {
+    const request = { kind: "claims-changed", target: identity } as const;
+    const unnumbered = createRevocation(request, { now: NOW, maxTokenAgeMs: 3_600_000 });
+    const tomorrow = at(NOW + 86_400_000);
+    expect(revocationMatches(unnumbered, tomorrow, { authenticatedAtNumber: 1e9 })).toBe(true);
+    expect(revocationMatches(unnumbered, testAuthentication(), { authenticatedAtNumber: 0 })).toBe(false);
+  });
+
   it("goes by the token alone where its cut-off lies in the past: since then newer ones have been let in rightly", () => {
     const yesterday = issuedBefore({ type: "all" }, NOW - 86_400_000);
     expect(revocationMatches(yesterday, at(NOW - 5_000), { authenticatedAtNumber: 4 })).toBe(false);

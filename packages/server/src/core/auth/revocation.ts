@@ -165,9 +165,12 @@ export function isIssuedBefore(issuedAt: EpochMs | undefined, before: number, sk
   return issuedAt === undefined || issuedAt <= before + skewMs;
 }
 
-/** Whether one entry stands against an authentication: what a new entry is applied to live connections by. */
+/**
+ * Whether one entry stands against an authentication: what a new entry is applied to live connections by. An entry
+ * that has no number yet will have a later one than anything there is.
+ */
 export function revocationMatches(
-  entry: Revocation,
+  entry: NewRevocation | Revocation,
   authentication: Authentication,
   { connectionId, authenticatedAtNumber }: RevocationCircumstances = {},
   skewMs: number = revocationDefaults.skewMs,
@@ -177,7 +180,11 @@ export function revocationMatches(
   if (cutOff === undefined) return isAbout(entry.target, authentication, connectionId);
   if (!isAbout(cutOff.scope, authentication, connectionId)) return false;
   if (isIssuedBefore(authentication.issuedAt, cutOff.before, skewMs)) return true;
-  return cutOff.isUpToEntry && authenticatedAtNumber !== undefined && authenticatedAtNumber < entry.number;
+  return cutOff.isUpToEntry && authenticatedAtNumber !== undefined && authenticatedAtNumber < numberOf(entry);
+}
+
+function numberOf(entry: NewRevocation | Revocation): number {
+  return "number" in entry ? entry.number : Infinity;
 }
 
 function isAbout(
