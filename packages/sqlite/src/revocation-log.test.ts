@@ -14,7 +14,7 @@ import { engines, newPath, open, start } from "../test/fixture.js";
 import type { Database } from "./database.js";
 import type { EngineName } from "./engine-port.js";
 import { loadEngine } from "./engine.js";
-import { openRevocationLog } from "./revocation-log.js";
+import { createSqliteRevocationLog } from "./revocation-log.js";
 
 const issuer = "https://issuer.example";
 const clock = createFakeClock();
@@ -51,7 +51,7 @@ const unbelievable = "the revocation log cannot be believed";
 describe.each(engines)("the log of revocations on %s", (engine) => {
   const openAt = async (path: string): Promise<{ readonly database: Database; readonly log: RevocationLog }> => {
     const database = await open({ path, engine, busyTimeoutMs: 50 });
-    return { database, log: openRevocationLog(database, { clock }) };
+    return { database, log: createSqliteRevocationLog({ database, clock }) };
   };
 
   /** A log with three entries, closed, and the file as anybody can open it. */
@@ -77,7 +77,7 @@ describe.each(engines)("the log of revocations on %s", (engine) => {
       // A process that starts anew opens the file anew.
       place.database?.close();
       place.database = await open({ path: place.path, engine });
-      return openRevocationLog(place.database, settings);
+      return createSqliteRevocationLog({ database: place.database, clock: settings.clock });
     };
     await each.run(openLog);
   });
@@ -198,7 +198,7 @@ describe.each(engines)("the log of revocations on %s", (engine) => {
     const database = await open({ path, engine });
     let thrown: unknown;
     try {
-      openRevocationLog(database, { clock });
+      createSqliteRevocationLog({ database, clock });
     } catch (error) {
       thrown = error;
     }
@@ -230,7 +230,7 @@ describe.each(engines)("the log of revocations on %s", (engine) => {
     await log.append(sessionEnd("last"));
     expect(rows()).toBe(1);
     await log.close();
-    expect((await openRevocationLog(database, { clock }).read(0)).head).toBe(111);
+    expect((await createSqliteRevocationLog({ database, clock }).read(0)).head).toBe(111);
   });
 
   it("commits what is asked for at once in one transaction", async () => {
@@ -248,9 +248,9 @@ describe.each(engines)("the log of revocations on %s", (engine) => {
 
   it("is open once: a second one would not hear of its entries", async () => {
     const { database, log } = await openAt(newPath());
-    expect(() => openRevocationLog(database, { clock })).toThrow(TypeError);
+    expect(() => createSqliteRevocationLog({ database, clock })).toThrow(TypeError);
     await log.close();
-    await openRevocationLog(database, { clock }).append(sessionEnd("a"));
+    await createSqliteRevocationLog({ database, clock }).append(sessionEnd("a"));
   });
 });
 
@@ -259,7 +259,7 @@ it("what one engine wrote, the other reads", async ({ skip }) => {
   const path = newPath();
   for (const [index, engine] of ([...engines, ...engines] satisfies EngineName[]).entries()) {
     const database = await open({ path, engine });
-    const log = openRevocationLog(database, { clock });
+    const log = createSqliteRevocationLog({ database, clock });
     await log.append(sessionEnd(`s-${index}`));
     expect(await sessionsIn(log)).toHaveLength(index + 1);
     database.close();

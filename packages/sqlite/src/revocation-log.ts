@@ -7,7 +7,6 @@ import { HubwardError } from "@hubward/wire";
 import {
   createRevocationFeed,
   readNewRevocation,
-  type Clock,
   type NewRevocation,
   type Revocation,
   type RevocationLog,
@@ -15,9 +14,11 @@ import {
 import type { Database } from "./database.js";
 import { openRevocationTable } from "./revocation-table.js";
 
-export interface RevocationLogOptions {
-  /** The application's own. What is past its time by this clock is forgotten. */
-  readonly clock: Pick<Clock, "now">;
+export interface SqliteRevocationLogOptions {
+  /** Open; it stays open when the log is closed. */
+  readonly database: Database;
+  /** Milliseconds since 1970. What is past its time by this clock is forgotten. Default `Date.now`. */
+  readonly clock?: { now(): number } | undefined;
 }
 
 interface Waiting {
@@ -34,12 +35,14 @@ const MAX_BATCH = 500;
 const opened = new WeakSet<Database>();
 
 /**
- * The log of this database, as the port describes it. Every entry is read and checked before it returns. `close` lets
- * go of the log, the database stays open.
+ * The log of this database, as the port describes it. Every entry is read and checked before it returns.
  * @throws Error with its cause when entries were changed or are missing: whoever revoked them relies on them, so start
  * only with a database that is whole. DatabaseError. TypeError when the log is open already
  */
-export function openRevocationLog(database: Database, { clock }: RevocationLogOptions): RevocationLog {
+export function createSqliteRevocationLog({
+  database,
+  clock = { now: () => Date.now() },
+}: SqliteRevocationLogOptions): RevocationLog {
   if (opened.has(database)) throw new TypeError("the revocation log of this database is open already");
   const table = openRevocationTable(database);
   opened.add(database);

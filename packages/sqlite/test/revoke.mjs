@@ -5,16 +5,15 @@
 
 import { createInterface } from "node:readline";
 import { createRevocation } from "@hubward/server/ports";
-import { openDatabase, openRevocationLog } from "@hubward/sqlite";
+import { createSqliteRevocationLog, openDatabase } from "@hubward/sqlite";
 
 const [engine, path] = process.argv.slice(2);
-const clock = { now: () => Date.now() };
-const log = openRevocationLog(await openDatabase({ path, engine }), { clock });
+const log = createSqliteRevocationLog({ database: await openDatabase({ path, engine }) });
 
 async function endSession(sessionId) {
   const target = { type: "session", tenant: undefined, issuer: "https://issuer.example", sessionId };
   const { number } = await log.append(
-    createRevocation({ kind: "end", target }, { now: clock.now(), maxTokenAgeMs: 3_600_000 }),
+    createRevocation({ kind: "end", target }, { now: Date.now(), maxTokenAgeMs: 3_600_000 }),
   );
   console.log(`${sessionId} ${number}`);
 }
