@@ -16,3 +16,5 @@ export {
   sqliteSessionStoreDefaults,
   type SqliteSessionStoreOptions,
 } from "./session-store.js";
+export { createSqliteIdempotencyStore } from "./idempotency-store.js";
+export { sqliteIdempotencyDefaults, type CommandClock, type SqliteIdempotencyOptions } from "./idempotency-options.js";

@@ -46,14 +46,17 @@ const sessions = createSessions({
   onFailure: (cause) => console.error(cause),
 });
 
-createInterface({ input: process.stdin }).on("line", async (line) => {
+say({ ready: true });
+for await (const line of createInterface({ input: process.stdin })) {
   const [command, argument] = line.split(" ");
-  if (command === "pause") return void (pauseAt = argument);
+  if (command === "pause") {
+    pauseAt = argument;
+    continue;
+  }
   const headers = { origin, "content-type": "application/json", cookie: argument ?? "" };
   const request = new Request(`${origin}/auth/${command}`, { method: "POST", headers });
   const response =
     command === "login" ? await sessions.start({ subject: "nurse-7", request }) : await sessions[command](request);
   const cookie = response.headers.getSetCookie()[0]?.split(";", 1)[0];
   say({ status: response.status, cookie, body: await response.text() });
-});
-say({ ready: true });
+}

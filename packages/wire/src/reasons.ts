@@ -71,6 +71,7 @@ const table = {
   stream_limit: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
   too_many_inflight: { closeCode: null, action: "retry-after", allowReconnect: true, httpStatus: null },
   idempotency_conflict: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 409 },
+  outcome_unknown: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
   result_too_large: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
 
   // One HTTP request.
