@@ -11,11 +11,10 @@ import { createTickets } from "../core/auth/tickets.js";
 import { Connection, type ConnectionObserver } from "../core/connection/connection.js";
 import type { FlushQueue } from "../core/connection/outbox.js";
 import { Registry } from "../core/connection/registry.js";
-import type { CallControl } from "../core/dispatch/call-control.js";
 import { createClientInvoker, type ClientInvoker } from "../core/dispatch/client-invoker.js";
 import { ConnectionCall } from "../core/dispatch/connection-call.js";
 import { HubDeparture } from "../core/dispatch/hub-departure.js";
-import { createDispatcher } from "../core/dispatch/dispatcher.js";
+import { createDispatcher, type DispatcherPorts } from "../core/dispatch/dispatcher.js";
 import type { Hub as CoreHub } from "../core/dispatch/hub.js";
 import { resolveHubOptions, type HubOptions } from "../core/dispatch/hub-settings.js";
 import { AddressedTarget, ScopedSender } from "../core/dispatch/sender.js";
@@ -103,8 +102,9 @@ export function createScope<Attributes extends object>(
   let isDraining = false;
 
   const senderPorts = { fanout, invokeClient: createClientInvoker(registry) };
-  const createCall = (connection: Connection<P>, method: string, control: CallControl): ConnectionCall<P, unknown> =>
-    new ConnectionCall(connection, method, control, { groups, ...senderPorts });
+  const callPorts = { groups, ...senderPorts };
+  const createCall: DispatcherPorts<P>["createCall"] = (connection, method, control, commit) =>
+    new ConnectionCall(connection, method, control, callPorts, commit);
   const hooks = createHookRunner<P>({
     clock,
     timeoutMs: times.handshakeTimeoutMs,

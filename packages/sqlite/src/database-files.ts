@@ -1,0 +1,54 @@
+/** The files of a database: made for their owner alone, and held by one process at a time. */
+
+import { chmodSync, closeSync, openSync, realpathSync, statSync } from "node:fs";
+import { DatabaseError, describeFailure, describeFileFailure } from "./database-error.js";
+import type { Engine, EngineConnection } from "./engine-port.js";
+
+/** Beside the database: SQLite's log and index, our lock. */
+const suffixes = ["", "-wal", "-shm", "-lock"];
+
+/**
+ * Makes the file where there is none, and takes from group and others what rights they have on it and on the files
+ * beside it. SQLite gives new files the rights of the database. On Windows rights are the folder's.
+ * @returns the path without symbolic links: two names of one file have one lock.
+ * @throws DatabaseError read-only | full | cannot-open
+ */
+export function prepareFiles(path: string): string {
+  try {
+    // Not opened if it is there: a read-only file is told apart by SQLite, and closing it would drop another's locks.
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) closeSync(openSync(path, "a", 0o600));
+    const realPath = realpathSync(path);
+    for (const suffix of suffixes) closeToOthers(realPath + suffix);
+    return realPath;
+  } catch (error) {
+    throw describeFileFailure(error);
+  }
+}
+
+function closeToOthers(file: string): void {
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode;
+  if (process.platform === "win32" || mode === undefined || (mode & 0o077) === 0) return;
+  chmodSync(file, mode & 0o700);
+}
+
+/**
+ * Holds the database for this process until `close`, or until the process ends, however it ends: the lock is the
+ * operating system's own, on a file that nobody else has a reason to open. It cannot be the database itself: backups
+ * read that, and a process that closes any handle on a file loses its locks there (fcntl(2)).
+ * @throws DatabaseError in-use, at once.
+ */
+export function holdLock(engine: Engine, path: string): EngineConnection {
+  const file = `${path}-lock`;
+  prepareFiles(file);
+  let connection: EngineConnection | undefined;
+  try {
+    connection = engine.connect(file);
+    // Nothing is ever written: no journal is left behind, and none has to be played back.
+    connection.exec("pragma busy_timeout = 0; pragma journal_mode = memory; begin exclusive");
+    return connection;
+  } catch (error) {
+    connection?.close();
+    const failure = describeFailure(error);
+    throw failure instanceof DatabaseError && failure.failure === "busy" ? new DatabaseError("in-use", error) : failure;
+  }
+}
