@@ -264,7 +264,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
         if (bytes.length > connection.maxFrameBytes) throw new HubwardError("result_too_large");
         return bytes;
       },
-      room: (length) => connection.outbox.room(length, clock.monotonic()),
+      room: (length) => connection.outbox.room(length, clock),
       send(bytes) {
         if (connection.refusal() !== undefined) return false;
         connection.send({ bytes, group: undefined });
@@ -292,7 +292,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     if (outcome.kind === "cancelled" && message.type === messageType.streamInvocation) return this.#finish(message);
     if (outcome.kind !== "value")
       return this.#finish(message, errorText(outcome, message.target, hub.settings.hasDetailedErrors));
-    if (connection.refusal() !== undefined) return undefined;
+    if (!connection.isActive) return undefined;
     const dialect = this.#dialect as SignalRDialect;
     let bytes: Uint8Array;
     try {
@@ -310,7 +310,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
   /** Keeps the call's turn while the peer is behind: who asks for more than it reads waits for its own answers. */
   #sendResult(bytes: Uint8Array): Promise<void> | undefined {
     const { clock, connection } = this.#setup;
-    const room = connection.outbox.room(bytes.length, clock.monotonic());
+    const room = connection.outbox.room(bytes.length, clock);
     if (room !== undefined) return room.then(() => this.#sendResult(bytes));
     if (connection.refusal() === undefined) connection.send({ bytes, group: undefined });
     return undefined;

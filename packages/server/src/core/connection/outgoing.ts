@@ -1,6 +1,6 @@
 /** Where a connection's frames wait to be written: an outbox, or one that also keeps them until they are acknowledged. */
 
-import type { Instant } from "../clock.js";
+import type { Clock, Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
 
@@ -15,7 +15,7 @@ export interface Outgoing {
    * written any more; else a promise for when to ask again. For those who have more to say than fits: whoever asks
    * first never makes its peer a slow consumer.
    */
-  room(length: number, now: number): Promise<void> | undefined;
+  room(length: number, clock: Pick<Clock, "monotonic">): Promise<void> | undefined;
   /** Takes one group's frames out of everything not handed over yet. */
   evict(group: GroupKey): void;
   /**
