@@ -9,6 +9,7 @@ export function joinEndpoints(endpoints: readonly Endpoint[], forwarded: readonl
   return {
     owns: (path) => find(path) !== undefined,
     forwarded,
+    cookies: (path) => find(path)?.cookies?.(path),
     request: (request, body) => find(request.path)?.request(request, body) ?? Promise.resolve(textReply(404, "")),
     upgrade: (request) =>
       find(request.path)?.upgrade(request) ?? Promise.resolve({ accepted: false, reply: textReply(404, "") }),

@@ -26,6 +26,8 @@ export interface SignalRDialect extends Dialect {
   /** A ping, or undefined where the transport needs none. */
   readonly keepAlive: Uint8Array | undefined;
   createReader(maxBytes: number): MessageReader;
+  /** Whole messages that are encoded already, together. */
+  frame(payload: Uint8Array): Uint8Array;
   /** One hub message, transport framing included. @throws TypeError for a value the encoding has no form for */
   render(message: HubMessage): Uint8Array;
 }
@@ -54,6 +56,7 @@ function createDialect(codec: HubCodec, { frame, needsPings }: TransportFraming)
     keepAlive: needsPings ? render({ type: messageType.ping }) : undefined,
     createReader: (maxBytes) =>
       codec.transferFormat === "text" ? createTextReader({ maxBytes }) : createBinaryReader({ maxBytes }),
+    frame: (payload) => frame(codec.transferFormat, payload),
     render,
     renderEvent: (target, args) => render({ type: messageType.invocation, target, arguments: args }),
   };
@@ -76,15 +79,11 @@ export const dialects: Dialects = createDialects({
 });
 
 /** The Close message: its error text is the only reason a stock client hands to the application. */
-export function renderClose(
-  dialect: SignalRDialect,
-  reason: ReasonName,
-  text: string = formatReason(reason),
-): Uint8Array {
+export function closeMessage(reason: ReasonName, text: string = formatReason(reason)): HubMessage {
   const { allowReconnect } = reasons[reason];
-  return dialect.render({
+  return {
     type: messageType.close,
     error: reason === "normal" ? undefined : text,
     allowReconnect: allowReconnect ? true : undefined,
-  });
+  };
 }

@@ -11,12 +11,13 @@ import type { Endpoint } from "../core/endpoint.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { answerPreflight, isPreflight, shareWith } from "../core/admission/cors.js";
 import type { Arrival, OpenSocket } from "./claim.js";
-import { refuse } from "./door.js";
+import { bindingCookieName } from "./binding.js";
+import { refuse, type DoorPorts } from "./door.js";
 import { openDoomed, type DoomedConnection } from "./doomed.js";
 import { SignalRHandler } from "./handler.js";
 import { createNegotiate } from "./negotiate.js";
 import { transportDialects } from "./transports/dialects.js";
-import { createTransportRequests, type RequestPorts } from "./transports/requests.js";
+import { createTransportRequests } from "./transports/requests.js";
 import { createUpgrade } from "./upgrade.js";
 
 /** Sockets that exist only to be told why not. */
@@ -33,7 +34,7 @@ export interface DoomedConnections {
   readonly size: number;
 }
 
-export interface SignalRPorts<P> extends RequestPorts<P> {
+export interface SignalRPorts<P> extends DoorPorts<P> {
   readonly doomed: DoomedConnections;
   readonly dispatch: Dispatch<P>;
   readonly handshakeTimeoutMs: number;
@@ -118,6 +119,10 @@ export function createSignalREndpoint<P extends PrincipalBase>(
 
   return {
     owns: (path) => find(path) !== undefined,
+    cookies(path) {
+      const hub = find(path)?.hub;
+      return hub && { access: hub.settings.cookie?.name, binding: bindingCookieName(hub.path) };
+    },
     async request(request, body) {
       const found = find(request.path);
       if (found === undefined) return textReply(404, "");

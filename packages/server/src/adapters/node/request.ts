@@ -5,10 +5,12 @@
 
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
-import { readBearer } from "../../app/http.js";
+import { readBearer, saysBearer } from "../../app/http.js";
 import type { BearerCredential, ForwardedHeaders } from "../../core/auth/credential.js";
 import { Secret } from "../../core/auth/secret.js";
+import type { CookieNames } from "../../core/endpoint.js";
 import type { HttpRequest } from "../../core/http.js";
+import { takeOwnCookies } from "./cookies.js";
 
 /** The path as hubs are found by it, or undefined when it is no path at all. */
 export function pathOf(url: string): string | undefined {
@@ -29,13 +31,18 @@ export interface Edge {
   /** Whose request it is. */
   readonly remoteAddress: string | undefined;
   readonly forwarded: ForwardedHeaders | undefined;
+  /** Default false. */
+  readonly isSecure?: boolean | undefined;
+  /** Of a request that has cookies. */
+  readonly cookieNames?: CookieNames | undefined;
 }
 
 /** Takes the request's credentials out of it and returns what is left as a value, with them beside it. */
-export function takeRequest(request: IncomingMessage, path: string, { remoteAddress, forwarded }: Edge): HttpRequest {
+export function takeRequest(request: IncomingMessage, path: string, edge: Edge): HttpRequest {
   const { headers, method = "GET" } = request;
   const bearers: BearerCredential[] = [];
-  takeAuthorization(request, bearers);
+  const { remoteAddress, forwarded, isSecure, cookieNames } = edge;
+  const isReadable = takeAuthorization(request, bearers);
   const query = takeQuery(request, bearers);
   return {
     method,
@@ -47,6 +54,8 @@ export function takeRequest(request: IncomingMessage, path: string, { remoteAddr
     },
     bearers,
     forwarded,
+    cookies: cookieNames && takeOwnCookies(request, cookieNames, isReadable),
+    isSecure,
     remoteAddress,
   };
 }
@@ -87,19 +96,25 @@ function readPair(piece: string): readonly [name: string, value: string] {
 
 const AUTHORIZATION = "authorization";
 
-/** Reads the raw headers, because node:http's own view keeps the first of several Authorization headers only. */
-function takeAuthorization(request: IncomingMessage, bearers: BearerCredential[]): void {
+/**
+ * Reads the raw headers, because node:http's own view keeps the first of several Authorization headers only. False
+ * where one was meant for a bearer and holds none.
+ */
+function takeAuthorization(request: IncomingMessage, bearers: BearerCredential[]): boolean {
   const { headers, rawHeaders } = request;
-  if (headers.authorization === undefined) return;
+  let isReadable = true;
+  if (headers.authorization === undefined) return isReadable;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index];
     if (name?.length !== AUTHORIZATION.length || name.toLowerCase() !== AUTHORIZATION) continue;
     const token = readBearer(rawHeaders[index + 1]);
     if (token !== undefined) bearers.push({ kind: "bearer", token, source: "header" });
+    else if (saysBearer(rawHeaders[index + 1])) isReadable = false;
     rawHeaders[index + 1] = "[removed]";
   }
   delete headers.authorization;
   forgetDistinctHeaders(request, AUTHORIZATION);
+  return isReadable;
 }
 
 /**
