@@ -10,6 +10,7 @@ import { Secret } from "../../core/auth/secret.js";
 import type { CookieNames } from "../../core/endpoint.js";
 import type { HttpRequest } from "../../core/http.js";
 import { takeOwnCookies } from "./cookies.js";
+import { forgetDistinctHeaders } from "./distinct-headers.js";
 
 /** The path as hubs are found by it, or undefined when it is no path at all. */
 export function pathOf(url: string): string | undefined {
@@ -109,16 +110,4 @@ function takeAuthorization(request: IncomingMessage, bearers: BearerCredential[]
   delete headers.authorization;
   forgetDistinctHeaders(request, "authorization");
   return isReadable;
-}
-
-/**
- * Node keeps `headersDistinct` once somebody in front has asked for it, tokens and all; asking for it here only to
- * clean it would cost a tenth of a whole connect.
- */
-export function forgetDistinctHeaders(request: IncomingMessage, name: string): void {
-  for (const symbol of Object.getOwnPropertySymbols(request)) {
-    if (symbol.description !== "kHeadersDistinct") continue;
-    const kept = (request as unknown as Record<symbol, unknown>)[symbol];
-    if (kept !== null && kept !== undefined) delete request.headersDistinct[name];
-  }
 }
