@@ -1,6 +1,6 @@
 /** Ambient credentials at the guards of each framework: what a gateway forwards, and a cookie. */
 
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import {
   forwardedIdentity,
   hubward,
@@ -14,7 +14,6 @@ import { requirePolicy as requireInExpress } from "@hubward/server/express";
 import { requirePolicy as requireInFastify } from "@hubward/server/fastify";
 import { requirePolicy as requireInHono } from "@hubward/server/hono";
 import { attach, guardFetch } from "@hubward/server/node";
-import { createAdaptorServer } from "@hono/node-server";
 import express from "express";
 import fastify from "fastify";
 import { Hono } from "hono";
@@ -88,6 +87,15 @@ test("a web Request made of one is a request of nobody: its headers may come fro
   expect(await Promise.all(outcomes)).toEqual(["anna", "invalid_token", "invalid_token", "invalid_token"]);
 });
 
+/** Web Requests made of what came, which itself goes along, as @hono/node-server does. */
+function serve(answer: (request: Request, incoming: IncomingMessage) => Response | Promise<Response>): Server {
+  return createServer((incoming, response) => {
+    const headers = Object.entries(incoming.headers).map(([name, value]): [string, string] => [name, String(value)]);
+    const request = new Request("http://127.0.0.1/me", { method: incoming.method ?? "GET", headers });
+    void Promise.resolve(answer(request, incoming)).then(({ status }) => response.writeHead(status).end());
+  });
+}
+
 test.each(["express", "fastify", "hono", "guardFetch"])("a cookie with %s: pages of ours, no other", async (name) => {
   const origin = "https://ward.example";
   const app = hubward<object>({
@@ -118,10 +126,10 @@ test.each(["express", "fastify", "hono", "guardFetch"])("a cookie with %s: pages
     async hono() {
       const routes = new Hono();
       routes.all("/me", requireInHono(app, anyone), (context) => context.text("in"));
-      return createAdaptorServer(routes) as Server;
+      return serve((request, incoming) => routes.fetch(request, { incoming }));
     },
     async guardFetch() {
-      return createAdaptorServer({ fetch: guardFetch(app, anyone, () => new Response("in")) }) as Server;
+      return serve(guardFetch(app, anyone, () => new Response("in")));
     },
   };
   const server = await servers[name]!();
