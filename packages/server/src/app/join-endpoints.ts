@@ -10,11 +10,8 @@ export function joinEndpoints(endpoints: readonly Endpoint[], forwarded: readonl
     owns: (path) => find(path) !== undefined,
     forwarded,
     cookies: (path) => find(path)?.cookies?.(path),
-    async request(request, body) {
-      return find(request.path)?.request(request, body) ?? textReply(404, "");
-    },
-    async upgrade(request) {
-      return find(request.path)?.upgrade(request) ?? { accepted: false, reply: textReply(404, "") };
-    },
+    request: (request, body) => find(request.path)?.request(request, body) ?? Promise.resolve(textReply(404, "")),
+    upgrade: (request) =>
+      find(request.path)?.upgrade(request) ?? Promise.resolve({ accepted: false, reply: textReply(404, "") }),
   };
 }

@@ -63,6 +63,11 @@ export interface HubwardOptions<Attributes extends object = object> extends Scop
   readonly keepAliveMs?: number | undefined;
   /** Groups one connection may be in. Default 100. */
   readonly maxGroupsPerConnection?: number | undefined;
+  /**
+   * How long a connection whose credential has ended waits for a new one, where its client has shown that it can bring
+   * one. Milliseconds, default 10000.
+   */
+  readonly graceMs?: number | undefined;
   /** For tests. */
   readonly clock?: Clock | undefined;
   /** For tests. */
@@ -97,6 +102,7 @@ export interface HubwardDefaults {
   readonly clientTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly maxGroupsPerConnection: number;
+  readonly graceMs: number;
 }
 
 /** ASP.NET Core's own defaults where it has one. */
@@ -105,6 +111,7 @@ export const hubwardDefaults: HubwardDefaults = {
   clientTimeoutMs: 30_000,
   keepAliveMs: 15_000,
   maxGroupsPerConnection: 100,
+  graceMs: 10_000,
 };
 
 /** @throws RangeError | TypeError for options that cannot be meant */
@@ -152,6 +159,7 @@ export function resolveOptions<Attributes extends object>(
       handshakeTimeoutMs: count("handshakeTimeoutMs"),
       clientTimeoutMs: count("clientTimeoutMs"),
       keepAliveMs: count("keepAliveMs"),
+      graceMs: count("graceMs"),
     },
     maxGroupsPerConnection: count("maxGroupsPerConnection"),
     clock,

@@ -122,12 +122,13 @@ export function createScope<Attributes extends object>(
     if (isDraining && heartbeat.size === 0 && doomed.size === 0 && hooks.running === 0) drained?.();
   }
 
-  const arrivals = new WeakMap<Connection<P>, Arrival<P>>();
+  /** From their socket on until it is gone. */
+  const arrivals = new Map<Connection<P>, Arrival<P>>();
+  /** Of hubs that want to hear of departures. */
   const wasOpen = new WeakSet<Connection<P>>();
   const observer: ConnectionObserver<P> = {
     opened(connection) {
       registry.add(connection);
-      wasOpen.add(connection);
       const { admission, hub, id, remoteAddress, dialect } = connection;
       telemetry({
         event: "connection.opened",
@@ -138,12 +139,22 @@ export function createScope<Attributes extends object>(
         remoteAddress,
       });
       const known = hubs.get(hub.toLowerCase());
+      if (known?.hooks.disconnected !== undefined) wasOpen.add(connection);
       if (known !== undefined) hooks.opened(connection, known);
     },
     ended(connection) {
       registry.remove(connection);
       groups.release(connection);
       expiry.forget(connection);
+    },
+    rescheduled: (connection) => expiry.watch(connection),
+    lapsed(connection, reason) {
+      const { authentication, id, hub } = connection;
+      telemetry({ event: "connection.lapsed", connectionId: id, hub, reason, subject: authentication.subject });
+    },
+    restored(connection) {
+      const { authentication, id, hub } = connection;
+      telemetry({ event: "connection.restored", connectionId: id, hub, subject: authentication.subject });
     },
     detached(connection) {
       const { authentication, id, hub, identity } = connection;
@@ -161,6 +172,7 @@ export function createScope<Attributes extends object>(
       heartbeat.forget(connection);
       if (detached.delete(connection)) detachedShares.give(connection.identity);
       arrivals.get(connection)?.end();
+      arrivals.delete(connection);
       const ageMs = connection.ageMs(clock.monotonic());
       const { authentication, id, hub } = connection;
       // What the client ended, and what ended by the credential's own time, is no loop of ours.
@@ -210,6 +222,7 @@ export function createScope<Attributes extends object>(
         socket,
         clock,
         times,
+        spread: random.fraction,
         flushQueue,
         outboxLimits: common.outbox,
         observer,

@@ -9,6 +9,8 @@ export type UpgradeAnswer =
   | { readonly accepted: false; readonly reply: HttpReply }
   | {
       readonly accepted: true;
+      /** Whether the WebSocket is closed with 1000 once last frames have said why, whatever the reason. Default false. */
+      readonly closesAsNormal?: boolean | undefined;
       /** The socket is open: who listens to it. Called once, or `abandon` is. */
       open(socket: Socket): SocketListener;
       /** The transport could not be established after all. */

@@ -22,6 +22,8 @@ import { createUpgrade } from "./upgrade.js";
 
 /** Sockets that exist only to be told why not. */
 const MAX_DOOMED = 1_000;
+/** Behind a hub's path. */
+const NEGOTIATE = "/negotiate";
 /** They get less time than welcome ones. Milliseconds. */
 const MAX_DOOMED_MS = 5_000;
 
@@ -100,13 +102,13 @@ export function createSignalREndpoint<P extends PrincipalBase>(
 
   function find(path: string): { readonly hub: Hub<P>; readonly rest: string } | undefined {
     // A hub URL configured with a slash at its end is the same hub.
-    const lower = path.toLowerCase().replace(/(?<=.)\/$/, "");
-    const exact = hubs.get(lower);
+    const lower = path.toLowerCase();
+    const asked = lower.length > 1 && lower.endsWith("/") ? lower.slice(0, -1) : lower;
+    const exact = hubs.get(asked);
     if (exact !== undefined) return { hub: exact, rest: "" };
-    const cut = lower.lastIndexOf("/");
-    const hub = hubs.get(lower.slice(0, cut));
-    const rest = lower.slice(cut);
-    return hub !== undefined && rest === "/negotiate" ? { hub, rest } : undefined;
+    if (!asked.endsWith(NEGOTIATE)) return undefined;
+    const hub = hubs.get(asked.slice(0, -NEGOTIATE.length));
+    return hub === undefined ? undefined : { hub, rest: NEGOTIATE };
   }
 
   /** Before any authentication: a browser asks it without a credential. */

@@ -10,6 +10,7 @@ import {
   HubwardError,
   negotiateBody,
   parseNegotiateVersion,
+  type AvailableTransport,
   type NegotiateVersion,
 } from "@hubward/wire";
 import { assertWorthConnecting } from "../core/admission/admission.js";
@@ -19,6 +20,7 @@ import type { Authentication } from "../core/auth/authentication.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Ticket } from "../core/auth/tickets.js";
 import type { Hub } from "../core/dispatch/hub.js";
+import type { HubSettings } from "../core/dispatch/hub-settings.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { identityKey, type ConnectionId } from "../core/ids.js";
 import { authenticationOf, type Holder } from "./attempts.js";
@@ -43,6 +45,16 @@ export type Negotiate<P> = (request: HttpRequest, hub: Hub<P>) => Promise<HttpRe
 
 export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): Negotiate<P> {
   let heldBack = 0;
+  const offered = new WeakMap<HubSettings, readonly AvailableTransport[]>();
+
+  /** One list for all connections of a hub. */
+  function transportsOf(settings: HubSettings): readonly AvailableTransport[] {
+    const known = offered.get(settings);
+    if (known !== undefined) return known;
+    const made = Object.freeze(allTransports.filter(({ transport }) => settings.transports.has(transport)));
+    offered.set(settings, made);
+    return made;
+  }
 
   async function holdBack(authentication: Authentication): Promise<void> {
     const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
@@ -112,7 +124,7 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
       throw added === "full" ? tooManyWaiting() : new HubwardError("connection_limit", { retryAfterSeconds: 30 });
     }
     const accessToken = issued?.secret.reveal();
-    const availableTransports = allTransports.filter(({ transport }) => hub.settings.transports.has(transport));
+    const availableTransports = transportsOf(hub.settings);
     // To a client that did not ask for it, it is an error.
     const common = { kind: "connection", availableTransports, accessToken, useStatefulReconnect: isResumable } as const;
     // Version 0 knows one id only, so there the id is the secret one.

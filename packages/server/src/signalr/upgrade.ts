@@ -30,6 +30,7 @@ import {
   type Claim,
   type OpenSocket,
 } from "./claim.js";
+import { clientKind } from "./client.js";
 import { asHubwardError, isCookie, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
 import { switchedOff } from "./transports/switched-off.js";
 
@@ -72,8 +73,13 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     };
   }
 
-  function accept(arrival: Arrival<P>): UpgradeAnswer {
-    return { accepted: true, open: (socket) => open(arrival, socket), abandon: () => arrival.abandon() };
+  function accept(arrival: Arrival<P>, request: HttpRequest): UpgradeAnswer {
+    return {
+      accepted: true,
+      closesAsNormal: clientKind(request).takesCodeForFailure,
+      open: (socket) => open(arrival, socket),
+      abandon: () => arrival.abandon(),
+    };
   }
 
   /** Brings a connection its next transport. Nothing has changed before this, and nothing does when it says no. */
@@ -94,6 +100,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     }
     return {
       accepted: true,
+      closesAsNormal: clientKind(request).takesCodeForFailure,
       open: (socket) => resumption.attach(socket, request.remoteAddress),
       abandon: () => resumption.abandon(),
     };
@@ -111,7 +118,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       const holder = await withoutNegotiate(known.authentication, applicant, hub);
       const connectionId = ports.random.secret(16) as ConnectionId;
       const { remoteAddress } = request;
-      return accept({
+      const arrival: Arrival<P> = {
         hub,
         holder,
         connectionId,
@@ -122,7 +129,8 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
         bind: () => true,
         end: ignore,
         abandon: ignore,
-      });
+      };
+      return accept(arrival, request);
     }
     const claimed = await claim(known, id, hub, applicant, ports);
     if (claimed === undefined) {
@@ -135,7 +143,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       refuse(request, hub, ports, new HubwardError("superseded"), applicant, refusalHints.hasTransport);
       return no(claimed.attempt.transport === "WebSockets" ? HAS_TRANSPORT : OTHER_TRANSPORT);
     }
-    return accept(arriveKept(claimed, request, hub));
+    return accept(arriveKept(claimed, request, hub), request);
   }
 
   return async (request, hub) => {

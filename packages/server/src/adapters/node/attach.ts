@@ -29,6 +29,11 @@ export interface AttachOptions {
 export interface Attachment {
   /** Takes the application off the server again. Open connections stay; `app.close()` ends them. */
   detach(): void;
+  /**
+   * Cuts a gateway's headers out of a request that another server received and keeps them for `app.http`, as is done
+   * with every request of this server. Once or more often; before any listener of that server sees the request.
+   */
+  takeForwarded(request: IncomingMessage): void;
 }
 
 const DEFAULT_MAX_PAYLOAD_BYTES = 128 * 1024;
@@ -117,7 +122,7 @@ export function attach(
           webSockets.handleUpgrade(request, socket, head, (ws) => {
             isOpen = true;
             socket.removeListener("error", ignore);
-            const opened = new NodeWebSocket(ws, socket);
+            const opened = new NodeWebSocket(ws, socket, answer.closesAsNormal);
             opened.listen(answer.open(opened));
           });
         }
@@ -159,6 +164,7 @@ export function attach(
   server.on("upgrade", onForeignUpgrade);
 
   return {
+    takeForwarded: (request) => void readEdge(request),
     detach() {
       // Somebody may have wrapped the event since: then it stays, and lets everything through.
       isAttached = false;

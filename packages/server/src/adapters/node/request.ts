@@ -60,11 +60,13 @@ export function takeRequest(request: IncomingMessage, path: string, edge: Edge):
   };
 }
 
+const NO_QUERY: ReadonlyMap<string, string> = new Map();
+
 function takeQuery(request: IncomingMessage, bearers: BearerCredential[]): ReadonlyMap<string, string> {
-  const query = new Map<string, string>();
   const url = request.url ?? "/";
   const start = url.indexOf("?");
-  if (start === -1) return query;
+  if (start === -1) return NO_QUERY;
+  const query = new Map<string, string>();
   const kept: string[] = [];
   const pieces = url.slice(start + 1).split("&");
   for (const piece of pieces) {
@@ -87,10 +89,12 @@ function takeQuery(request: IncomingMessage, bearers: BearerCredential[]): Reado
 
 /** One `name=value` of a query, decoded as a form is (WHATWG URL, application/x-www-form-urlencoded). */
 function readPair(piece: string): readonly [name: string, value: string] {
-  if (/[%+]/.test(piece)) return [...new URLSearchParams(piece)][0] ?? ["", ""];
+  if (piece.includes("%") || piece.includes("+")) return [...new URLSearchParams(piece)][0] ?? ["", ""];
   const end = piece.indexOf("=");
   return end === -1 ? [piece, ""] : [piece.slice(0, end), piece.slice(end + 1)];
 }
+
+const AUTHORIZATION = "authorization";
 
 /**
  * Reads the raw headers, because node:http's own view keeps the first of several Authorization headers only. False
@@ -101,13 +105,14 @@ function takeAuthorization(request: IncomingMessage, bearers: BearerCredential[]
   let isReadable = true;
   if (headers.authorization === undefined) return isReadable;
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() !== "authorization") continue;
+    const name = rawHeaders[index];
+    if (name?.length !== AUTHORIZATION.length || name.toLowerCase() !== AUTHORIZATION) continue;
     const token = readBearer(rawHeaders[index + 1]);
     if (token !== undefined) bearers.push({ kind: "bearer", token, source: "header" });
     else if (saysBearer(rawHeaders[index + 1])) isReadable = false;
     rawHeaders[index + 1] = "[removed]";
   }
   delete headers.authorization;
-  forgetDistinctHeaders(request, "authorization");
+  forgetDistinctHeaders(request, AUTHORIZATION);
   return isReadable;
 }

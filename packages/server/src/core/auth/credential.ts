@@ -23,8 +23,11 @@ export type Credential = BearerCredential | ForwardedCredential;
 /** Forwarded headers that must not be believed, and why. */
 export interface UnbelievableHeaders {
   readonly kind: "unbelievable";
-  /** They came from a peer that is no trusted proxy, or one of them stood there more than once. */
-  readonly why: "untrusted" | "duplicate";
+  /**
+   * They came from a peer that is no trusted proxy; one of them stood there more than once; or the request had as many
+   * headers as are read, or more, so that one may be missing.
+   */
+  readonly why: "untrusted" | "duplicate" | "overflow";
 }
 
 /** What an adapter found in the headers a gateway speaks through. */

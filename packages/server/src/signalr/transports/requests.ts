@@ -182,6 +182,8 @@ export function createTransportRequests<P extends PrincipalBase>(
     } catch (thrown) {
       const error = asHubwardError(thrown);
       if (error instanceof Crowded) return refuse(request, hub, ports, error, applicant, CROWDED_HINT);
+      // A stock client that stops says so, and then deletes what has ended by that: nothing to warn of.
+      if (method === "DELETE" && error.reason === "ticket_invalid") return UNKNOWN_ID;
       const hint = error instanceof UnknownId ? refusalHints.unknownId : undefined;
       const reply = refuse(request, hub, ports, error, applicant, hint);
       // A ticket that is over names a connection that is over.
