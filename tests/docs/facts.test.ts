@@ -8,30 +8,12 @@ import { sessionsDefaults } from "@hubward/sessions";
 import { isReasonName, parseReason, reasons, type ReasonName } from "@hubward/wire";
 import { describe, expect, test } from "vitest";
 import { readPage, root } from "./support/pages.js";
+import { rowsUnder } from "./support/tables.js";
 
 const model = readPage("docs/security-model.md").text;
 const providers = readPage("docs/identity-providers.md").text;
 const recipes = readPage("docs/recipes.md").text;
 const concepts = readPage("docs/concepts.md").text;
-
-/** The rows of the table under this head, cells trimmed. */
-function rowsUnder(text: string, ...head: readonly string[]): readonly (readonly string[])[] {
-  const lines = text.split("\n");
-  const cells = (line: string): readonly string[] =>
-    line
-      .split("|")
-      .slice(1, -1)
-      .map((cell) => cell.trim());
-  const start = lines.findIndex((line) => cells(line).join() === head.join());
-  if (start < 0) throw new Error(`no table ${head.join(" | ")}`);
-  const rest = lines.slice(start + 2);
-  return rest
-    .slice(
-      0,
-      rest.findIndex((line) => !line.startsWith("|")),
-    )
-    .map(cells);
-}
 
 /** Reasons that some source of the packages names, tests and the catalogue itself aside. */
 function reasonsInUse(): readonly ReasonName[] {

@@ -243,7 +243,7 @@ export const intended = {
     expiry: [
       "a credential that expires",
       "only if it is switched on; Close without an error",
-      "always; `token_expired;action=refresh`",
+      "always: a notice `expiring`, then `token_expired;action=refresh`",
       "that is what an expiry is for",
     ],
     departure: [
