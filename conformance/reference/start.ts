@@ -4,9 +4,13 @@
  */
 
 import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { afterAll } from "vitest";
 
 export interface ReferenceServer {
   readonly port: number;
@@ -24,9 +28,16 @@ const run = promisify(execFile);
 const folder = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const START_LIMIT_MS = 60_000;
 
+/** Temporary files of every `dotnet` here, which leaves folders and pipes behind. */
+const scratch = mkdtempSync(join(tmpdir(), "hubward-dotnet-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
 /** Environment of every `dotnet` here: no telemetry, no compiler left running behind. */
-const dotnetEnvironment = {
+export const dotnetEnvironment: NodeJS.ProcessEnv = {
   ...process.env,
+  TMPDIR: scratch,
+  // Where it would be without that: its locks are to be shared by all who restore packages.
+  NUGET_SCRATCH: process.env["NUGET_SCRATCH"] ?? join(tmpdir(), `NuGetScratch${userInfo().username}`),
   DOTNET_CLI_TELEMETRY_OPTOUT: "1",
   DOTNET_NOLOGO: "1",
   DOTNET_CLI_USE_MSBUILD_SERVER: "0",
