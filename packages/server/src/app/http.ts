@@ -2,11 +2,14 @@
 
 import { HubwardError } from "@hubward/wire";
 import type { Admitter } from "../core/admission/admission.js";
+import { cookieOfRoute } from "../core/admission/cookie.js";
 import { joinCredentials } from "../core/admission/forwarded.js";
 import { judgeAmbientOrigin } from "../core/admission/origin.js";
 import { MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
 import type { Admission, Policy, PolicyFailure, Requirement } from "../core/auth/policy.js";
-import type { ForwardedHeaders } from "../core/auth/credential.js";
+import type { BearerCredential, ForwardedHeaders } from "../core/auth/credential.js";
+import { readCookie } from "../core/auth/cookie-header.js";
+import type { CookieRule } from "../core/auth/cookie-options.js";
 import { isTicket } from "../core/auth/tickets.js";
 import { Secret } from "../core/auth/secret.js";
 import type { HttpReply } from "../core/http.js";
@@ -14,13 +17,19 @@ import type { HttpReply } from "../core/http.js";
 /** Anything with headers: node:http's IncomingMessage, a web Request, a framework's request. */
 export interface RequestWithHeaders {
   readonly headers: { get(name: string): string | null } | { readonly [Name in ReadHeader]?: string | undefined };
+  /** Without one, a cookie counts as it does for a POST. */
+  readonly method?: string | undefined;
 }
 
-type ReadHeader = "authorization" | "origin" | "sec-fetch-site" | "sec-fetch-mode";
+type ReadHeader = "authorization" | "cookie" | "host" | "origin" | FetchMetadata;
+
+/** What browsers say of a request's context (W3C Fetch Metadata). */
+type FetchMetadata = `sec-fetch-${"site" | "mode" | "dest"}`;
 
 export interface HttpAuthentication<P> {
   /**
-   * Who asks, by `Authorization: Bearer`. Cookies, queries and tickets are no credential here. What a gateway
+   * Who asks, by `Authorization: Bearer`; queries and tickets are no credential here. The application's `cookie` is
+   * one where no bearer stands: from pages of this origin, or for a GET that a person navigates to. What a gateway
    * forwarded counts where the request, or at least its `headers`, is the one that an attached server received. A
    * browser may have sent that for any page, so an Origin must then be one of `allowedOrigins`; without one,
    * `Sec-Fetch-Site` must be `same-origin` or `none`, or the request a navigation. A browser that sends neither (an old
@@ -96,12 +105,18 @@ export function readBearer(authorization: string | null | undefined): Secret | u
   return token === undefined ? undefined : new Secret(token);
 }
 
+/** Whether a header's value is meant to be a bearer token, readable or not. */
+export function saysBearer(authorization: string | null | undefined): boolean {
+  return /^\s*bearer\b/i.test(authorization ?? "");
+}
+
 export interface HttpAuthenticationPorts<P> {
   readonly admitter: Admitter<P>;
   readonly onFailure: PolicyFailure;
   /** What adapters cut out of requests, by the requests' own `headers`. */
   readonly forwarded: Pick<WeakMap<object, ForwardedHeaders>, "get">;
   readonly allowedOrigins: ReadonlySet<string>;
+  readonly cookie: CookieRule | undefined;
 }
 
 export function createHttpAuthentication<P>({
@@ -109,12 +124,22 @@ export function createHttpAuthentication<P>({
   onFailure,
   forwarded,
   allowedOrigins,
+  cookie: rule,
 }: HttpAuthenticationPorts<P>): HttpAuthentication<P> {
-  async function authenticate({ headers }: RequestWithHeaders): Promise<Admission<P>> {
+  /** The cookie, where nothing else says who asks. */
+  function readRouteCookie({ headers, method }: RequestWithHeaders): BearerCredential | undefined {
+    if (rule === undefined || forwarded.get(headers) !== undefined) return undefined;
+    if (saysBearer(headerOf(headers, "authorization"))) return undefined;
+    const header = (name: string): string | undefined => headerOf(headers, name as "cookie") ?? undefined;
+    return cookieOfRoute(readCookie(header("cookie") ?? "", rule.name), rule, { method, header }, allowedOrigins);
+  }
+
+  async function authenticate(request: RequestWithHeaders): Promise<Admission<P>> {
+    const { headers } = request;
     const token = readBearer(headerOf(headers, "authorization"));
     if (token !== undefined && isTicket(token)) throw new HubwardError("invalid_token");
     const bearer = token === undefined ? undefined : ({ kind: "bearer", token, source: "header" } as const);
-    const credential = joinCredentials(bearer, forwarded.get(headers));
+    const credential = joinCredentials(bearer, forwarded.get(headers)) ?? readRouteCookie(request);
     if (credential === undefined) throw new MissingCredential();
     // A gateway knows people by cookies, which a browser sends along for any page.
     const isAmbient = credential.kind === "forwarded";

@@ -28,6 +28,12 @@ export interface ForwardedPort extends Pick<ForwardedAuthenticator, "headers" | 
   keep(headers: object, forwarded: ForwardedHeaders): void;
 }
 
+/** Cookies that are ours in requests to one path. */
+export interface CookieNames {
+  readonly access: string | undefined;
+  readonly binding: string;
+}
+
 /** Everything HTTP may ask of an application. Never throws; a rejection is a defect. */
 export interface Endpoint {
   /** Whether requests to this path are ours, also when they will be refused. */
@@ -37,6 +43,8 @@ export interface Endpoint {
    * there may be more of them later. Default: nothing.
    */
   readonly forwarded?: readonly ForwardedPort[] | undefined;
+  /** What adapters lift out of the cookies of a request that is ours. Asked for requests that have cookies. */
+  cookies?(path: string): CookieNames | undefined;
   request(request: HttpRequest, body: RequestBody): Promise<HttpAnswer>;
   upgrade(request: HttpRequest): Promise<UpgradeAnswer>;
 }

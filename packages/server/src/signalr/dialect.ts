@@ -3,6 +3,7 @@
 import {
   createBinaryReader,
   createTextReader,
+  encodeHandshakeResponse,
   formatReason,
   jsonCodec,
   messagePackCodec,
@@ -20,6 +21,8 @@ import type { Dialect } from "../core/publication.js";
 
 export interface SignalRDialect extends Dialect {
   readonly codec: HubCodec;
+  /** The answer to a handshake that is taken, as the encoding's own kind of frame. */
+  readonly welcome: Uint8Array;
   /** A ping, or undefined where the transport needs none. */
   readonly keepAlive: Uint8Array | undefined;
   createReader(maxBytes: number): MessageReader;
@@ -49,6 +52,7 @@ function createDialect(codec: HubCodec, { frame, needsPings }: TransportFraming)
   return {
     name: codec.name,
     codec,
+    welcome: frame(codec.transferFormat, encodeHandshakeResponse()),
     keepAlive: needsPings ? render({ type: messageType.ping }) : undefined,
     createReader: (maxBytes) =>
       codec.transferFormat === "text" ? createTextReader({ maxBytes }) : createBinaryReader({ maxBytes }),

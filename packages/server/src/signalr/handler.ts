@@ -3,14 +3,17 @@
 import {
   HubwardError,
   messageType,
+  NOTICE_TARGET,
   type CompletionMessage,
   type DecodeLimits,
   type HubMessage,
   type MessageReader,
+  type Notice,
   type ReasonName,
 } from "@hubward/wire";
 import type { Clock } from "../core/clock.js";
 import type { Connection } from "../core/connection/connection.js";
+import type { LapseReason } from "../core/connection/lifecycle.js";
 import type { InvokeOptions, ProtocolHandler } from "../core/connection/protocol-handler.js";
 import { CallControl } from "../core/dispatch/call-control.js";
 import type { Dispatch, Outcome } from "../core/dispatch/dispatcher.js";
@@ -26,6 +29,7 @@ import { ReceivedMessages } from "./received-messages.js";
 import { Responder } from "./responder.js";
 import { Throttle } from "./throttle.js";
 import { Uploads } from "./uploads.js";
+import { asHubwardError } from "./door.js";
 
 type AnyInvocation = Invocation["message"];
 
@@ -42,6 +46,8 @@ export interface HandlerSetup<P> {
   readonly dialects?: Dialects | undefined;
   /** Whether stateful reconnect was negotiated; the client still has to say so in its handshake. */
   readonly isResumable: boolean;
+  /** What a control call comes to; undefined for a call of any other name. */
+  readonly control?: ((target: string, args: readonly unknown[]) => Promise<unknown> | undefined) | undefined;
   /** Claims the ticket for good. False when another attempt of it was faster. */
   readonly bind: () => boolean;
 }
@@ -108,6 +114,20 @@ export class SignalRHandler<P> implements ProtocolHandler {
     }, options);
   }
 
+  notice(notice: Notice): Uint8Array | undefined {
+    return this.#dialect?.renderEvent(NOTICE_TARGET, [notice]);
+  }
+
+  replaced(): void {
+    this.#invocations.judgeAgain();
+  }
+
+  suspended(reason: LapseReason): void {
+    this.#invocations.refuse(new HubwardError(reason));
+    this.#uploads?.fail(reason);
+    this.#clientResults?.fail(reason);
+  }
+
   ended(reason: ReasonName): void {
     this.#invocations.clear();
     this.#uploads?.fail(reason);
@@ -148,7 +168,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     const { connection, decodeLimits } = this.#setup;
     for (const body of this.#reader?.read(bytes) ?? []) {
       // Each message asks anew: the one before may have ended the connection.
-      if (!connection.isActive) return;
+      if (!connection.isListening) return;
       const message = this.#dialect?.codec.decode(body, decodeLimits);
       if (message === undefined || this.#received?.admits(message, body.length) === false) continue;
       this.#take(message);
@@ -160,7 +180,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     switch (message.type) {
       case messageType.invocation:
       case messageType.streamInvocation:
-        return this.#invocations.add(this.#invocationOf(message));
+        return this.#begin(message);
       case messageType.cancelInvocation:
         return this.#invocations.cancel(message.invocationId);
       case messageType.streamItem:
@@ -177,6 +197,24 @@ export class SignalRHandler<P> implements ProtocolHandler {
         return;
       default:
         message satisfies never;
+    }
+  }
+
+  #begin(message: AnyInvocation): void {
+    const control = this.#setup.control?.(message.target, message.arguments);
+    if (control !== undefined) return void this.#guard(this.#answerControl(message, control));
+    // Nothing that ran before keeps a lapsed peer from hearing so.
+    const refusal = this.#setup.connection.isActive ? undefined : this.#setup.connection.refusal();
+    if (refusal !== undefined) return this.#responder.refuse(message, refusal, undefined);
+    this.#invocations.add(this.#invocationOf(message));
+  }
+
+  /** Beside the calls: in no queue, no filter, no log of arguments. */
+  async #answerControl(message: AnyInvocation, control: Promise<unknown>): Promise<void> {
+    try {
+      this.#responder.tell(message, await control);
+    } catch (error) {
+      this.#responder.finish(message, asHubwardError(error).message);
     }
   }
 
@@ -218,6 +256,8 @@ export class SignalRHandler<P> implements ProtocolHandler {
 
   /** Answers a call. A promise where that takes its time: for a stream, and for a result that waits for room. */
   #settle(invocation: Invocation, outcome: Outcome): Promise<void> | undefined {
+    const { judging } = invocation.control;
+    if (judging !== undefined) return judging.then(() => this.#settle(invocation, outcome));
     if (outcome.kind === "stream") return this.#responder.stream(invocation, outcome, () => this.#close(invocation));
     this.#close(invocation);
     return this.#responder.answer(invocation, outcome);

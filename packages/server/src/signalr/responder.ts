@@ -36,15 +36,21 @@ export class Responder<P> {
 
   /** Sends what a call has come to. A promise where a result waits for room. */
   answer({ message, control }: Invocation, outcome: Settled): Promise<void> | undefined {
-    this.#report(outcome, control);
     const { invocationId } = message;
     const { connection, hub } = this.#setup;
+    // Whatever its method gave: it is not for who the caller is by now.
+    if (control.refusal !== undefined && outcome.kind !== "refused") {
+      const method = "method" in outcome ? outcome.method : undefined;
+      return this.refuse(message, control.refusal, method);
+    }
+    this.#report(outcome, control);
     if (invocationId === undefined) return undefined;
     // To cancel a stream is no error.
     if (outcome.kind === "cancelled" && message.type === messageType.streamInvocation) return this.finish(message);
     if (outcome.kind !== "value")
       return this.finish(message, errorText(outcome, message.target, hub.settings.hasDetailedErrors));
-    if (connection.refusal() !== undefined) return undefined;
+    const refusal = connection.refusal();
+    if (refusal !== undefined) return this.finish(message, refusal.message);
     let bytes: Uint8Array;
     try {
       // .NET answers a method without a result with a null result; clients rely on it.
@@ -55,20 +61,35 @@ export class Responder<P> {
       return this.finish(message, notInvoked(message.target));
     }
     if (bytes.length > connection.maxFrameBytes) return this.finish(message, formatReason("result_too_large"));
-    return this.#sendResult(bytes);
+    return this.#sendResult(message, bytes);
+  }
+
+  /** What a control call has come to. */
+  tell({ invocationId }: AnyInvocation, value: unknown): void {
+    if (invocationId === undefined) return;
+    const outcome = { kind: "value", value } as const;
+    const bytes = this.#dialect.render({ type: messageType.completion, invocationId, outcome });
+    this.#setup.connection.answer({ bytes, group: undefined });
+  }
+
+  /** Tells the caller why not, and telemetry. `method`: as declared, where it was found. */
+  refuse(message: AnyInvocation, error: HubwardError, method?: string): undefined {
+    this.#reportRefusal(error, method);
+    return this.finish(message, error.message);
   }
 
   /** Sends a stream. A promise until the method has let go of it; `onEnd` comes before, when its caller is told. */
   stream({ message, control }: Invocation, { items, method }: Streaming, onEnd: () => void): Promise<void> | undefined {
     const ended = (end: StreamEnd): void => {
       onEnd();
+      if (control.refusal !== undefined) return this.refuse(message, control.refusal, method);
       if (end.kind !== "failed") return this.finish(message);
       this.#reportFailure(end.error, method, control);
       this.finish(message, streamErrorText(end.error, this.#setup.hub.settings.hasDetailedErrors));
     };
     try {
       const source = openStream(items);
-      if (source !== undefined) return pumpStream(source, this.#sinkFor(message), control, ended);
+      if (source !== undefined) return pumpStream(source, this.#sinkFor(message, control), control, ended);
     } catch (error) {
       ended({ kind: "failed", error });
       return undefined;
@@ -78,26 +99,28 @@ export class Responder<P> {
     return undefined;
   }
 
-  /** Completes a call with an error, or a stream without one. */
+  /** Completes a call with an error, or a stream without one. A lapsed peer hears errors, too. */
   finish({ invocationId }: AnyInvocation, error?: string): undefined {
     const { connection } = this.#setup;
-    if (invocationId === undefined || connection.refusal() !== undefined) return;
+    if (invocationId === undefined || !connection.isListening) return;
     const outcome = error === undefined ? ({ kind: "void" } as const) : ({ kind: "error", error } as const);
     const dialect = this.#dialect;
     const bytes = dialect.render({ type: messageType.completion, invocationId, outcome });
-    connection.send({ bytes, group: undefined });
+    connection.answer({ bytes, group: undefined });
   }
 
   /** Keeps the call's turn while the peer is behind: who asks for more than it reads waits for its own answers. */
-  #sendResult(bytes: Uint8Array): Promise<void> | undefined {
+  #sendResult(message: AnyInvocation, bytes: Uint8Array): Promise<void> | undefined {
     const { clock, connection } = this.#setup;
+    const refusal = connection.refusal();
+    if (refusal !== undefined) return this.finish(message, refusal.message);
     const room = connection.outbox.room(bytes.length, clock.monotonic());
-    if (room !== undefined) return room.then(() => this.#sendResult(bytes));
-    if (connection.refusal() === undefined) connection.send({ bytes, group: undefined });
+    if (room !== undefined) return room.then(() => this.#sendResult(message, bytes));
+    connection.send({ bytes, group: undefined });
     return undefined;
   }
 
-  #sinkFor({ invocationId = "" }: AnyInvocation): StreamSink {
+  #sinkFor({ invocationId = "" }: AnyInvocation, control: CallControl): StreamSink {
     const { clock, connection } = this.#setup;
     const dialect = this.#dialect;
     return {
@@ -106,7 +129,7 @@ export class Responder<P> {
         if (bytes.length > connection.maxFrameBytes) throw new HubwardError("result_too_large");
         return bytes;
       },
-      room: (length) => connection.outbox.room(length, clock.monotonic()),
+      room: (length) => control.judging ?? connection.outbox.room(length, clock.monotonic()),
       send(bytes) {
         if (connection.refusal() !== undefined) return false;
         connection.send({ bytes, group: undefined });

@@ -21,7 +21,7 @@ export interface AttachOptions {
   /**
    * Addresses of the proxies in front of this server: exact (`"::1"`), networks (`"10.0.0.0/8"`), or `"unix:"` for
    * every peer where the server listens on a Unix socket. They alone are believed when they say who the client is:
-   * its address (`X-Forwarded-For`), and the identity that `forwardedIdentity` reads. Default none.
+   * its address (`X-Forwarded-For`), whether it came over https (`X-Forwarded-Proto`), and the identity that `forwardedIdentity` reads. Default none.
    */
   readonly trustedProxies?: readonly string[] | undefined;
 }
@@ -90,7 +90,17 @@ export function attach(
     return {
       remoteAddress: proxies.clientOf(peer, Array.isArray(forwardedFor) ? forwardedFor.join() : forwardedFor),
       forwarded: own,
+      isSecure: isSecure(request, peer),
+      cookieNames: path === undefined || request.headers.cookie === undefined ? undefined : endpoint.cookies?.(path),
     };
+  }
+
+  /** A proxy that ends TLS says so; where several did, the first one spoke with the client. */
+  function isSecure({ socket, headers }: IncomingMessage, peer: string | undefined): boolean {
+    if ("encrypted" in socket && socket.encrypted === true) return true;
+    const said = headers["x-forwarded-proto"];
+    if (said === undefined || !proxies.trusts(peer)) return false;
+    return /^https\s*(?:,|$)/i.test(String(said));
   }
 
   function onRequest(request: IncomingMessage, response: ServerResponse, path: string, isAwaited: boolean): void {
