@@ -1,13 +1,24 @@
 /** The .NET SDK, where there is one: builds that leave nothing running, for tests that compare with the real thing. */
 
 import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
+import { afterAll } from "vitest";
 
 const run = promisify(execFile);
+
+/** Temporary files of every `dotnet` here, which leaves folders and pipes behind. */
+const scratch = mkdtempSync(join(tmpdir(), "hubward-dotnet-"));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** Environment of every `dotnet` here: no telemetry, no compiler left running behind. */
 export const dotnetEnvironment: Readonly<Record<string, string | undefined>> = {
   ...process.env,
+  TMPDIR: scratch,
+  // Where it would be without that: its locks are to be shared by all who restore packages.
+  NUGET_SCRATCH: process.env["NUGET_SCRATCH"] ?? join(tmpdir(), `NuGetScratch${userInfo().username}`),
   DOTNET_CLI_TELEMETRY_OPTOUT: "1",
   DOTNET_NOLOGO: "1",
   DOTNET_CLI_USE_MSBUILD_SERVER: "0",

@@ -267,7 +267,7 @@ export class Outbox implements Outgoing {
   isAnswering(now: number): boolean {
     // What a polling peer has not come for yet is held here, not in a kernel: nothing is stuck.
     if (this.#socket.isPolled === true) return true;
-    if (this.#socket.queuedBytes !== 0) return false;
+    if (this.#socket.isStuck ?? this.#socket.queuedBytes !== 0) return false;
     return this.#requestedBytes === -1 || now - this.#requestedAt < CONFIRMATION_OVERDUE_MS;
   }
 
