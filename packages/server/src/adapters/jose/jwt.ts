@@ -1,19 +1,14 @@
 /** The authenticator for JSON Web Tokens. */
 
-import { compactVerify, errors } from "jose";
-import { HubwardError } from "@hubward/wire";
 import type { Authentication } from "../../core/auth/authentication.js";
 import type { Authenticator } from "../../core/auth/authenticator.js";
 import type { BearerCredential } from "../../core/auth/credential.js";
 import { authenticateClaims } from "./claims.js";
 import { claimKeys } from "./key-owner.js";
-import type { KeySource } from "./key-source.js";
 import { resolveJwtOptions, type JwtOptions, type ResolvedJwtOptions } from "./options.js";
 import { refuseToken } from "./refuse-token.js";
-import { parseStrictObject } from "./strict-json.js";
-import { readTokenHeader, type TokenHeader } from "./token-header.js";
+import { verifySignedToken } from "./signed-token.js";
 import { createVerifiedTokenCache, type VerifiedToken } from "./verified-token-cache.js";
-import { VerificationKey } from "./verification-key.js";
 
 /** What {@link jwt} and `issuers` have in common. */
 export interface TokenAuthenticator extends Authenticator {
@@ -73,39 +68,6 @@ export function jwt(options: JwtOptions): JwtAuthenticator {
 }
 
 async function verifyToken(token: string, rules: ResolvedJwtOptions): Promise<VerifiedToken> {
-  const header = readTokenHeader(token, rules.header);
-  const key = await findKey(rules.keys, header);
-  const claims = parseStrictObject(await verifySignature(token, key));
-  if (claims === undefined) throw refuseToken("the claims are not a JSON object with unique members");
-  const authentication = authenticateClaims(claims, key.keyId ?? header.keyId, rules.claims, rules.now());
-  // A reload may have withdrawn the key while the signature was checked.
-  if (!rules.keys.holds(key) && (await findKey(rules.keys, header)).fingerprint !== key.fingerprint) {
-    throw refuseToken("the key was withdrawn");
-  }
-  return { authentication, key };
-}
-
-async function findKey(keys: KeySource, { algorithm, keyId }: TokenHeader): Promise<VerificationKey> {
-  let key: VerificationKey | undefined;
-  try {
-    key = await keys.find({ algorithm, keyId });
-  } catch (cause) {
-    if (cause instanceof HubwardError && cause.reason === "auth_unavailable") throw cause;
-    throw new HubwardError("auth_unavailable", { retryAfterSeconds: 1, cause });
-  }
-  if (!(key instanceof VerificationKey)) throw refuseToken("no key of the issuer fits");
-  return key;
-}
-
-async function verifySignature(token: string, key: VerificationKey): Promise<Uint8Array> {
-  try {
-    // The key's own algorithm, not the header's: one algorithm per key, even if a source hands out the wrong one.
-    const { payload } = await compactVerify(token, await key.cryptoKey(), { algorithms: [key.algorithm] });
-    return payload;
-  } catch (cause) {
-    // Other messages of jose may quote the header, so they are not passed on.
-    if (cause instanceof errors.JWSSignatureVerificationFailed) throw refuseToken("the signature is wrong", cause);
-    if (cause instanceof errors.JOSEError) throw refuseToken("the token is malformed");
-    throw new HubwardError("auth_unavailable", { retryAfterSeconds: 1, cause });
-  }
+  const { claims, key, keyId } = await verifySignedToken(token, rules.keys, rules.header);
+  return { authentication: authenticateClaims(claims, keyId, rules.claims, rules.now()), key };
 }
