@@ -2,7 +2,8 @@
 
 export { jwt, type JwtAuthenticator, type TokenAuthenticator } from "./jwt.js";
 export { issuers } from "./issuers.js";
-export { jwtDefaults, type ClientAudience, type JwtOptions } from "./options.js";
+export { jwtDefaults, type JwtOptions } from "./options.js";
+export type { ClientAudience } from "./option-checks.js";
 export type { Algorithm } from "./algorithms.js";
 export { publicKey, sharedSecret, type KeyOptions, type KeySelector, type KeySource } from "./key-source.js";
 export { jwks } from "./remote-jwks.js";
@@ -17,6 +18,14 @@ export {
   type ProviderOptions,
   type ProviderRules,
 } from "./providers.js";
+export { introspection, type IntrospectionAuthenticator } from "./introspection/introspection.js";
+export { hashToken } from "./introspection/answer-cache.js";
+export {
+  introspectionDefaults,
+  type IntrospectionClient,
+  type IntrospectionDefaults,
+  type IntrospectionOptions,
+} from "./introspection/introspection-options.js";
 export { localJwks, type JsonWebKeySet } from "./jwks.js";
 export { spkiPem, type Jwk, type PublicKeyInput } from "./public-key.js";
 export { base64urlSecret } from "./base64url.js";
