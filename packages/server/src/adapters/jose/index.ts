@@ -19,13 +19,37 @@ export {
   type ProviderRules,
 } from "./providers.js";
 export { introspection, type IntrospectionAuthenticator } from "./introspection/introspection.js";
-export { hashToken } from "./introspection/answer-cache.js";
+export { hashToken } from "./token-hash.js";
 export {
   introspectionDefaults,
   type IntrospectionClient,
   type IntrospectionDefaults,
   type IntrospectionOptions,
 } from "./introspection/introspection-options.js";
+export {
+  backChannelLogout,
+  backChannelLogoutDefaults,
+  type BackChannelLogoutDefaults,
+  type BackChannelLogoutOptions,
+} from "./events/back-channel-logout.js";
+export type { Logout } from "./events/logout-claims.js";
+export { securityEvents } from "./events/security-events.js";
+export {
+  securityEventsDefaults,
+  type SecurityEventsDefaults,
+  type SecurityEventsOptions,
+} from "./events/security-events-options.js";
+export type {
+  EventMessage,
+  SecurityAction,
+  SecurityEvent,
+  SecurityEventName,
+  StreamVerification,
+  UnknownSecurityEvent,
+} from "./events/security-event.js";
+export type { EventTarget } from "./events/event-subject.js";
+export type { EventReceiver } from "./events/receive.js";
+export { receiverDefaults, type ReceiverOptions } from "./events/receiver-options.js";
 export { localJwks, type JsonWebKeySet } from "./jwks.js";
 export { spkiPem, type Jwk, type PublicKeyInput } from "./public-key.js";
 export { base64urlSecret } from "./base64url.js";

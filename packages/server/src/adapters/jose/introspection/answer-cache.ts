@@ -1,9 +1,9 @@
 /** Remembers for a short while what the issuer said of a token, so that one bearer is one question and not many. */
 
-import { hash } from "node:crypto";
 import type { HubwardError } from "@hubward/wire";
 import type { Authentication } from "../../../core/auth/authentication.js";
 import { readInstant, type Clock, type Instant } from "../../../core/clock.js";
+import { hashToken } from "../token-hash.js";
 
 export type Answer = { readonly askedAt: Instant } & (
   | { readonly kind: "accepted"; readonly authentication: Authentication }
@@ -30,11 +30,6 @@ export interface AnswerCache {
   forgetAll(): void;
   /** Answers held at present, lapsed ones that nobody has asked for since included. */
   readonly size: number;
-}
-
-/** SHA-256 of the token's UTF-8 bytes as base64url: what memory and logs may hold in its place. */
-export function hashToken(token: string): string {
-  return hash("sha256", token, "base64url");
 }
 
 export function createAnswerCache({ clock, maxAgeMs, maxTokens }: AnswerCacheOptions): AnswerCache {

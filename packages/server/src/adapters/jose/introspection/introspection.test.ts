@@ -250,7 +250,8 @@ describe("memory", () => {
     const { verdict, provider } = await setUp();
     const verdicts = await Promise.all(["a", "a", "b", "a", "b"].map((token) => verdict(token)));
     expect(new Set(verdicts)).toEqual(new Set(["accepted"]));
-    expect(provider.questions.items.map(({ form }) => form.get("token")).sort()).toEqual(["a", "b"]);
+    expect(provider.questions.items).toHaveLength(2);
+    expect(new Set(provider.questions.items.map(({ form }) => form.get("token")))).toEqual(new Set(["a", "b"]));
   });
 
   test("is answered from at once, not by a promise", async () => {
