@@ -10,6 +10,7 @@ import type { Ticket } from "../core/auth/tickets.js";
 import type { Clock } from "../core/clock.js";
 import { createShares } from "../core/admission/shares.js";
 import { identityKey, type ConnectionId } from "../core/ids.js";
+import type { Binding } from "./binding.js";
 
 /** Who negotiated. `doomed`: verified but unwelcome, let in only to be told why. */
 export type Holder<P> =
@@ -35,6 +36,8 @@ export interface Attempt<P> {
   readonly ticket: Ticket<Holder<P>> | undefined;
   /** Whether stateful reconnect was asked for and allowed. Default false. */
   readonly isResumable?: boolean | undefined;
+  /** Of those that were negotiated over https and have a ticket. */
+  readonly binding?: Binding | undefined;
   readonly isAttached: boolean;
   /** The one that claimed it, while it is attached. */
   readonly transport: TransportName | undefined;
@@ -101,7 +104,7 @@ export function createAttempts<P>(
       if (waiting.size >= maxWaiting) return "full";
       const owner = identityKey(authenticationOf(attempt.holder));
       if (!shares.take(owner)) return "over-share";
-      const { connectionToken, connectionId, hub, holder, ticket, isResumable } = attempt;
+      const { connectionToken, connectionId, hub, holder, ticket, isResumable, binding } = attempt;
       const attachBy = now + attachMs;
       waiting.set(connectionToken, {
         connectionToken,
@@ -110,6 +113,7 @@ export function createAttempts<P>(
         holder,
         ticket,
         isResumable,
+        binding,
         owner,
         attachBy,
         isAttached: false,

@@ -36,6 +36,7 @@ export type OpenSocket<P> = (arrival: Arrival<P>, socket: Socket) => SocketListe
 export interface Known<P> {
   readonly presented: Presented<P>;
   readonly authentication: Authentication;
+  readonly request: HttpRequest;
 }
 
 export interface Claim<P> {
@@ -67,13 +68,28 @@ export async function identify<P>(
       ? authenticationOf(presented.ticket.holder)
       : await ports.admitter.authenticate(presented.credential);
   applicant.authentication = authentication;
-  return { presented, authentication };
+  return { presented, authentication, request };
 }
 
-/** Whether an attempt, attached or not, is of who asks. Changes nothing. */
-export function isOwner<P>({ presented, authentication }: Known<P>, attempt: Attempt<P>): boolean {
-  if (presented.kind === "ticket") return attempt.ticket === presented.ticket;
-  return sameIdentityAndClient(authentication, authenticationOf(attempt.holder));
+/** Whether an attempt, attached or not, is of who asks. Changes nothing but what is known of its browser. */
+export function isOwner<P>(
+  { presented, authentication, request }: Known<P>,
+  attempt: Attempt<P>,
+  { bindings }: Pick<DoorPorts<P>, "bindings">,
+): boolean {
+  const isTheirs =
+    presented.kind === "ticket"
+      ? attempt.ticket === presented.ticket
+      : sameIdentityAndClient(authentication, authenticationOf(attempt.holder));
+  return isTheirs && bindings.allows(attempt.binding, request);
+}
+
+/**
+ * Where cookies count, one that aged or went names no connection, instead of a 401: a live connection ends at its own
+ * expiry and says why. The same for every id, so that none can be told from another.
+ */
+export function isCookieOver<P>({ query, bearers }: HttpRequest, { settings }: Hub<P>, status: number): boolean {
+  return status === 401 && settings.cookie !== undefined && bearers.length === 0 && (query.get("id") ?? "") !== "";
 }
 
 /** Maps and asks the hub's policies, for a credential that no negotiate has seen. @throws HubwardError */
@@ -101,7 +117,7 @@ export async function claim<P extends PrincipalBase>(
   ports: DoorPorts<P>,
 ): Promise<Claim<P> | undefined> {
   const attempt = ports.attempts.find(id, hub.path);
-  if (attempt === undefined || !isOwner(known, attempt)) return undefined;
+  if (attempt === undefined || !isOwner(known, attempt, ports)) return undefined;
   const { presented, authentication } = known;
   // The client asks its token factory again for the transport: a later token is who it is now.
   const isLater = presented.kind === "token" && authentication.expiresAt > authenticationOf(attempt.holder).expiresAt;

@@ -11,16 +11,19 @@ import type { Endpoint } from "../core/endpoint.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { answerPreflight, isPreflight, shareWith } from "../core/admission/cors.js";
 import type { Arrival, OpenSocket } from "./claim.js";
-import { refuse } from "./door.js";
+import { bindingCookieName } from "./binding.js";
+import { refuse, type DoorPorts } from "./door.js";
 import { openDoomed, type DoomedConnection } from "./doomed.js";
 import { SignalRHandler } from "./handler.js";
 import { createNegotiate } from "./negotiate.js";
 import { transportDialects } from "./transports/dialects.js";
-import { createTransportRequests, type RequestPorts } from "./transports/requests.js";
+import { createTransportRequests } from "./transports/requests.js";
 import { createUpgrade } from "./upgrade.js";
 
 /** Sockets that exist only to be told why not. */
 const MAX_DOOMED = 1_000;
+/** Behind a hub's path. */
+const NEGOTIATE = "/negotiate";
 /** They get less time than welcome ones. Milliseconds. */
 const MAX_DOOMED_MS = 5_000;
 
@@ -31,7 +34,7 @@ export interface DoomedConnections {
   readonly size: number;
 }
 
-export interface SignalRPorts<P> extends RequestPorts<P> {
+export interface SignalRPorts<P> extends DoorPorts<P> {
   readonly doomed: DoomedConnections;
   readonly dispatch: Dispatch<P>;
   readonly handshakeTimeoutMs: number;
@@ -99,13 +102,13 @@ export function createSignalREndpoint<P extends PrincipalBase>(
 
   function find(path: string): { readonly hub: Hub<P>; readonly rest: string } | undefined {
     // A hub URL configured with a slash at its end is the same hub.
-    const lower = path.toLowerCase().replace(/(?<=.)\/$/, "");
-    const exact = hubs.get(lower);
+    const lower = path.toLowerCase();
+    const asked = lower.length > 1 && lower.endsWith("/") ? lower.slice(0, -1) : lower;
+    const exact = hubs.get(asked);
     if (exact !== undefined) return { hub: exact, rest: "" };
-    const cut = lower.lastIndexOf("/");
-    const hub = hubs.get(lower.slice(0, cut));
-    const rest = lower.slice(cut);
-    return hub !== undefined && rest === "/negotiate" ? { hub, rest } : undefined;
+    if (!asked.endsWith(NEGOTIATE)) return undefined;
+    const hub = hubs.get(asked.slice(0, -NEGOTIATE.length));
+    return hub === undefined ? undefined : { hub, rest: NEGOTIATE };
   }
 
   /** Before any authentication: a browser asks it without a credential. */
@@ -116,6 +119,10 @@ export function createSignalREndpoint<P extends PrincipalBase>(
 
   return {
     owns: (path) => find(path) !== undefined,
+    cookies(path) {
+      const hub = find(path)?.hub;
+      return hub && { access: hub.settings.cookie?.name, binding: bindingCookieName(hub.path) };
+    },
     async request(request, body) {
       const found = find(request.path);
       if (found === undefined) return textReply(404, "");

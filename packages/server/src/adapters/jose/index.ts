@@ -52,7 +52,13 @@ export type { EventReceiver } from "./events/receive.js";
 export { receiverDefaults, type ReceiverOptions } from "./events/receiver-options.js";
 export { verifyDpopProof, type DpopProofInput, type DpopVerdict } from "./dpop/dpop-proof.js";
 export { dpopNonces, type DpopNonceOptions, type DpopNonces } from "./dpop/dpop-nonces.js";
-export { dpopReplays, type DpopReplayOptions, type DpopReplays } from "./dpop/dpop-replays.js";
+export {
+  dpopReplays,
+  type DpopReplayOptions,
+  type DpopReplays,
+  type DpopUse,
+  type SpentProof,
+} from "./dpop/dpop-replays.js";
 export { localJwks, type JsonWebKeySet } from "./jwks.js";
 export { spkiPem, type Jwk, type PublicKeyInput } from "./public-key.js";
 export { base64urlSecret } from "./base64url.js";

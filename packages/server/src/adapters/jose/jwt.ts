@@ -7,12 +7,14 @@ import { authenticateClaims } from "./claims.js";
 import { claimKeys } from "./key-owner.js";
 import { resolveJwtOptions, type JwtOptions, type ResolvedJwtOptions } from "./options.js";
 import { refuseToken } from "./refuse-token.js";
-import { verifySignedToken } from "./signed-token.js";
+import { findKey, readClaims } from "./signed-token.js";
+import { createTokenReader, type TokenReader } from "./token-header.js";
 import { createVerifiedTokenCache, type VerifiedToken } from "./verified-token-cache.js";
+import type { VerificationKey } from "./verification-key.js";
 
 /** What {@link jwt} and `issuers` have in common. */
 export interface TokenAuthenticator extends Authenticator {
-  /** An Authentication at once for a token it remembers, else a promise. Refusals always arrive as rejections. */
+  /** An Authentication at once where the keys are at hand, else a promise. Refusals always arrive as rejections. */
   authenticate(credential: BearerCredential): Authentication | Promise<Authentication>;
   /** Forgets every token verified so far; the next use of each is verified anew. */
   forgetVerifiedTokens(): void;
@@ -55,19 +57,42 @@ export function jwt(options: JwtOptions): JwtAuthenticator {
   claimKeys(rules.keys, options.issuer);
   const { keys, maxTokenBytes, maxCachedTokens: maxTokens, now } = rules;
   const cache = createVerifiedTokenCache({ maxTokens, now, holds: (key) => keys.holds(key) });
-  const verify = (token: string): Promise<VerifiedToken> => verifyToken(token, rules);
+  const read = createTokenReader(rules.header);
+  const verify = (token: string): VerifiedToken | Promise<VerifiedToken> => verifyToken(token, read, rules);
   return {
     issuer: options.issuer,
     authenticate({ token }) {
       if (token.length > maxTokenBytes) return Promise.reject(refuseToken("the token is too long"));
-      return cache.resolve(token.reveal(), verify);
+      try {
+        return cache.resolve(token.reveal(), verify);
+      } catch (refusal) {
+        return Promise.reject(refusal as Error);
+      }
     },
     forgetVerifiedTokens: () => cache.clear(),
     reloadKeys: async () => (await keys.reload?.()) ?? true,
   };
 }
 
-async function verifyToken(token: string, rules: ResolvedJwtOptions): Promise<VerifiedToken> {
-  const { claims, key, keyId } = await verifySignedToken(token, rules.keys, rules.header);
-  return { authentication: authenticateClaims(claims, keyId, rules.claims, rules.now()), key };
+/** At once where the key is at hand. @throws (or rejects with) HubwardError */
+function verifyToken(
+  token: string,
+  read: TokenReader,
+  { keys, claims, now }: ResolvedJwtOptions,
+): VerifiedToken | Promise<VerifiedToken> {
+  const parts = read(token);
+  const authenticate = (key: VerificationKey): VerifiedToken => ({
+    authentication: authenticateClaims(readClaims(parts, key), key.keyId ?? parts.header.keyId, claims, now()),
+    key,
+  });
+  const key = findKey(keys, parts.header);
+  if (!(key instanceof Promise)) return authenticate(key);
+  return key.then(async (found) => {
+    const verified = authenticate(found);
+    // A reload may have withdrawn the key between its being found and now.
+    if (!keys.holds(found) && (await findKey(keys, parts.header)).fingerprint !== found.fingerprint) {
+      throw refuseToken("the key was withdrawn");
+    }
+    return verified;
+  });
 }

@@ -1,6 +1,7 @@
 /** What may be set for each hub, with ASP.NET Core's own defaults where it has one. */
 
 import type { TransportName } from "@hubward/wire";
+import { resolveCookie, type CookieOptions, type CookieRule } from "../auth/cookie-options.js";
 
 export interface HubSettings {
   /** Transports offered and accepted, in the order in which clients try them. */
@@ -19,6 +20,8 @@ export interface HubSettings {
   readonly maxReplayBytes: number;
   /** Whether callers are told the message of any error. For development. */
   readonly hasDetailedErrors: boolean;
+  /** The cookie that a bearer token may stand in, for pages of the same origin. */
+  readonly cookie: CookieRule | undefined;
 }
 
 export interface HubOptions {
@@ -41,6 +44,12 @@ export interface HubOptions {
   readonly maxReplayBytes?: number | undefined;
   /** Whether callers are told the message of any error. For development only. Default false. */
   readonly detailedErrors?: boolean | undefined;
+  /**
+   * The cookie that a bearer token may stand in: `"__Host-access"`. It counts for pages of the same origin, where no
+   * bearer is presented. Set for an application or a scope, it counts on routes guarded by `app.http`, too; a hub that
+   * wants none says `false`. Default none.
+   */
+  readonly cookie?: string | CookieOptions | false | undefined;
 }
 
 export const hubDefaults: HubSettings = {
@@ -52,6 +61,7 @@ export const hubDefaults: HubSettings = {
   hasStatefulReconnect: false,
   maxReplayBytes: 100_000,
   hasDetailedErrors: false,
+  cookie: undefined,
 };
 
 /** @throws RangeError | TypeError for options that cannot be meant */
@@ -76,6 +86,7 @@ export function resolveHubOptions(
     hasStatefulReconnect: options.statefulReconnect ?? defaults.hasStatefulReconnect,
     maxReplayBytes: count("maxReplayBytes"),
     hasDetailedErrors: options.detailedErrors ?? defaults.hasDetailedErrors,
+    cookie: resolveCookie(where, options.cookie, defaults.cookie),
   });
 }
 

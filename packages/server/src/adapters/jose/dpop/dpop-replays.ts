@@ -13,12 +13,14 @@ export interface SpentProof {
   readonly tokenId: string;
 }
 
+export type DpopUse = "first" | "again" | "unavailable";
+
 export interface DpopReplays {
   /**
    * Uses a proof up, once. `unavailable`: too many are remembered, so that nobody can say.
    * @param forMs how long the proof would be accepted otherwise
    */
-  spend(proof: SpentProof, forMs: number): "first" | "again" | "unavailable";
+  spend(proof: SpentProof, forMs: number): DpopUse | Promise<DpopUse>;
 }
 
 export interface DpopReplayOptions {

@@ -5,7 +5,7 @@ import { assertRange, assertTexts } from "../option-checks.js";
 import { refuseToken } from "../refuse-token.js";
 import { createSeenIds } from "../seen-ids.js";
 import { verifySignedToken } from "../signed-token.js";
-import { normalizeType } from "../token-header.js";
+import { createTokenReader, normalizeType } from "../token-header.js";
 import { readLogout, type Logout, type ReadLogout } from "./logout-claims.js";
 import { createOncePerId } from "./once-per-id.js";
 import { emptyReply, jsonReply, mediaTypeOf, readText, tell, unavailableReply, type EventReceiver } from "./receive.js";
@@ -81,12 +81,16 @@ export function backChannelLogout(options: BackChannelLogoutOptions): EventRecei
   if (typeof allowMissingType !== "boolean") throw new TypeError("backChannelLogout.allowMissingType: true or false");
   if (typeof onLogout !== "function") throw new TypeError("backChannelLogout.onLogout: a function");
   assertListener("backChannelLogout.onFailure", onFailure);
-  const header = { algorithms: rules.algorithms, types: new Set(types.map(normalizeType)), allowMissingType };
+  const readToken = createTokenReader({
+    algorithms: rules.algorithms,
+    types: new Set(types.map(normalizeType)),
+    allowMissingType,
+  });
   const claimRules = { ...rules, maxAgeMs: maxAgeSeconds * 1000 };
   const once = createOncePerId(createSeenIds({ clock, maxIds, whenFull: "forget-oldest" }), MAX_RUNNING);
 
   async function read(form: string): Promise<ReadLogout> {
-    const { claims } = await verifySignedToken(readLogoutToken(form), keys, header);
+    const claims = await verifySignedToken(readLogoutToken(form), keys, readToken);
     return readLogout(claims, claimRules, clock.now());
   }
 

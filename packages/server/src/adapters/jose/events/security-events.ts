@@ -6,6 +6,7 @@ import { readIdentifier } from "../claim-values.js";
 import { refuseToken } from "../refuse-token.js";
 import { createSeenIds } from "../seen-ids.js";
 import { faultOf, verifySignedToken, type SignedTokenFault } from "../signed-token.js";
+import { createTokenReader } from "../token-header.js";
 import { CallbackFailure, guardCallback } from "./callback-failure.js";
 import { codeOf, readEvents, type ReadEvents } from "./event-claims.js";
 import { errorReply, type EventErrorCode } from "./event-error.js";
@@ -20,7 +21,6 @@ const MAX_RUNNING = 1000;
 const UNAVAILABLE = { description: "try again" } as const;
 
 const codeOfFault: Readonly<Record<SignedTokenFault, EventErrorCode>> = {
-  malformed: "invalid_request",
   key: "invalid_key",
   signature: "authentication_failed",
 };
@@ -46,11 +46,12 @@ const codeOfFault: Readonly<Record<SignedTokenFault, EventErrorCode>> = {
 export function securityEvents(options: SecurityEventsOptions): EventReceiver {
   const rules = resolveSecurityEventsOptions(options);
   const { keys, clock, onFailure, maxRememberedIds: maxIds } = rules;
-  const header = { algorithms: rules.algorithms, types: new Set(["secevent+jwt"]), allowMissingType: false };
+  const { algorithms } = rules;
+  const readToken = createTokenReader({ algorithms, types: new Set(["secevent+jwt"]), allowMissingType: false });
   const once = createOncePerId(createSeenIds({ clock, maxIds, whenFull: "forget-oldest" }), MAX_RUNNING);
 
   async function read(token: string): Promise<ReadEvents> {
-    const { claims } = await verifySignedToken(token, keys, header);
+    const claims = await verifySignedToken(token, keys, readToken);
     const message = readEvents(claims, rules, clock.now());
     if (message.subjectId === undefined && [...message.events.keys()].some(isKnownEvent)) {
       throw refuseToken("the subject is missing");
