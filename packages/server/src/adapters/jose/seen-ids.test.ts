@@ -26,6 +26,19 @@ test.each([3_600_000, -3_600_000])("a wall clock that is set by %i ms forgets no
   expect(seen.has("a")).toBe(true);
 });
 
+test("a wall clock that is set back makes it remember for longer: what was too old is young again", () => {
+  const fake = createFakeClock();
+  let step = 0;
+  const clock: Clock = { ...fake, now: () => (fake.now() + step) as EpochMs };
+  const seen = createSeenIds({ clock, maxIds: 10, whenFull: "refuse" });
+  seen.add("a", 1000);
+  step = -5000;
+  fake.advance(5999);
+  expect(seen.has("a")).toBe(true);
+  fake.advance(1);
+  expect(seen.has("a")).toBe(false);
+});
+
 test("when it is full of live ids the new one is refused, until one is over", () => {
   const clock = createFakeClock();
   const seen = createSeenIds({ clock, maxIds: 2, whenFull: "refuse" });

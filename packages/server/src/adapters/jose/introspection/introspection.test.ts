@@ -211,6 +211,31 @@ describe("the answer", () => {
   });
 });
 
+describe("an answer that counts for a short while", () => {
+  test("serves for half of it, so that whoever authenticates anew in time gets another", async () => {
+    const { authenticator, provider, clock } = await setUp({ maxAnswerSeconds: 30 });
+    const first = await authenticator.authenticate(credential("opaque"));
+    clock.advance(14_999);
+    expect(await authenticator.authenticate(credential("opaque"))).toBe(first);
+    clock.advance(1);
+    const next = await authenticator.authenticate(credential("opaque"));
+    expect(next.expiresAt - first.expiresAt).toBe(15_000);
+    expect(provider.questions.items).toHaveLength(2);
+  });
+
+  test("and that came when the token had expired meanwhile is the answer to nothing", async () => {
+    const { verdict, provider, good, clock } = await setUp();
+    const held = new Recorder<() => void>();
+    const said = { ...good, exp: clock.now() / 1000 + 0.5 };
+    provider.fail((_request, response) => held.push(() => void response.end(JSON.stringify(said))));
+    const outcome = verdict();
+    const release = await held.first();
+    clock.advance(500);
+    release();
+    expect(await outcome).toBe(EXPIRED);
+  });
+});
+
 describe("memory", () => {
   test("one question serves for a minute, and not a millisecond longer", async () => {
     const { verdict, provider, clock } = await setUp();
@@ -367,6 +392,17 @@ describe("an issuer that gives no answer", () => {
     clock.advance(1000);
     expect(await Promise.all(outcomes)).toEqual(Array.from({ length: 4 }, () => UNAVAILABLE));
     expect(provider.server.requests.items, "the one that waited was never asked").toHaveLength(2);
+  });
+
+  test("who gave up waiting takes no place away", async () => {
+    const { clock, verdict, provider, good } = await setUp({ maxConcurrent: 1, maxWaiting: 1 });
+    provider.fail(() => undefined);
+    const outcomes = ["a", "b"].map((token) => verdict(token));
+    await provider.server.requests.first();
+    clock.advance(1000);
+    expect(await Promise.all(outcomes)).toEqual([UNAVAILABLE, UNAVAILABLE]);
+    provider.say(() => good);
+    expect(await verdict("c")).toBe("accepted");
   });
 
   test("a place that is free again goes to whoever waits", async () => {
