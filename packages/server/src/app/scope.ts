@@ -25,6 +25,8 @@ import { createFanout } from "../core/groups/fanout.js";
 import { createGroups } from "../core/groups/groups.js";
 import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
+import { createReassessment } from "../core/supervision/reassessment.js";
+import { createReauthentication } from "../core/supervision/reauthentication.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
 import { createBindings } from "../signalr/binding.js";
@@ -67,6 +69,7 @@ export interface OpenScope<P> {
 
 /** What a request to a hub asks under its path. */
 const NEGOTIATE = "/negotiate";
+const REFRESH = "/refresh";
 
 export function createScope<Attributes extends object>(
   common: ResolvedCommonOptions,
@@ -116,6 +119,16 @@ export function createScope<Attributes extends object>(
     digest: systemDigest,
     createCall,
     onPolicyFailure: onFailure,
+  });
+
+  const reassess = createReassessment<P>({ clock, groups, telemetry });
+  const reauthenticate = createReauthentication<P>({
+    admitter,
+    clock,
+    random,
+    telemetry,
+    reassess,
+    requirementsOf: ({ hub }) => hubs.get(hub.toLowerCase())?.requirements ?? [],
   });
 
   function tellWhenGone(): void {
@@ -211,6 +224,7 @@ export function createScope<Attributes extends object>(
       },
     },
     dispatch,
+    reauthenticate,
     handshakeTimeoutMs: times.handshakeTimeoutMs,
     connect(arrival, socket) {
       if (arrival.holder.kind !== "admitted") throw new TypeError("connect: nobody was admitted");
@@ -264,9 +278,11 @@ export function createScope<Attributes extends object>(
       buildHub<P, never>(path, resolveHubOptions(`hub ${path}`, hubOptions, settings.hub), (hub) => {
         const key = path.toLowerCase();
         if (hubPaths.has(key)) throw new TypeError(`hub: ${path} is mounted already`);
-        const parent = key.endsWith(NEGOTIATE) ? key.slice(0, -NEGOTIATE.length) : undefined;
-        if (hubPaths.has(key + NEGOTIATE) || (parent !== undefined && hubPaths.has(parent)))
-          throw new TypeError(`hub: ${path} and another hub share a path, one of them with ${NEGOTIATE} behind it`);
+        for (const rest of [NEGOTIATE, REFRESH]) {
+          const parent = key.endsWith(rest) ? key.slice(0, -rest.length) : undefined;
+          if (hubPaths.has(key + rest) || (parent !== undefined && hubPaths.has(parent)))
+            throw new TypeError(`hub: ${path} and another hub share a path, one of them with ${rest} behind it`);
+        }
         assertCookieOrigins(`hub ${path}`, hub.settings.cookie, settings.allowedOrigins);
         hubPaths.add(key);
         hubs.set(key, hub);

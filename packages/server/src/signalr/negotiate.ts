@@ -23,6 +23,7 @@ import type { Hub } from "../core/dispatch/hub.js";
 import type { HubSettings } from "../core/dispatch/hub-settings.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { identityKey, type ConnectionId } from "../core/ids.js";
+import { toldSeconds } from "../core/supervision/reauthentication.js";
 import { authenticationOf, type Holder } from "./attempts.js";
 import type { Binding } from "./binding.js";
 import { clientKind } from "./client.js";
@@ -118,6 +119,7 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
       ticket,
       isResumable,
       binding,
+      negotiateVersion: version,
     });
     if (added !== "added") {
       if (issued !== undefined) ports.tickets.end(issued.ticket);
@@ -126,7 +128,13 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     const accessToken = issued?.secret.reveal();
     const availableTransports = transportsOf(hub.settings);
     // To a client that did not ask for it, it is an error.
-    const common = { kind: "connection", availableTransports, accessToken, useStatefulReconnect: isResumable } as const;
+    const common = {
+      kind: "connection",
+      availableTransports,
+      accessToken,
+      tokenLifetimeSeconds: lifetimeOf(hub, holder),
+      useStatefulReconnect: isResumable,
+    } as const;
     // Version 0 knows one id only, so there the id is the secret one.
     const body = negotiateBody(
       version === 0
@@ -134,6 +142,12 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
         : { ...common, negotiateVersion: 1, connectionId, connectionToken },
     );
     return { body, connectionId };
+  }
+
+  /** Only where the client may bring a later one. */
+  function lifetimeOf(hub: Hub<P>, holder: Holder<P>): number | undefined {
+    if (!hub.settings.hasAuthenticationRefresh || holder.kind !== "admitted") return undefined;
+    return toldSeconds(authenticationOf(holder).expiresAt - ports.clock.now(), ports.random);
   }
 
   return async (request, hub) => {
