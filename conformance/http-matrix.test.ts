@@ -220,6 +220,20 @@ describe("long polling", () => {
     expect([world.app.connectionCount, world.clock.pending]).toEqual([0, []]);
   });
 
+  test("that its own Close has ended may be deleted once more without a warning, by nobody else", async () => {
+    const world = await createWorld();
+    const client = await polling(world);
+    await client.post('{"type":7}\x1e');
+    await client.get();
+    await client.get();
+    await gone(world);
+    const before = world.telemetry.items.length;
+    expect(line(await client.remove())).toBe(UNKNOWN_ID);
+    expect(world.telemetry.items.slice(before)).toEqual([]);
+    expect(line(await client.remove({ as: await world.issuer.token("bob") }))).toBe(UNKNOWN_ID);
+    expect(world.telemetry.items.slice(before)).toMatchObject([{ event: "connection.refused", reason: "not_found" }]);
+  });
+
   test("does not end by DELETE what has no transport yet", async () => {
     const world = await createWorld();
     const client = await negotiated(world);

@@ -70,6 +70,7 @@ function declare(app: App<Principal>, path: string, options: HubOptions): void {
       EchoBytes: m.args(bytes).handle((_call, value) => value),
       Add: m.args(int32, int32).handle((_call, a, b) => a + b),
       Nothing: m.handle(() => undefined),
+      Abort: m.handle((call) => call.abort()),
       Null: m.handle(() => null),
       Fail: m.args(text).handle((_call, message) => {
         throw new HubError(message);

@@ -13,7 +13,4 @@ export const dotnetCombinations = [
 export const leftOut: Readonly<Record<string, string>> = {
   "two uploads":
     "fails in the client itself, with ASP.NET Core as well: its CancellationTokenSource is disposed of too early",
-  "closed by the server": "needs `Context.Abort()`, which Hubward has not",
-  "refused at connect":
-    "over WebSockets the client reports the close code (4403) and not the Close in front of it, or either: not settled",
 };

@@ -28,6 +28,7 @@ export const ending: readonly Scenario[] = [
         subject: "ada",
         ageMs: 0,
       });
+      expect(world.telemetry.items.filter(({ event }) => event === "connection.refused")).toEqual([]);
       expect(world.app.connectionCount).toBe(0);
       expect(world.clock.pending).toEqual([]);
     },

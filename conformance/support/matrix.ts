@@ -12,6 +12,7 @@ import { refusals } from "../scenarios/refusals.js";
 import type { Scenario } from "../scenarios/scenario.js";
 import { streaming } from "../scenarios/streaming.js";
 import { streamsInShort } from "../scenarios/streams-in-short.js";
+import { uploading } from "../scenarios/uploading.js";
 import { everyStockClient, type Capability, type StockClient } from "./stock-clients.js";
 
 export const scenarios: readonly Scenario[] = [
@@ -22,7 +23,7 @@ export const scenarios: readonly Scenario[] = [
   ...refusals,
   ...comingBack,
   ...streamsInShort,
-  ...overWebSockets([...streaming, ...clientResults, ...hooks]),
+  ...overWebSockets([...streaming, ...uploading, ...clientResults, ...hooks]),
 ];
 
 /** Over HTTP a stock client lets a send that fails while it stops go unheard, which would end the run. */

@@ -11,7 +11,7 @@ import {
   type PrincipalMapping,
   type TelemetryEvent,
 } from "@hubward/server";
-import { attach } from "@hubward/server/node";
+import { attach, type AttachOptions } from "@hubward/server/node";
 import { onTestFinished } from "vitest";
 import { createFakeClock, type FakeClock } from "./fake-clock.js";
 import { Recorder } from "./recorder.js";
@@ -42,12 +42,13 @@ export interface RunOptions extends Partial<HubwardOptions> {
   readonly tenantClaim?: string | undefined;
   /** Other requests' listener. */
   readonly listener?: RequestListener | undefined;
+  readonly attachOptions?: AttachOptions | undefined;
 }
 
 export async function runApp<Attributes extends object>(
   principal: PrincipalMapping<Attributes>,
   declare: (app: App<Principal<Attributes>>) => void,
-  { tenantClaim, listener, ...options }: RunOptions = {},
+  { tenantClaim, listener, attachOptions, ...options }: RunOptions = {},
 ): Promise<RunningApp<Principal<Attributes>>> {
   const clock = createFakeClock();
   const issuer = await createIssuer(clock, { tenantClaim });
@@ -61,7 +62,7 @@ export async function runApp<Attributes extends object>(
   });
   declare(app);
   const server = createServer(listener);
-  attach(server, app);
+  attach(server, app, attachOptions);
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);

@@ -69,6 +69,26 @@ function describeEvent(event: TelemetryEvent): { fields: Record<string, unknown>
       const fields = { connectionId, hub, reason, ...principalFields(principal), remoteAddress, hint };
       return { fields, message: "refused a connection" };
     }
+    case "connection.lapsed": {
+      const { connectionId, hub, reason, subject } = event;
+      return { fields: { connectionId, hub, reason, subject }, message: "waits for a new credential" };
+    }
+    case "connection.restored": {
+      const { connectionId, hub, subject } = event;
+      return { fields: { connectionId, hub, subject }, message: "goes on with a new credential" };
+    }
+    case "connection.reauthenticated": {
+      const { connectionId, hub, subject, sessionId, expiresAt } = event;
+      return { fields: { connectionId, hub, subject, sessionId, expiresAt }, message: "took a later credential" };
+    }
+    case "reauthentication.refused": {
+      const { connectionId, hub, subject, reason } = event;
+      return { fields: { connectionId, hub, subject, reason }, message: "refused a later credential" };
+    }
+    case "membership.lost": {
+      const { connectionId, hub, subject, groups } = event;
+      return { fields: { connectionId, hub, subject, groups }, message: "lost its place in groups" };
+    }
     case "connection.closed": {
       const { connectionId, hub, reason, subject, ageMs } = event;
       return {

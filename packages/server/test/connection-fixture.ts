@@ -2,7 +2,7 @@
 
 import { createFakeClock, MemorySocket, testAuthentication, type FakeClock } from "@hubward/testing";
 import type { TestAuthenticationOptions } from "@hubward/testing";
-import type { ReasonName } from "@hubward/wire";
+import type { Notice, ReasonName } from "@hubward/wire";
 import type { Admission } from "../src/core/auth/policy.js";
 import { createPrincipal, type Principal } from "../src/core/auth/principal.js";
 import { Connection, type ConnectionObserver } from "../src/core/connection/connection.js";
@@ -45,6 +45,8 @@ export class LineHandler implements ProtocolHandler {
   readonly keepAlive: Uint8Array = bytes("keep-alive\n");
   readonly heard: string[] = [];
   readonly holds: string[] = [];
+  /** What happened to its connection's standing. */
+  readonly turns: string[] = [];
   endings = 0;
   /** What the next chunk makes it throw. */
   failure: Error | undefined;
@@ -73,6 +75,18 @@ export class LineHandler implements ProtocolHandler {
   /** Answers with what it was asked. */
   invoke(target: string, args: readonly unknown[]): Promise<unknown> {
     return Promise.resolve([target, ...args]);
+  }
+
+  notice(notice: Notice): Uint8Array {
+    return bytes(`notice ${JSON.stringify(notice)}\n`);
+  }
+
+  replaced(): void {
+    this.turns.push("replaced");
+  }
+
+  suspended(reason: ReasonName): void {
+    this.turns.push(`suspended ${reason}`);
   }
 
   ended(): void {
@@ -120,7 +134,12 @@ export interface Fixture {
   connect(options?: PeerOptions): Peer;
 }
 
-export const times = { handshakeTimeoutMs: 15_000, clientTimeoutMs: 30_000, keepAliveMs: 15_000 } as const;
+export const times = {
+  handshakeTimeoutMs: 15_000,
+  clientTimeoutMs: 30_000,
+  keepAliveMs: 15_000,
+  graceMs: 10_000,
+} as const;
 
 export function admissionOf({
   roles = ["nurse"],
@@ -158,6 +177,9 @@ export function createFixture({
       registry.remove(connection);
       groups.release(connection);
     },
+    rescheduled: () => undefined,
+    lapsed: (connection, reason) => void reports.push(`lapsed ${connection.id} ${reason}`),
+    restored: (connection) => void reports.push(`restored ${connection.id}`),
     detached: (connection) => void reports.push(`detached ${connection.id}`),
     resumed: (connection, { replayed }) => void reports.push(`resumed ${connection.id} ${replayed}`),
     released: (connection, reason) => void reports.push(`released ${connection.id} ${reason}`),
@@ -176,6 +198,7 @@ export function createFixture({
       socket,
       clock,
       times,
+      spread: () => 0.5,
       flushQueue,
       outboxLimits: { ...outboxDefaults, ...outbox },
       observer,

@@ -1,6 +1,7 @@
 /** HTTP requests as an adapter would hand them to the core. */
 
 import type { HttpAnswer, HttpReply, HttpRequest, RequestBody } from "../src/core/http.js";
+import { readCookie, type ReadCookie } from "../src/core/auth/cookie-header.js";
 import { Secret } from "../src/core/auth/secret.js";
 
 export interface TestRequest {
@@ -13,6 +14,9 @@ export interface TestRequest {
   readonly bearers?: readonly string[];
   /** Bearers in the query. */
   readonly queryBearers?: readonly string[];
+  /** Cookies of ours, as an adapter lifted them out. */
+  readonly cookies?: { readonly access?: string; readonly binding?: string };
+  readonly isSecure?: boolean;
 }
 
 export function requestOf({
@@ -22,6 +26,8 @@ export function requestOf({
   headers = {},
   bearers = [],
   queryBearers = [],
+  cookies,
+  isSecure,
 }: TestRequest = {}): HttpRequest {
   const pairs = [...new URLSearchParams(query)].map(([name, value]) => [name.toLowerCase(), value] as const);
   return {
@@ -33,8 +39,14 @@ export function requestOf({
       ...bearers.map((token) => ({ kind: "bearer", token: new Secret(token), source: "header" }) as const),
       ...queryBearers.map((token) => ({ kind: "bearer", token: new Secret(token), source: "query" }) as const),
     ],
+    cookies: cookies && { access: readOf(cookies.access), binding: readOf(cookies.binding) },
+    isSecure,
     remoteAddress: "192.0.2.7",
   };
+}
+
+function readOf(value: string | undefined): ReadCookie | undefined {
+  return value === undefined ? undefined : readCookie(`name=${value}`, "name");
 }
 
 /** A body that has arrived whole. */

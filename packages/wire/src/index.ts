@@ -10,6 +10,9 @@ export type {
   ReasonParameters,
 } from "./reasons.js";
 
+export { NOTICE_TARGET, NOTICES_TARGET, REAUTHENTICATE_TARGET, RESERVED_PREFIX } from "./notices.js";
+export type { Notice } from "./notices.js";
+
 export { decodeLimitDefaults, messageType } from "./signalr/messages.js";
 export type {
   AckMessage,

@@ -68,13 +68,28 @@ const files: Readonly<Record<string, readonly [type: string, path: string]>> = {
   ],
 };
 
-export async function createHubWorld(): Promise<HubWorld> {
+/** What a sign-in puts into its Set-Cookie line: by default what ours should hold. */
+export interface WorldOptions {
+  readonly cookie?: string | undefined;
+  readonly sameSite?: "Strict" | "None" | undefined;
+}
+
+/** With a `cookie`, `POST /login/<subject>` signs in by it. */
+export async function createHubWorld({ cookie, sameSite = "Strict" }: WorldOptions = {}): Promise<HubWorld> {
   const counted: HubWorld["counted"] = { items: 0, atBusy: [] };
   const servePage = (asked: IncomingMessage, response: ServerResponse): void => {
     if (asked.url === "/busy") {
       void standstill().then(() => {
         counted.atBusy.push(counted.items);
         response.end();
+      });
+      return;
+    }
+    const [, subject] = /^\/login\/(\w+)$/.exec(asked.url ?? "") ?? [];
+    if (cookie !== undefined && subject !== undefined && asked.method === "POST") {
+      void issuer.token(subject).then((token) => {
+        const line = `${cookie}=${token}; Path=/; Secure; HttpOnly; SameSite=${sameSite}`;
+        response.writeHead(204, { "set-cookie": line }).end();
       });
       return;
     }
@@ -109,6 +124,7 @@ export async function createHubWorld(): Promise<HubWorld> {
     authenticator: issuer.authenticator,
     principal: ({ claims }) => ({ roles: (claims["roles"] as readonly string[] | undefined) ?? [] }),
     allowedOrigins: [origins.own, origins.allowed],
+    cookie,
     telemetry: telemetry.push,
     clock,
   });

@@ -119,7 +119,10 @@ describe("an open connection", () => {
     expect(peer.socket.confirm()).toBe(true);
     clock.advance(13_999);
     hub.toAll().emit("vitals", 1);
-    expect(events(peer.hear())).toEqual([["vitals", 1]]);
+    expect(events(peer.hear())).toEqual([
+      ["hubward.notice", { kind: "expiring", expiresInSeconds: expect.any(Number) as number }],
+      ["vitals", 1],
+    ]);
     hub.toAll().emit("vitals", 2);
     clock.advance(1);
     hub.toAll().emit("vitals", 3);

@@ -1,6 +1,8 @@
-import { testAuthentication } from "@hubward/testing";
+import { createFakeClock, testAuthentication } from "@hubward/testing";
 import { describe, expect, it } from "vitest";
 import { createApp } from "../../test/app-fixture.js";
+import { Secret } from "../core/auth/secret.js";
+import { forwardedIdentity } from "./forwarded-identity.js";
 import { HubwardError, refusalReply } from "./index.js";
 import { decideRequest, readBearer } from "./http.js";
 
@@ -83,6 +85,39 @@ describe("who asks over HTTP", () => {
     const policy = app.policy("Counting", () => (asked++, true));
     await refusal(app.http.authorize(by("Bearer eyJ-unknown"), policy));
     expect(asked).toBe(0);
+  });
+});
+
+describe("who asks through a gateway, which a browser may have done for any page", () => {
+  it.each<[headers: Record<string, string>, isWelcome: boolean]>([
+    [{}, true],
+    [{ origin: "https://ward.example" }, true],
+    [{ origin: "https://ward.example", "sec-fetch-site": "cross-site", "sec-fetch-mode": "cors" }, true],
+    [{ origin: "https://evil.example" }, false],
+    [{ origin: "https://evil.example", "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" }, false],
+    [{ origin: "null" }, false],
+    [{ "sec-fetch-site": "same-origin", "sec-fetch-mode": "cors" }, true],
+    [{ "sec-fetch-site": "none", "sec-fetch-mode": "navigate" }, true],
+    [{ "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" }, true],
+    [{ "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" }, false],
+    [{ "sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors" }, false],
+    [{ "sec-fetch-site": "cross-site" }, false],
+    [{ "sec-fetch-site": "same-origin, cross-site", "sec-fetch-mode": "no-cors" }, false],
+  ])("%j: %s", async (sent, isWelcome) => {
+    const clock = createFakeClock();
+    const { app } = createApp({
+      clock,
+      allowedOrigins: ["https://ward.example"],
+      authenticator: forwardedIdentity({ issuer: "https://gateway.example/", maxLifeSeconds: 60, clock }),
+      principal: () => ({ department: null }),
+    });
+    for (const headers of [sent, new Headers(sent)]) {
+      const said = new Map([["x-auth-subject", new Secret("ann")]]);
+      app.endpoint.forwarded?.[0]?.keep(headers, { kind: "forwarded", headers: said });
+      const asked = app.http.authenticate({ headers });
+      if (isWelcome) await expect(asked).resolves.toMatchObject({ principal: { subject: "ann" } });
+      else expect((await refusal(asked)).reason).toBe("origin_denied");
+    }
   });
 });
 

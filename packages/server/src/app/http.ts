@@ -2,26 +2,38 @@
 
 import { HubwardError } from "@hubward/wire";
 import type { Admitter } from "../core/admission/admission.js";
+import { cookieOfRoute } from "../core/admission/cookie.js";
 import { joinCredentials } from "../core/admission/forwarded.js";
+import { judgeAmbientOrigin } from "../core/admission/origin.js";
 import { MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
 import type { Admission, Policy, PolicyFailure, Requirement } from "../core/auth/policy.js";
-import type { ForwardedHeaders } from "../core/auth/credential.js";
+import type { BearerCredential, ForwardedHeaders } from "../core/auth/credential.js";
+import { readCookie } from "../core/auth/cookie-header.js";
+import type { CookieRule } from "../core/auth/cookie-options.js";
 import { isTicket } from "../core/auth/tickets.js";
 import { Secret } from "../core/auth/secret.js";
 import type { HttpReply } from "../core/http.js";
 
 /** Anything with headers: node:http's IncomingMessage, a web Request, a framework's request. */
 export interface RequestWithHeaders {
-  readonly headers:
-    | { get(name: string): string | null }
-    | { readonly authorization?: string | undefined; readonly origin?: string | undefined };
+  readonly headers: { get(name: string): string | null } | { readonly [Name in ReadHeader]?: string | undefined };
+  /** Without one, a cookie counts as it does for a POST. */
+  readonly method?: string | undefined;
 }
+
+type ReadHeader = "authorization" | "cookie" | "host" | "origin" | FetchMetadata;
+
+/** What browsers say of a request's context (W3C Fetch Metadata). */
+type FetchMetadata = `sec-fetch-${"site" | "mode" | "dest"}`;
 
 export interface HttpAuthentication<P> {
   /**
-   * Who asks, by `Authorization: Bearer`. Cookies, queries and tickets are no credential here. What a gateway
-   * forwarded counts where the request, or at least its `headers`, is the one that an attached server received; a
-   * browser may have sent that on its own, so an Origin must then be one of `allowedOrigins`.
+   * Who asks, by `Authorization: Bearer`; queries and tickets are no credential here. The application's `cookie` is
+   * one where no bearer stands: from pages of this origin, or for a GET that a person navigates to. What a gateway
+   * forwarded counts where the request, or at least its `headers`, is the one that an attached server received. A
+   * browser may have sent that for any page, so an Origin must then be one of `allowedOrigins`; without one,
+   * `Sec-Fetch-Site` must be `same-origin` or `none`, or the request a navigation. A browser that sends neither (an old
+   * one, or one over plain HTTP) is let through as a client that is no browser: no route may change anything by GET.
    * @throws HubwardError invalid_token | token_expired | forbidden | auth_unavailable | invalid_request |
    * origin_denied; `refusalReply` answers it
    */
@@ -93,12 +105,18 @@ export function readBearer(authorization: string | null | undefined): Secret | u
   return token === undefined ? undefined : new Secret(token);
 }
 
+/** Whether a header's value is meant to be a bearer token, readable or not. */
+export function saysBearer(authorization: string | null | undefined): boolean {
+  return /^\s*bearer\b/i.test(authorization ?? "");
+}
+
 export interface HttpAuthenticationPorts<P> {
   readonly admitter: Admitter<P>;
   readonly onFailure: PolicyFailure;
   /** What adapters cut out of requests, by the requests' own `headers`. */
   readonly forwarded: Pick<WeakMap<object, ForwardedHeaders>, "get">;
   readonly allowedOrigins: ReadonlySet<string>;
+  readonly cookie: CookieRule | undefined;
 }
 
 export function createHttpAuthentication<P>({
@@ -106,17 +124,27 @@ export function createHttpAuthentication<P>({
   onFailure,
   forwarded,
   allowedOrigins,
+  cookie: rule,
 }: HttpAuthenticationPorts<P>): HttpAuthentication<P> {
-  async function authenticate({ headers }: RequestWithHeaders): Promise<Admission<P>> {
+  /** The cookie, where nothing else says who asks. */
+  function readRouteCookie({ headers, method }: RequestWithHeaders): BearerCredential | undefined {
+    if (rule === undefined || forwarded.get(headers) !== undefined) return undefined;
+    if (saysBearer(headerOf(headers, "authorization"))) return undefined;
+    const header = (name: string): string | undefined => headerOf(headers, name as "cookie") ?? undefined;
+    return cookieOfRoute(readCookie(header("cookie") ?? "", rule.name), rule, { method, header }, allowedOrigins);
+  }
+
+  async function authenticate(request: RequestWithHeaders): Promise<Admission<P>> {
+    const { headers } = request;
     const token = readBearer(headerOf(headers, "authorization"));
     if (token !== undefined && isTicket(token)) throw new HubwardError("invalid_token");
     const bearer = token === undefined ? undefined : ({ kind: "bearer", token, source: "header" } as const);
-    const credential = joinCredentials(bearer, forwarded.get(headers));
+    const credential = joinCredentials(bearer, forwarded.get(headers)) ?? readRouteCookie(request);
     if (credential === undefined) throw new MissingCredential();
-    const origin = headerOf(headers, "origin");
     // A gateway knows people by cookies, which a browser sends along for any page.
     const isAmbient = credential.kind === "forwarded";
-    if (isAmbient && typeof origin === "string" && !allowedOrigins.has(origin)) throw new HubwardError("origin_denied");
+    const refusal = isAmbient ? judgeAmbientOrigin((name) => headerOf(headers, name), allowedOrigins) : undefined;
+    if (refusal !== undefined) throw refusal;
     return admitter.identify(await admitter.authenticate(credential));
   }
 
@@ -137,7 +165,7 @@ export function createHttpAuthentication<P>({
   };
 }
 
-function headerOf(headers: RequestWithHeaders["headers"], name: "authorization" | "origin"): string | null | undefined {
+function headerOf(headers: RequestWithHeaders["headers"], name: ReadHeader): string | null | undefined {
   return isFetchHeaders(headers) ? headers.get(name) : headers[name];
 }
 

@@ -38,6 +38,7 @@ export { forwardedToken } from "./forwarded-token.js";
 export { hasClaim, hasRole } from "./rules.js";
 
 export { anyOf, type Admission, type Policy, type PolicyContext } from "../core/auth/policy.js";
+export type { CookieOptions, CookieRule } from "../core/auth/cookie-options.js";
 export type { Authentication } from "../core/auth/authentication.js";
 export type { Principal, PrincipalAttributes, PrincipalBase, PrincipalMapping } from "../core/auth/principal.js";
 export type { HubFilter } from "../core/dispatch/filter.js";

@@ -9,11 +9,9 @@ export function joinEndpoints(endpoints: readonly Endpoint[], forwarded: readonl
   return {
     owns: (path) => find(path) !== undefined,
     forwarded,
-    async request(request, body) {
-      return find(request.path)?.request(request, body) ?? textReply(404, "");
-    },
-    async upgrade(request) {
-      return find(request.path)?.upgrade(request) ?? { accepted: false, reply: textReply(404, "") };
-    },
+    cookies: (path) => find(path)?.cookies?.(path),
+    request: (request, body) => find(request.path)?.request(request, body) ?? Promise.resolve(textReply(404, "")),
+    upgrade: (request) =>
+      find(request.path)?.upgrade(request) ?? Promise.resolve({ accepted: false, reply: textReply(404, "") }),
   };
 }

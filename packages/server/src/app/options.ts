@@ -13,6 +13,7 @@ import { resolveHubOptions, type HubOptions, type HubSettings } from "../core/di
 import type { IdempotencyStore } from "../core/dispatch/idempotency-store.js";
 import type { PrincipalIdProvider } from "../core/admission/admission.js";
 import { resolveAllowedOrigins } from "../core/admission/origin.js";
+import { assertCookieOrigins } from "../core/auth/cookie-options.js";
 import type { Random } from "../core/random.js";
 import type { Telemetry } from "../core/telemetry.js";
 import { createMemoryIdempotencyStore } from "../memory/idempotency-store.js";
@@ -62,6 +63,11 @@ export interface HubwardOptions<Attributes extends object = object> extends Scop
   readonly keepAliveMs?: number | undefined;
   /** Groups one connection may be in. Default 100. */
   readonly maxGroupsPerConnection?: number | undefined;
+  /**
+   * How long a connection whose credential has ended waits for a new one, where its client has shown that it can bring
+   * one. Milliseconds, default 10000.
+   */
+  readonly graceMs?: number | undefined;
   /** For tests. */
   readonly clock?: Clock | undefined;
   /** For tests. */
@@ -96,6 +102,7 @@ export interface HubwardDefaults {
   readonly clientTimeoutMs: number;
   readonly keepAliveMs: number;
   readonly maxGroupsPerConnection: number;
+  readonly graceMs: number;
 }
 
 /** ASP.NET Core's own defaults where it has one. */
@@ -104,6 +111,7 @@ export const hubwardDefaults: HubwardDefaults = {
   clientTimeoutMs: 30_000,
   keepAliveMs: 15_000,
   maxGroupsPerConnection: 100,
+  graceMs: 10_000,
 };
 
 /** @throws RangeError | TypeError for options that cannot be meant */
@@ -117,13 +125,17 @@ export function resolveScopeOptions<Attributes extends object>(
   if (typeof options.principal !== "function") throw new TypeError(`${where}: principal is required`);
   if (options.principalId !== undefined && typeof options.principalId !== "function")
     throw new TypeError(`${where}.principalId: a function`);
+  const allowedOrigins = resolveAllowedOrigins(options.allowedOrigins ?? []);
+  // A cookie says who may connect, as the authenticator does.
+  const hub = resolveHubOptions(where, options, hubs && { ...hubs, cookie: undefined });
+  assertCookieOrigins(where, hub.cookie, allowedOrigins);
   return {
     authenticator: options.authenticator,
     principal: options.principal,
     principalId: options.principalId,
-    allowedOrigins: resolveAllowedOrigins(options.allowedOrigins ?? []),
+    allowedOrigins,
     allowQueryToken: options.allowQueryToken ?? false,
-    hub: resolveHubOptions(where, options, hubs),
+    hub,
   };
 }
 
@@ -147,6 +159,7 @@ export function resolveOptions<Attributes extends object>(
       handshakeTimeoutMs: count("handshakeTimeoutMs"),
       clientTimeoutMs: count("clientTimeoutMs"),
       keepAliveMs: count("keepAliveMs"),
+      graceMs: count("graceMs"),
     },
     maxGroupsPerConnection: count("maxGroupsPerConnection"),
     clock,

@@ -6,6 +6,7 @@ import { createShares } from "../core/admission/shares.js";
 import type { ForwardedHeaders } from "../core/auth/credential.js";
 import type { PolicyFailure } from "../core/auth/policy.js";
 import type { Principal } from "../core/auth/principal.js";
+import { assertCookieOrigins } from "../core/auth/cookie-options.js";
 import { createTickets } from "../core/auth/tickets.js";
 import { Connection, type ConnectionObserver } from "../core/connection/connection.js";
 import type { FlushQueue } from "../core/connection/outbox.js";
@@ -23,8 +24,11 @@ import { createFanout } from "../core/groups/fanout.js";
 import { createGroups } from "../core/groups/groups.js";
 import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
+import { createReassessment } from "../core/supervision/reassessment.js";
+import { createReauthentication } from "../core/supervision/reauthentication.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
+import { createBindings } from "../signalr/binding.js";
 import type { Arrival } from "../signalr/claim.js";
 import { principalFields, sessionKey } from "../signalr/door.js";
 import type { DoomedConnection } from "../signalr/doomed.js";
@@ -64,6 +68,7 @@ export interface OpenScope<P> {
 
 /** What a request to a hub asks under its path. */
 const NEGOTIATE = "/negotiate";
+const REFRESH = "/refresh";
 
 export function createScope<Attributes extends object>(
   common: ResolvedCommonOptions,
@@ -116,16 +121,27 @@ export function createScope<Attributes extends object>(
     onPolicyFailure: onFailure,
   });
 
+  const reassess = createReassessment<P>({ clock, groups, telemetry });
+  const reauthenticate = createReauthentication<P>({
+    admitter,
+    clock,
+    random,
+    telemetry,
+    reassess,
+    requirementsOf: ({ hub }) => hubs.get(hub.toLowerCase())?.requirements ?? [],
+  });
+
   function tellWhenGone(): void {
     if (isDraining && heartbeat.size === 0 && doomed.size === 0 && hooks.running === 0) drained?.();
   }
 
-  const arrivals = new WeakMap<Connection<P>, Arrival<P>>();
+  /** From their socket on until it is gone. */
+  const arrivals = new Map<Connection<P>, Arrival<P>>();
+  /** Of hubs that want to hear of departures. */
   const wasOpen = new WeakSet<Connection<P>>();
   const observer: ConnectionObserver<P> = {
     opened(connection) {
       registry.add(connection);
-      wasOpen.add(connection);
       const { admission, hub, id, remoteAddress, dialect } = connection;
       telemetry({
         event: "connection.opened",
@@ -136,12 +152,22 @@ export function createScope<Attributes extends object>(
         remoteAddress,
       });
       const known = hubs.get(hub.toLowerCase());
+      if (known?.hooks.disconnected !== undefined) wasOpen.add(connection);
       if (known !== undefined) hooks.opened(connection, known);
     },
     ended(connection) {
       registry.remove(connection);
       groups.release(connection);
       expiry.forget(connection);
+    },
+    rescheduled: (connection) => expiry.watch(connection),
+    lapsed(connection, reason) {
+      const { authentication, id, hub } = connection;
+      telemetry({ event: "connection.lapsed", connectionId: id, hub, reason, subject: authentication.subject });
+    },
+    restored(connection) {
+      const { authentication, id, hub } = connection;
+      telemetry({ event: "connection.restored", connectionId: id, hub, subject: authentication.subject });
     },
     detached(connection) {
       const { authentication, id, hub, identity } = connection;
@@ -159,6 +185,7 @@ export function createScope<Attributes extends object>(
       heartbeat.forget(connection);
       if (detached.delete(connection)) detachedShares.give(connection.identity);
       arrivals.get(connection)?.end();
+      arrivals.delete(connection);
       const ageMs = connection.ageMs(clock.monotonic());
       const { authentication, id, hub } = connection;
       // What the client ended, and what ended by the credential's own time, is no loop of ours.
@@ -182,6 +209,7 @@ export function createScope<Attributes extends object>(
     random,
     telemetry,
     digest: systemDigest,
+    bindings: createBindings({ digest: systemDigest, random }),
     allowedOrigins: settings.allowedOrigins,
     allowQueryToken: settings.allowQueryToken,
     isDraining: () => isDraining,
@@ -196,6 +224,7 @@ export function createScope<Attributes extends object>(
       },
     },
     dispatch,
+    reauthenticate,
     handshakeTimeoutMs: times.handshakeTimeoutMs,
     connect(arrival, socket) {
       if (arrival.holder.kind !== "admitted") throw new TypeError("connect: nobody was admitted");
@@ -207,6 +236,7 @@ export function createScope<Attributes extends object>(
         socket,
         clock,
         times,
+        spread: random.fraction,
         flushQueue,
         outboxLimits: common.outbox,
         observer,
@@ -248,9 +278,12 @@ export function createScope<Attributes extends object>(
       buildHub<P, never>(path, resolveHubOptions(`hub ${path}`, hubOptions, settings.hub), (hub) => {
         const key = path.toLowerCase();
         if (hubPaths.has(key)) throw new TypeError(`hub: ${path} is mounted already`);
-        const parent = key.endsWith(NEGOTIATE) ? key.slice(0, -NEGOTIATE.length) : undefined;
-        if (hubPaths.has(key + NEGOTIATE) || (parent !== undefined && hubPaths.has(parent)))
-          throw new TypeError(`hub: ${path} and another hub share a path, one of them with ${NEGOTIATE} behind it`);
+        for (const rest of [NEGOTIATE, REFRESH]) {
+          const parent = key.endsWith(rest) ? key.slice(0, -rest.length) : undefined;
+          if (hubPaths.has(key + rest) || (parent !== undefined && hubPaths.has(parent)))
+            throw new TypeError(`hub: ${path} and another hub share a path, one of them with ${rest} behind it`);
+        }
+        assertCookieOrigins(`hub ${path}`, hub.settings.cookie, settings.allowedOrigins);
         hubPaths.add(key);
         hubs.set(key, hub);
         return (tenant) => new ScopedSender<P, never>(senderPorts, { tenant, hub: hub.path, issuer });
@@ -264,7 +297,13 @@ export function createScope<Attributes extends object>(
     everyTenant: () => ({
       toAll: () => new AddressedTarget<unknown>(fanout, { to: "all", scope: "every", hub: undefined }, undefined),
     }),
-    http: createHttpAuthentication({ admitter, onFailure, forwarded, allowedOrigins: settings.allowedOrigins }),
+    http: createHttpAuthentication({
+      admitter,
+      onFailure,
+      forwarded,
+      allowedOrigins: settings.allowedOrigins,
+      cookie: settings.hub.cookie,
+    }),
   } as Scope<P>;
 
   return {

@@ -9,6 +9,8 @@ export type UpgradeAnswer =
   | { readonly accepted: false; readonly reply: HttpReply }
   | {
       readonly accepted: true;
+      /** Whether the WebSocket is closed with 1000 once last frames have said why, whatever the reason. Default false. */
+      readonly closesAsNormal?: boolean | undefined;
       /** The socket is open: who listens to it. Called once, or `abandon` is. */
       open(socket: Socket): SocketListener;
       /** The transport could not be established after all. */
@@ -26,6 +28,12 @@ export interface ForwardedPort extends Pick<ForwardedAuthenticator, "headers" | 
   keep(headers: object, forwarded: ForwardedHeaders): void;
 }
 
+/** Cookies that are ours in requests to one path. */
+export interface CookieNames {
+  readonly access: string | undefined;
+  readonly binding: string;
+}
+
 /** Everything HTTP may ask of an application. Never throws; a rejection is a defect. */
 export interface Endpoint {
   /** Whether requests to this path are ours, also when they will be refused. */
@@ -35,6 +43,8 @@ export interface Endpoint {
    * there may be more of them later. Default: nothing.
    */
   readonly forwarded?: readonly ForwardedPort[] | undefined;
+  /** What adapters lift out of the cookies of a request that is ours. Asked for requests that have cookies. */
+  cookies?(path: string): CookieNames | undefined;
   request(request: HttpRequest, body: RequestBody): Promise<HttpAnswer>;
   upgrade(request: HttpRequest): Promise<UpgradeAnswer>;
 }

@@ -3,6 +3,7 @@
  * before a request became one of these.
  */
 
+import type { ReadCookie } from "./auth/cookie-header.js";
 import type { BearerCredential, ForwardedHeaders } from "./auth/credential.js";
 
 export interface HttpRequest {
@@ -20,7 +21,18 @@ export interface HttpRequest {
   readonly bearers: readonly BearerCredential[];
   /** Of the headers a gateway speaks through, if it is to speak at all (`Endpoint.forwarded`). */
   readonly forwarded?: ForwardedHeaders | undefined;
+  /** Cookies of ours, which no header holds any more. Undefined where there was none. */
+  readonly cookies?: OwnCookies | undefined;
+  /** Whether it came over https, by the socket or by a trusted proxy's word. Default false. */
+  readonly isSecure?: boolean | undefined;
   readonly remoteAddress: string | undefined;
+}
+
+export interface OwnCookies {
+  /** Holds a bearer token, for hubs that take one. Never beside a bearer that could not be read. */
+  readonly access: ReadCookie | undefined;
+  /** Names the browser. */
+  readonly binding: ReadCookie | undefined;
 }
 
 export interface HttpReply {

@@ -44,6 +44,46 @@ export type TelemetryEvent =
       readonly subject: string;
       readonly ageMs: number;
     }
+  /** A connection whose credential does not hold any more, and whose client may bring another one. */
+  | {
+      readonly event: "connection.lapsed";
+      readonly connectionId: ConnectionId;
+      readonly hub: string;
+      readonly reason: ReasonName;
+      readonly subject: string;
+    }
+  /** One that has come back from a lapse. */
+  | {
+      readonly event: "connection.restored";
+      readonly connectionId: ConnectionId;
+      readonly hub: string;
+      readonly subject: string;
+    }
+  /** A connection that goes on with a later credential. */
+  | {
+      readonly event: "connection.reauthenticated";
+      readonly connectionId: ConnectionId;
+      readonly hub: string;
+      readonly subject: string;
+      readonly sessionId: string | undefined;
+      readonly expiresAt: number;
+    }
+  /** A later credential that was not taken. */
+  | {
+      readonly event: "reauthentication.refused";
+      readonly connectionId: ConnectionId;
+      readonly hub: string;
+      readonly subject: string;
+      readonly reason: ReasonName;
+    }
+  /** Groups a connection is in no more, because their rules say so by now. */
+  | {
+      readonly event: "membership.lost";
+      readonly connectionId: ConnectionId;
+      readonly hub: string;
+      readonly subject: string;
+      readonly groups: readonly string[];
+    }
   /** A connection whose transport was lost, and whose client may come back. */
   | {
       readonly event: "connection.detached";
@@ -90,6 +130,11 @@ export const telemetryLevels: Readonly<Record<TelemetryEvent["event"], Telemetry
   "connection.opened": "info",
   "connection.refused": "warning",
   "connection.closed": "info",
+  "connection.lapsed": "info",
+  "connection.restored": "info",
+  "connection.reauthenticated": "info",
+  "reauthentication.refused": "warning",
+  "membership.lost": "info",
   "connection.detached": "info",
   "connection.resumed": "info",
   "call.refused": "warning",

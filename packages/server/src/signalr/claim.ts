@@ -8,7 +8,8 @@ import type { Socket, SocketListener } from "../core/connection/socket.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpRequest } from "../core/http.js";
 import type { ConnectionId } from "../core/ids.js";
-import { authenticationOf, type Attempt, type Holder } from "./attempts.js";
+import type { Reauthenticate } from "../core/supervision/reauthentication.js";
+import { authenticationOf, holderOf, type Attempt, type Holder } from "./attempts.js";
 import { readCredential, type Applicant, type DoorPorts, type Presented } from "./door.js";
 
 /** One accepted transport, on its way to become a connection. */
@@ -36,6 +37,7 @@ export type OpenSocket<P> = (arrival: Arrival<P>, socket: Socket) => SocketListe
 export interface Known<P> {
   readonly presented: Presented<P>;
   readonly authentication: Authentication;
+  readonly request: HttpRequest;
 }
 
 export interface Claim<P> {
@@ -67,13 +69,28 @@ export async function identify<P>(
       ? authenticationOf(presented.ticket.holder)
       : await ports.admitter.authenticate(presented.credential);
   applicant.authentication = authentication;
-  return { presented, authentication };
+  return { presented, authentication, request };
 }
 
-/** Whether an attempt, attached or not, is of who asks. Changes nothing. */
-export function isOwner<P>({ presented, authentication }: Known<P>, attempt: Attempt<P>): boolean {
-  if (presented.kind === "ticket") return attempt.ticket === presented.ticket;
-  return sameIdentityAndClient(authentication, authenticationOf(attempt.holder));
+/** Whether an attempt, attached or not, is of who asks. Changes nothing but what is known of its browser. */
+export function isOwner<P>(
+  { presented, authentication, request }: Known<P>,
+  attempt: Attempt<P>,
+  { bindings }: Pick<DoorPorts<P>, "bindings">,
+): boolean {
+  const isTheirs =
+    presented.kind === "ticket"
+      ? attempt.ticket === presented.ticket
+      : sameIdentityAndClient(authentication, authenticationOf(attempt.holder));
+  return isTheirs && bindings.allows(attempt.binding, request);
+}
+
+/**
+ * Where cookies count, one that aged or went names no connection, instead of a 401: a live connection ends at its own
+ * expiry and says why. The same for every id, so that none can be told from another.
+ */
+export function isCookieOver<P>({ query, bearers }: HttpRequest, { settings }: Hub<P>, status: number): boolean {
+  return status === 401 && settings.cookie !== undefined && bearers.length === 0 && (query.get("id") ?? "") !== "";
 }
 
 /** Maps and asks the hub's policies, for a credential that no negotiate has seen. @throws HubwardError */
@@ -101,12 +118,27 @@ export async function claim<P extends PrincipalBase>(
   ports: DoorPorts<P>,
 ): Promise<Claim<P> | undefined> {
   const attempt = ports.attempts.find(id, hub.path);
-  if (attempt === undefined || !isOwner(known, attempt)) return undefined;
+  if (attempt === undefined || !isOwner(known, attempt, ports)) return undefined;
   const { presented, authentication } = known;
   // The client asks its token factory again for the transport: a later token is who it is now.
   const isLater = presented.kind === "token" && authentication.expiresAt > authenticationOf(attempt.holder).expiresAt;
   if (!isLater || attempt.isAttached || attempt.holder.kind !== "admitted") return { attempt, holder: attempt.holder };
   return { attempt, holder: await admit(authentication, applicant, hub, ports) };
+}
+
+/**
+ * A later credential than the connection's, shown on any request of its own, is a new one for the connection. One that
+ * is not welcome changes nothing, the request's answer neither.
+ */
+export async function takeLater<P>(
+  { presented, authentication }: Known<P>,
+  { connection }: Attempt<P>,
+  { settings }: Hub<P>,
+  reauthenticate: Reauthenticate<P>,
+): Promise<void> {
+  if (presented.kind !== "token" || connection === undefined || !settings.hasAuthenticationRefresh) return;
+  if (authentication.expiresAt <= connection.authentication.expiresAt) return;
+  await reauthenticate(connection, presented.credential).catch(() => undefined);
 }
 
 /** What becomes of a claimed attempt. */
@@ -119,19 +151,24 @@ export function arrive<P>(
 ): Arrival<P> {
   const { ticket, connectionToken, connectionId } = attempt;
   let isBound = false;
+  let became: Connection<P> | undefined;
   return {
     hub,
     holder,
     connectionId,
     transport,
     remoteAddress,
-    isResumable: false,
-    keep: () => undefined,
+    isResumable: transport === "WebSockets" && attempt.isResumable === true,
+    keep(connection) {
+      became = connection;
+      attempts.keep(connectionToken, connection);
+    },
     bind() {
       if (ticket === undefined) return true;
       const siblings = tickets.bind(ticket, connectionToken);
       for (const sibling of siblings ?? []) attempts.end(sibling);
       isBound = siblings !== undefined;
+      if (isBound && became !== undefined) tickets.follow(ticket, holderOf(became));
       return isBound;
     },
     end() {

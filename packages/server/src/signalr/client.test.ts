@@ -31,7 +31,8 @@ describe("what a client says about itself", () => {
       false,
       false,
     ],
-  ])("%s", (_, headers, isStock, sendsHeadersOnly) => {
-    expect(clientKind(requestOf({ headers }))).toEqual({ isStock, sendsHeadersOnly });
+  ])("%s", (_, headers, isStock, isNoScript) => {
+    const follows = { isStock, sendsHeadersOnly: isNoScript, takesCodeForFailure: isNoScript };
+    expect(clientKind(requestOf({ headers }))).toEqual(follows);
   });
 });

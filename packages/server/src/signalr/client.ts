@@ -7,6 +7,12 @@ export interface ClientKind {
   readonly isStock: boolean;
   /** It sends its token in headers only, on every transport, so it needs no ticket. */
   readonly sendsHeadersOnly: boolean;
+  /**
+   * It takes every WebSocket close code but 1000 for a failure of the transport, which may overtake the Close message in
+   * front of it: then the reason is lost, and so is that the client is not to come back.
+   * @see WebSocketsTransport.cs of Microsoft.AspNetCore.Http.Connections.Client
+   */
+  readonly takesCodeForFailure: boolean;
 }
 
 /**
@@ -16,5 +22,6 @@ export interface ClientKind {
 export function clientKind({ header }: HttpRequest): ClientKind {
   const name = header("x-signalr-user-agent") ?? header("user-agent") ?? "";
   const isStock = name.startsWith("Microsoft SignalR/");
-  return { isStock, sendsHeadersOnly: isStock && /; (?:\.NET|Java)(?:;|\))/.test(name) };
+  const isNoScript = isStock && /; (?:\.NET|Java)(?:;|\))/.test(name);
+  return { isStock, sendsHeadersOnly: isNoScript, takesCodeForFailure: isNoScript };
 }

@@ -1,7 +1,7 @@
 import { jsonCodec, messagePackCodec, reasons, renderFrame, type ReasonName } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
 import { text } from "../../test/connection-fixture.js";
-import { dialects, renderClose } from "./dialect.js";
+import { closeMessage, dialects } from "./dialect.js";
 
 describe("SignalR's dialects", () => {
   it("render an event whole: message, framing, WebSocket frame", () => {
@@ -29,10 +29,8 @@ describe("SignalR's dialects", () => {
 
   it("close with the reason as error text, and let the client come back only where that can help", () => {
     for (const reason of Object.keys(reasons) as ReasonName[]) {
-      const json = JSON.parse(text(renderClose(dialects.json, reason)).replace(/^[^{]*|\x1e$/g, "")) as Record<
-        string,
-        unknown
-      >;
+      const said = text(jsonCodec.encode(closeMessage(reason)));
+      const json = JSON.parse(said.replace(/\x1e$/, "")) as Record<string, unknown>;
       expect(json["type"]).toBe(7);
       expect(json["allowReconnect"]).toBe(reasons[reason].allowReconnect ? true : undefined);
       if (reason === "normal") expect("error" in json).toBe(false);

@@ -3,6 +3,7 @@
 import {
   createBinaryReader,
   createTextReader,
+  encodeHandshakeResponse,
   formatReason,
   jsonCodec,
   messagePackCodec,
@@ -20,9 +21,13 @@ import type { Dialect } from "../core/publication.js";
 
 export interface SignalRDialect extends Dialect {
   readonly codec: HubCodec;
+  /** The answer to a handshake that is taken, as the encoding's own kind of frame. */
+  readonly welcome: Uint8Array;
   /** A ping, or undefined where the transport needs none. */
   readonly keepAlive: Uint8Array | undefined;
   createReader(maxBytes: number): MessageReader;
+  /** Whole messages that are encoded already, together. */
+  frame(payload: Uint8Array): Uint8Array;
   /** One hub message, transport framing included. @throws TypeError for a value the encoding has no form for */
   render(message: HubMessage): Uint8Array;
 }
@@ -47,9 +52,11 @@ function createDialect(codec: HubCodec, { frame, needsPings }: TransportFraming)
   return {
     name: codec.name,
     codec,
+    welcome: frame(codec.transferFormat, encodeHandshakeResponse()),
     keepAlive: needsPings ? render({ type: messageType.ping }) : undefined,
     createReader: (maxBytes) =>
       codec.transferFormat === "text" ? createTextReader({ maxBytes }) : createBinaryReader({ maxBytes }),
+    frame: (payload) => frame(codec.transferFormat, payload),
     render,
     renderEvent: (target, args) => render({ type: messageType.invocation, target, arguments: args }),
   };
@@ -72,15 +79,11 @@ export const dialects: Dialects = createDialects({
 });
 
 /** The Close message: its error text is the only reason a stock client hands to the application. */
-export function renderClose(
-  dialect: SignalRDialect,
-  reason: ReasonName,
-  text: string = formatReason(reason),
-): Uint8Array {
+export function closeMessage(reason: ReasonName, text: string = formatReason(reason)): HubMessage {
   const { allowReconnect } = reasons[reason];
-  return dialect.render({
+  return {
     type: messageType.close,
     error: reason === "normal" ? undefined : text,
     allowReconnect: allowReconnect ? true : undefined,
-  });
+  };
 }

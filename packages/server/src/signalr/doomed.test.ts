@@ -2,7 +2,7 @@ import { createFakeClock, MemorySocket } from "@hubward/testing";
 import { encodeHandshakeRequest, HubwardError, renderFrame } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
 import { bytes, text } from "../../test/connection-fixture.js";
-import { dialects, renderClose } from "./dialect.js";
+import { closeMessage, dialects } from "./dialect.js";
 import { openDoomed } from "./doomed.js";
 import { concat } from "./handshake.js";
 
@@ -20,15 +20,13 @@ function createFixture() {
 
 describe("a connection that only says why there is none", () => {
   it.each(["json", "messagepack"] as const)(
-    "answers the %s handshake together with Close and the whole reason, in one write",
+    "answers the %s handshake together with Close and the whole reason, in one frame",
     (protocol) => {
       const { socket } = createFixture();
       socket.peerSends(encodeHandshakeRequest({ protocol, version: 1 }));
-      const dialect = dialects[protocol];
-      const reply = renderFrame(dialect.codec.transferFormat, bytes("{}\x1e"));
-      expect(socket.written).toEqual(
-        concat(reply, renderClose(dialect, "forbidden", "forbidden: this hub is for staff")),
-      );
+      const { codec } = dialects[protocol];
+      const close = codec.encode(closeMessage("forbidden", "forbidden: this hub is for staff"));
+      expect(socket.written).toEqual(renderFrame(codec.transferFormat, concat(bytes("{}\x1e"), close)));
       expect(socket.closed).toMatchObject({ code: 4403, reason: "forbidden" });
       expect(socket.writes).toEqual([]);
     },

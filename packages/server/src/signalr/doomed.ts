@@ -3,10 +3,10 @@
  * has no principal, no group and no dispatch; it never becomes a Connection.
  */
 
-import { formatReason, HubwardError, reasons, type ReasonName } from "@hubward/wire";
+import { encodeHandshakeResponse, formatReason, HubwardError, reasons, type ReasonName } from "@hubward/wire";
 import type { Clock, Timer } from "../core/clock.js";
 import type { Socket, SocketListener } from "../core/connection/socket.js";
-import { renderClose, type Dialects } from "./dialect.js";
+import { closeMessage, type Dialects } from "./dialect.js";
 import { concat, HandshakeReader } from "./handshake.js";
 
 export interface DoomedSetup {
@@ -42,8 +42,10 @@ export function openDoomed({ socket, clock, refusal, dialects, timeoutMs, onClos
       try {
         const done = handshake.read(data);
         if (done === undefined) return;
-        const words = concat(done.reply, renderClose(done.dialect, refusal.reason, refusal.message));
-        end(words, refusal.reason);
+        // In one frame: a browser hands out one frame at a time, and between two `start()` would have succeeded.
+        const { codec, frame } = done.dialect;
+        const close = codec.encode(closeMessage(refusal.reason, refusal.message));
+        end(frame(concat(encodeHandshakeResponse(), close)), refusal.reason);
       } catch (error) {
         end(handshake.refusal(), error instanceof HubwardError ? error.reason : "unexpected_error");
       }

@@ -3,6 +3,7 @@
 import { HubwardError, type ReasonName } from "@hubward/wire";
 import type { Admitter } from "../core/admission/admission.js";
 import { bearerOf } from "../core/admission/admission.js";
+import { cookieBeside, cookieOf, CookieRefused } from "../core/admission/cookie.js";
 import { assertSameIdentity, believe, CredentialConflict, joinCredentials } from "../core/admission/forwarded.js";
 import type { HoldBack } from "../core/admission/hold-back.js";
 import { MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
@@ -10,12 +11,15 @@ import type { Authentication } from "../core/auth/authentication.js";
 import type { Credential } from "../core/auth/credential.js";
 import { isTicket, type Ticket, type Tickets } from "../core/auth/tickets.js";
 import type { Clock } from "../core/clock.js";
+import type { Digest } from "../core/digest.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { identityKey, joinKey, type ConnectionId } from "../core/ids.js";
 import type { Random } from "../core/random.js";
+import type { Reauthenticate } from "../core/supervision/reauthentication.js";
 import type { PrincipalFields, Telemetry } from "../core/telemetry.js";
 import { authenticationOf, type Attempts, type Holder } from "./attempts.js";
+import type { Bindings } from "./binding.js";
 
 export interface DoorPorts<P> {
   readonly admitter: Admitter<P>;
@@ -24,7 +28,10 @@ export interface DoorPorts<P> {
   readonly holdBack: HoldBack;
   readonly clock: Clock;
   readonly random: Random;
+  readonly digest: Digest;
+  readonly bindings: Bindings;
   readonly telemetry: Telemetry;
+  readonly reauthenticate: Reauthenticate<P>;
   readonly allowedOrigins: ReadonlySet<string>;
   /** Whether a JWT may stand in the query of hub paths. */
   readonly allowQueryToken: boolean;
@@ -39,25 +46,42 @@ export type Presented<P> =
 
 /**
  * A gateway goes on saying who asks when the client shows its ticket already: then both must mean the same.
+ * `orCookie`: whether a ticket that is over gives way to a cookie, where the hub takes one.
  * @throws (rejects with) HubwardError MissingCredential | invalid_request | ticket_invalid | token_expired |
- * invalid_token, and what an authenticator says of a gateway's headers
+ * invalid_token | origin_denied, and what an authenticator says of a gateway's headers
  */
-export async function readCredential<P>(request: HttpRequest, hub: Hub<P>, ports: DoorPorts<P>): Promise<Presented<P>> {
+export async function readCredential<P>(
+  request: HttpRequest,
+  hub: Hub<P>,
+  ports: DoorPorts<P>,
+  orCookie = false,
+): Promise<Presented<P>> {
+  const { cookie } = hub.settings;
   const bearer = bearerOf(request);
   if (bearer !== undefined && isTicket(bearer.token)) {
     const headers = believe(request.forwarded);
     const edge = headers === undefined ? undefined : await ports.admitter.authenticateForwarded(headers);
     const ticket = ports.tickets.find(bearer.token, hub.path);
-    if (ticket === undefined) throw new HubwardError("ticket_invalid");
-    const authentication = authenticationOf(ticket.holder);
-    if (edge !== undefined) assertSameIdentity(edge, authentication);
-    if (authentication.expiresAt <= ports.clock.now()) throw new HubwardError("token_expired");
-    return { kind: "ticket", ticket };
+    const authentication = ticket === undefined ? undefined : authenticationOf(ticket.holder);
+    if (edge !== undefined && authentication !== undefined) assertSameIdentity(edge, authentication);
+    // What it became ends at its own time and says why: no status of a request's does.
+    const isCurrent = authentication !== undefined && authentication.expiresAt > ports.clock.now();
+    const isAlive = isCurrent || ticket?.isBound === true;
+    if (ticket !== undefined && isAlive) return { kind: "ticket", ticket };
+    const inItsPlace = orCookie && edge === undefined ? cookieBeside(request, cookie, ports.allowedOrigins) : undefined;
+    if (inItsPlace !== undefined) return { kind: "token", credential: inItsPlace };
+    throw new HubwardError(ticket === undefined ? "ticket_invalid" : "token_expired");
   }
-  const credential = joinCredentials(bearer, request.forwarded);
+  const credential = joinCredentials(bearer, request.forwarded) ?? cookieOf(request, cookie, ports.allowedOrigins);
   if (credential === undefined) throw new MissingCredential();
   if (bearer?.source === "query" && !ports.allowQueryToken) throw new QueryTokenRefused("invalid_token");
   return { kind: "token", credential };
+}
+
+/** Whether the browser alone presented it, and not the page's own doing. */
+export function isCookie<P>(presented: Presented<P>): boolean {
+  const credential = presented.kind === "token" ? presented.credential : undefined;
+  return credential?.kind === "bearer" && credential.source === "cookie";
 }
 
 class QueryTokenRefused extends HubwardError {}
@@ -104,6 +128,7 @@ export function refuse<P>(
 
 function refusalHint(error: HubwardError): string | undefined {
   if (error instanceof MissingCredential || error instanceof CredentialConflict) return error.detail;
+  if (error instanceof CookieRefused) return error.detail;
   return error instanceof QueryTokenRefused ? QUERY_TOKEN_HINT : HINTS[error.reason];
 }
 

@@ -1,37 +1,37 @@
-/** One SignalR connection: bytes in, calls out to the dispatcher, answers back. Knows the protocol, decides nothing. */
+/** One SignalR connection: bytes in, calls out to the dispatcher. Knows the protocol, decides nothing. */
 
 import {
-  formatReason,
   HubwardError,
   messageType,
+  NOTICE_TARGET,
   type CompletionMessage,
   type DecodeLimits,
   type HubMessage,
   type MessageReader,
+  type Notice,
   type ReasonName,
 } from "@hubward/wire";
 import type { Clock } from "../core/clock.js";
 import type { Connection } from "../core/connection/connection.js";
+import type { LapseReason } from "../core/connection/lifecycle.js";
 import type { InvokeOptions, ProtocolHandler } from "../core/connection/protocol-handler.js";
 import { CallControl } from "../core/dispatch/call-control.js";
 import type { Dispatch, Outcome } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { Upload } from "../core/dispatch/upload.js";
-import { HubError, isRefusal } from "../core/errors.js";
-import { PolicyRefusal } from "../core/auth/policy.js";
 import type { Telemetry } from "../core/telemetry.js";
-import { renderClose, type Dialects, type SignalRDialect } from "./dialect.js";
+import { closeMessage, type Dialects, type SignalRDialect } from "./dialect.js";
 import { ClientResults } from "./client-results.js";
-import { errorText, idInUse, notAStream, notInvoked, streamErrorText } from "./error-text.js";
+import { idInUse } from "./error-text.js";
 import { HandshakeReader } from "./handshake.js";
 import { Invocations, type Invocation } from "./invocations.js";
 import { ReceivedMessages } from "./received-messages.js";
-import { openStream, pumpStream, type StreamEnd, type StreamSink } from "./stream-pump.js";
+import { Responder } from "./responder.js";
 import { Throttle } from "./throttle.js";
 import { Uploads } from "./uploads.js";
+import { asHubwardError } from "./door.js";
 
 type AnyInvocation = Invocation["message"];
-type Settled = Exclude<Outcome, { kind: "stream" }>;
 
 const NO_UPLOADS: readonly Upload[] = [];
 
@@ -46,6 +46,8 @@ export interface HandlerSetup<P> {
   readonly dialects?: Dialects | undefined;
   /** Whether stateful reconnect was negotiated; the client still has to say so in its handshake. */
   readonly isResumable: boolean;
+  /** What a control call comes to; undefined for a call of any other name. */
+  readonly control?: ((target: string, args: readonly unknown[]) => Promise<unknown> | undefined) | undefined;
   /** Claims the ticket for good. False when another attempt of it was faster. */
   readonly bind: () => boolean;
 }
@@ -54,9 +56,10 @@ export class SignalRHandler<P> implements ProtocolHandler {
   readonly #setup: HandlerSetup<P>;
   readonly #throttle: Throttle;
   readonly #invocations: Invocations;
-  /** Made when first needed: most connections never stream and are never asked. */
+  /** Made when first needed: most connections never stream, are never asked, and some never call. */
   #uploads: Uploads | undefined;
   #clientResults: ClientResults | undefined;
+  #answering: Responder<P> | undefined;
   #handshake: HandshakeReader | undefined;
   #reader: MessageReader | undefined;
   #dialect: SignalRDialect | undefined;
@@ -87,7 +90,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
   }
 
   farewell(reason: ReasonName): Uint8Array {
-    if (this.#dialect !== undefined) return renderClose(this.#dialect, reason);
+    if (this.#dialect !== undefined) return this.#dialect.render(closeMessage(reason));
     return this.#handshake?.refusal() ?? new Uint8Array(0);
   }
 
@@ -109,6 +112,20 @@ export class SignalRHandler<P> implements ProtocolHandler {
         throw new RangeError("invoke: arguments larger than outbox.maxBytes");
       connection.send({ bytes, group: undefined });
     }, options);
+  }
+
+  notice(notice: Notice): Uint8Array | undefined {
+    return this.#dialect?.renderEvent(NOTICE_TARGET, [notice]);
+  }
+
+  replaced(): void {
+    this.#invocations.judgeAgain();
+  }
+
+  suspended(reason: LapseReason): void {
+    this.#invocations.refuse(new HubwardError(reason));
+    this.#uploads?.fail(reason);
+    this.#clientResults?.fail(reason);
   }
 
   ended(reason: ReasonName): void {
@@ -151,7 +168,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     const { connection, decodeLimits } = this.#setup;
     for (const body of this.#reader?.read(bytes) ?? []) {
       // Each message asks anew: the one before may have ended the connection.
-      if (!connection.isActive) return;
+      if (!connection.isListening) return;
       const message = this.#dialect?.codec.decode(body, decodeLimits);
       if (message === undefined || this.#received?.admits(message, body.length) === false) continue;
       this.#take(message);
@@ -163,7 +180,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     switch (message.type) {
       case messageType.invocation:
       case messageType.streamInvocation:
-        return this.#invocations.add(this.#invocationOf(message));
+        return this.#begin(message);
       case messageType.cancelInvocation:
         return this.#invocations.cancel(message.invocationId);
       case messageType.streamItem:
@@ -180,6 +197,24 @@ export class SignalRHandler<P> implements ProtocolHandler {
         return;
       default:
         message satisfies never;
+    }
+  }
+
+  #begin(message: AnyInvocation): void {
+    const control = this.#setup.control?.(message.target, message.arguments);
+    if (control !== undefined) return void this.#guard(this.#answerControl(message, control));
+    // Nothing that ran before keeps a lapsed peer from hearing so.
+    const refusal = this.#setup.connection.isActive ? undefined : this.#setup.connection.refusal();
+    if (refusal !== undefined) return this.#responder.refuse(message, refusal, undefined);
+    this.#invocations.add(this.#invocationOf(message));
+  }
+
+  /** Beside the calls: in no queue, no filter, no log of arguments. */
+  async #answerControl(message: AnyInvocation, control: Promise<unknown>): Promise<void> {
+    try {
+      this.#responder.tell(message, await control);
+    } catch (error) {
+      this.#responder.finish(message, asHubwardError(error).message);
     }
   }
 
@@ -209,7 +244,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     if (control.isCancelled) return this.#settle(invocation, { kind: "cancelled", method: target });
     if (isStream && this.#invocations.hasStream(message.invocationId)) {
       this.#close(invocation);
-      return this.#finish(message, idInUse(message.invocationId));
+      return this.#responder.finish(message, idInUse(message.invocationId));
     }
     if (!invocation.takesTurn && this.#invocations.streams >= hub.settings.maxStreams)
       return this.#settle(invocation, { kind: "refused", error: new HubwardError("stream_limit"), method: undefined });
@@ -221,9 +256,11 @@ export class SignalRHandler<P> implements ProtocolHandler {
 
   /** Answers a call. A promise where that takes its time: for a stream, and for a result that waits for room. */
   #settle(invocation: Invocation, outcome: Outcome): Promise<void> | undefined {
-    if (outcome.kind === "stream") return this.#stream(invocation, outcome);
+    const { judging } = invocation.control;
+    if (judging !== undefined) return judging.then(() => this.#settle(invocation, outcome));
+    if (outcome.kind === "stream") return this.#responder.stream(invocation, outcome, () => this.#close(invocation));
     this.#close(invocation);
-    return this.#answer(invocation, outcome);
+    return this.#responder.answer(invocation, outcome);
   }
 
   #close({ message, uploads }: Invocation): void {
@@ -235,123 +272,10 @@ export class SignalRHandler<P> implements ProtocolHandler {
     return work.catch((error: unknown) => this.#setup.connection.fail(error));
   }
 
-  #stream(invocation: Invocation, { items, method }: Extract<Outcome, { kind: "stream" }>): Promise<void> | undefined {
-    const { message, control } = invocation;
-    const ended = (end: StreamEnd): void => {
-      this.#close(invocation);
-      if (end.kind !== "failed") return this.#finish(message);
-      this.#reportFailure(end.error, method, control);
-      this.#finish(message, streamErrorText(end.error, this.#setup.hub.settings.hasDetailedErrors));
-    };
-    try {
-      const source = openStream(items);
-      if (source !== undefined) return pumpStream(source, this.#sinkFor(message), control, ended);
-    } catch (error) {
-      ended({ kind: "failed", error });
-      return undefined;
-    }
-    this.#close(invocation);
-    this.#finish(message, notAStream(method));
-    return undefined;
-  }
-
-  #sinkFor({ invocationId = "" }: AnyInvocation): StreamSink {
-    const { clock, connection } = this.#setup;
-    const dialect = this.#dialect as SignalRDialect;
-    return {
-      encode(item) {
-        const bytes = dialect.render({ type: messageType.streamItem, invocationId, item });
-        if (bytes.length > connection.maxFrameBytes) throw new HubwardError("result_too_large");
-        return bytes;
-      },
-      room: (length) => connection.outbox.room(length, clock.monotonic()),
-      send(bytes) {
-        if (connection.refusal() !== undefined) return false;
-        connection.send({ bytes, group: undefined });
-        return true;
-      },
-    };
-  }
-
-  /** Completes a call with an error, or a stream without one. */
-  #finish({ invocationId }: AnyInvocation, error?: string): undefined {
-    const { connection } = this.#setup;
-    if (invocationId === undefined || connection.refusal() !== undefined) return;
-    const outcome = error === undefined ? ({ kind: "void" } as const) : ({ kind: "error", error } as const);
-    const dialect = this.#dialect as SignalRDialect;
-    const bytes = dialect.render({ type: messageType.completion, invocationId, outcome });
-    connection.send({ bytes, group: undefined });
-  }
-
-  #answer({ message, control }: Invocation, outcome: Settled): Promise<void> | undefined {
-    this.#report(outcome, control);
-    const { invocationId } = message;
-    const { connection, hub } = this.#setup;
-    if (invocationId === undefined) return undefined;
-    // To cancel a stream is no error.
-    if (outcome.kind === "cancelled" && message.type === messageType.streamInvocation) return this.#finish(message);
-    if (outcome.kind !== "value")
-      return this.#finish(message, errorText(outcome, message.target, hub.settings.hasDetailedErrors));
-    if (connection.refusal() !== undefined) return undefined;
-    const dialect = this.#dialect as SignalRDialect;
-    let bytes: Uint8Array;
-    try {
-      // .NET answers a method without a result with a null result; clients rely on it.
-      const value = outcome.value ?? null;
-      bytes = dialect.render({ type: messageType.completion, invocationId, outcome: { kind: "value", value } });
-    } catch (error) {
-      this.#setup.telemetry({ ...this.#failure(`result of ${message.target}`), error });
-      return this.#finish(message, notInvoked(message.target));
-    }
-    if (bytes.length > connection.maxFrameBytes) return this.#finish(message, formatReason("result_too_large"));
-    return this.#sendResult(bytes);
-  }
-
-  /** Keeps the call's turn while the peer is behind: who asks for more than it reads waits for its own answers. */
-  #sendResult(bytes: Uint8Array): Promise<void> | undefined {
-    const { clock, connection } = this.#setup;
-    const room = connection.outbox.room(bytes.length, clock.monotonic());
-    if (room !== undefined) return room.then(() => this.#sendResult(bytes));
-    if (connection.refusal() === undefined) connection.send({ bytes, group: undefined });
-    return undefined;
-  }
-
-  #report(outcome: Settled, control: CallControl): void {
-    if (outcome.kind === "refused") return this.#reportRefusal(outcome.error, outcome.method);
-    if (outcome.kind === "failed") this.#reportFailure(outcome.error, outcome.method, control);
-  }
-
-  #reportFailure(error: unknown, method: string, control: CallControl): void {
-    if (error instanceof HubError) return;
-    // What a method throws because it was told to stop is no failure of its own.
-    if (control.isCancelled && (error instanceof HubwardError || isAbort(error))) return;
-    // The method was let in, but something it tried was not: a join, a send, a check of its own.
-    if (isRefusal(error)) return this.#reportRefusal(error, method);
-    const { hub, telemetry } = this.#setup;
-    telemetry({ ...this.#failure(`${hub.path} ${method}`), error });
-  }
-
-  #reportRefusal(error: HubwardError, method: string | undefined): void {
-    const { connection, hub, telemetry } = this.#setup;
-    telemetry({
-      event: "call.refused",
-      connectionId: connection.id,
-      hub: hub.path,
-      method,
-      reason: error.reason,
-      policy: error instanceof PolicyRefusal ? error.policy : undefined,
-      subject: connection.authentication.subject,
-    });
-  }
-
-  #failure(where: string): { event: "application.failed"; where: string; connectionId: Connection<P>["id"] } {
-    return { event: "application.failed", where, connectionId: this.#setup.connection.id };
+  get #responder(): Responder<P> {
+    return (this.#answering ??= new Responder(this.#setup, this.#dialect as SignalRDialect));
   }
 }
 
 /** Version of the hub protocol from which on Ack and Sequence exist. */
 const STATEFUL_VERSION = 2;
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === "AbortError";
-}

@@ -46,8 +46,7 @@ export class HandshakeReader {
       throw new HubwardError("protocol_not_supported");
     }
     const dialect = this.#dialects[verdict.protocol];
-    const reply = framing.frame(dialect.codec.transferFormat, encodeHandshakeResponse());
-    return { dialect, version: verdict.version, reply, rest: request.rest };
+    return { dialect, version: verdict.version, reply: dialect.welcome, rest: request.rest };
   }
 
   /** What a client is told that never got through the handshake. */

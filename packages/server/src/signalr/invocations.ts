@@ -4,7 +4,7 @@
  * A call that asks a client gives its turn away.
  */
 
-import type { InvocationMessage, StreamInvocationMessage } from "@hubward/wire";
+import type { HubwardError, InvocationMessage, StreamInvocationMessage } from "@hubward/wire";
 import type { CallControl, Turns } from "../core/dispatch/call-control.js";
 import type { Upload } from "../core/dispatch/upload.js";
 import type { Throttle } from "./throttle.js";
@@ -99,6 +99,23 @@ export class Invocations implements Turns {
     let count = 0;
     for (const { takesTurn } of this.#live ?? []) if (!takesTurn) count++;
     return count;
+  }
+
+  /** Standing is lost for now: what waits is run to its refusal at once, whoever has the turn. */
+  refuse(refusal: HubwardError): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    for (const { control } of Array.from(this.#live ?? [])) control.stop(refusal);
+    for (const invocation of waiting ?? []) {
+      invocation.control.stop(refusal);
+      void this.#run(invocation);
+    }
+    this.#startNext();
+  }
+
+  /** Another principal: may what runs go on? */
+  judgeAgain(): void {
+    for (const { control } of Array.from(this.#live ?? [])) control.judgeAgain();
   }
 
   /** The connection ended: forgets what waits, and tells what runs. */

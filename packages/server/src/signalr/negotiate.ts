@@ -10,6 +10,7 @@ import {
   HubwardError,
   negotiateBody,
   parseNegotiateVersion,
+  type AvailableTransport,
   type NegotiateVersion,
 } from "@hubward/wire";
 import { assertWorthConnecting } from "../core/admission/admission.js";
@@ -19,11 +20,22 @@ import type { Authentication } from "../core/auth/authentication.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Ticket } from "../core/auth/tickets.js";
 import type { Hub } from "../core/dispatch/hub.js";
+import type { HubSettings } from "../core/dispatch/hub-settings.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { identityKey, type ConnectionId } from "../core/ids.js";
+import { toldSeconds } from "../core/supervision/reauthentication.js";
 import { authenticationOf, type Holder } from "./attempts.js";
+import type { Binding } from "./binding.js";
 import { clientKind } from "./client.js";
-import { asHubwardError, readCredential, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
+import {
+  asHubwardError,
+  isCookie,
+  readCredential,
+  refuse,
+  sessionKey,
+  type Applicant,
+  type DoorPorts,
+} from "./door.js";
 
 /** Negotiates that wait in a hold-back at the same time; more are turned away. */
 const MAX_HELD_BACK = 1_000;
@@ -34,6 +46,16 @@ export type Negotiate<P> = (request: HttpRequest, hub: Hub<P>) => Promise<HttpRe
 
 export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): Negotiate<P> {
   let heldBack = 0;
+  const offered = new WeakMap<HubSettings, readonly AvailableTransport[]>();
+
+  /** One list for all connections of a hub. */
+  function transportsOf(settings: HubSettings): readonly AvailableTransport[] {
+    const known = offered.get(settings);
+    if (known !== undefined) return known;
+    const made = Object.freeze(allTransports.filter(({ transport }) => settings.transports.has(transport)));
+    offered.set(settings, made);
+    return made;
+  }
 
   async function holdBack(authentication: Authentication): Promise<void> {
     const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
@@ -72,7 +94,15 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     holder: Holder<P>,
     version: NegotiateVersion,
     given: Ticket<Holder<P>> | undefined,
-    { wantsTicket, isResumable }: { readonly wantsTicket: boolean; readonly isResumable: boolean },
+    {
+      wantsTicket,
+      isResumable,
+      binding,
+    }: {
+      readonly wantsTicket: boolean;
+      readonly isResumable: boolean;
+      readonly binding: Binding | undefined;
+    },
   ): { readonly body: string; readonly connectionId: ConnectionId } {
     const connectionToken = ports.random.secret(ID_BYTES);
     const connectionId = ports.random.secret(ID_BYTES) as ConnectionId;
@@ -81,15 +111,30 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     const ticket = given ?? issued?.ticket;
     if (ticket === undefined && wantsTicket) throw tooManyWaiting();
     if (ticket !== undefined && !ports.tickets.own(ticket, connectionToken)) throw new HubwardError("ticket_invalid");
-    const added = ports.attempts.add({ connectionToken, connectionId, hub: hub.path, holder, ticket, isResumable });
+    const added = ports.attempts.add({
+      connectionToken,
+      connectionId,
+      hub: hub.path,
+      holder,
+      ticket,
+      isResumable,
+      binding,
+      negotiateVersion: version,
+    });
     if (added !== "added") {
       if (issued !== undefined) ports.tickets.end(issued.ticket);
       throw added === "full" ? tooManyWaiting() : new HubwardError("connection_limit", { retryAfterSeconds: 30 });
     }
     const accessToken = issued?.secret.reveal();
-    const availableTransports = allTransports.filter(({ transport }) => hub.settings.transports.has(transport));
+    const availableTransports = transportsOf(hub.settings);
     // To a client that did not ask for it, it is an error.
-    const common = { kind: "connection", availableTransports, accessToken, useStatefulReconnect: isResumable } as const;
+    const common = {
+      kind: "connection",
+      availableTransports,
+      accessToken,
+      tokenLifetimeSeconds: lifetimeOf(hub, holder),
+      useStatefulReconnect: isResumable,
+    } as const;
     // Version 0 knows one id only, so there the id is the secret one.
     const body = negotiateBody(
       version === 0
@@ -99,13 +144,19 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     return { body, connectionId };
   }
 
+  /** Only where the client may bring a later one. */
+  function lifetimeOf(hub: Hub<P>, holder: Holder<P>): number | undefined {
+    if (!hub.settings.hasAuthenticationRefresh || holder.kind !== "admitted") return undefined;
+    return toldSeconds(authenticationOf(holder).expiresAt - ports.clock.now(), ports.random);
+  }
+
   return async (request, hub) => {
     if (request.method !== "POST") return textReply(405, "", { allow: "POST" });
     const originRefusal = judgeOrigin(request, ports.allowedOrigins);
     if (originRefusal !== undefined) return refuse(request, hub, ports, originRefusal);
     const applicant: Applicant = { authentication: undefined, roles: [] };
     try {
-      const presented = await readCredential(request, hub, ports);
+      const presented = await readCredential(request, hub, ports, true);
       if (ports.isDraining()) throw new HubwardError("service_restart", { retryAfterSeconds: 2 });
       const client = clientKind(request);
       let holder: Holder<P>;
@@ -124,15 +175,23 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
         return json(negotiateBody({ kind: "error", error: asked.error }));
       }
       const given = presented.kind === "ticket" ? presented.ticket : undefined;
+      // A cookie goes along by itself: nothing has to stand in a URL.
+      const wantsTicket = !client.sendsHeadersOnly && !isCookie(presented);
+      const hasTicket = given !== undefined || wantsTicket;
+      const identity = identityKey(authenticationOf(holder));
+      // Who shows a ticket may have read it in a URL: that alone gets nobody a cookie.
+      const mayIssue = given === undefined;
+      const bound = hasTicket ? ports.bindings.bind(request, hub.path, identity, mayIssue) : undefined;
       const { body, connectionId } = promise(hub, holder, asked.version, given, {
-        wantsTicket: !client.sendsHeadersOnly,
+        wantsTicket,
+        binding: bound?.binding,
         isResumable: holder.kind === "admitted" && mayResume(request, hub),
       });
       if (holder.kind === "doomed") {
         refuse(request, hub, ports, holder.refusal, { ...applicant, connectionId });
         ports.holdBack.ended(sessionKey(authenticationOf(holder)), 0);
       }
-      return json(body);
+      return json(body, bound?.setCookie);
     } catch (error) {
       return refuse(request, hub, ports, asHubwardError(error), applicant);
     }
@@ -158,10 +217,14 @@ function tooManyWaiting(): HubwardError {
   return new HubwardError("try_again_later", { retryAfterSeconds: 5 });
 }
 
-function json(body: string): HttpReply {
+function json(body: string, setCookie?: string): HttpReply {
   return {
     status: 200,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
+    headers: {
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      ...(setCookie === undefined ? undefined : { "set-cookie": setCookie }),
+    },
     body,
   };
 }

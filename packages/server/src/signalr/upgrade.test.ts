@@ -2,6 +2,7 @@ import { messageType, type HubMessage } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
 import type { AppFixture, NegotiateBody } from "../../test/app-fixture.js";
 import { text } from "../../test/connection-fixture.js";
+import { requestOf } from "../../test/http-fixture.js";
 import { bodyOf, createWard, hello, HUB, upgraded } from "../../test/ward-fixture.js";
 
 function outcomeOf(message: HubMessage | undefined): unknown {
@@ -148,6 +149,17 @@ describe("attaching a WebSocket", () => {
     ] as const) {
       expect(await fixture.upgrade({ bearers })).toMatchObject({ status });
     }
+  });
+
+  it.each([
+    ["NodeJS; 20.20.2", false],
+    [".NET; .NET 10.0.1", true],
+    ["Java; 21", true],
+  ])("tells the adapter who takes close codes for failures: %s, %s", async (runtime, closesAsNormal) => {
+    const fixture = createWard();
+    const headers = { "user-agent": `Microsoft SignalR/10.0 (10.0.11; Linux; ${runtime})` };
+    const request = requestOf({ method: "GET", path: HUB, headers, bearers: [fixture.tokenOf({})] });
+    expect(await fixture.app.endpoint.upgrade(request)).toMatchObject({ accepted: true, closesAsNormal });
   });
 
   it("tells a stock client that may not connect why, over a connection that is none", async () => {

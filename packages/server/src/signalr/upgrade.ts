@@ -1,15 +1,16 @@
 /**
  * `GET {hub}?id=…` as a WebSocket: an attempt made by negotiate is claimed with its ticket or with a JWT of the
- * same identity. Without an id (skipNegotiation) the JWT in the header is all there is.
+ * same identity. Without an id (skipNegotiation) the JWT in the header is all there is; a cookie is not enough, because
+ * the id is what only a page of ours can have read.
  */
 
 import { HubwardError } from "@hubward/wire";
 import { assertWorthConnecting } from "../core/admission/admission.js";
+import { CookieRefused } from "../core/admission/cookie.js";
 import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
 import type { Authentication } from "../core/auth/authentication.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
-import type { Connection } from "../core/connection/connection.js";
 import type { Resumption } from "../core/connection/resumption.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { UpgradeAnswer } from "../core/endpoint.js";
@@ -21,13 +22,14 @@ import {
   arrive,
   claim,
   identify,
+  isCookieOver,
   refusalHints,
   refusalTexts,
   type Arrival,
-  type Claim,
   type OpenSocket,
 } from "./claim.js";
-import { asHubwardError, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
+import { clientKind } from "./client.js";
+import { asHubwardError, isCookie, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
 import { switchedOff } from "./transports/switched-off.js";
 
 export type Upgrade<P> = (request: HttpRequest, hub: Hub<P>) => Promise<UpgradeAnswer>;
@@ -35,12 +37,10 @@ export type Upgrade<P> = (request: HttpRequest, hub: Hub<P>) => Promise<UpgradeA
 const UNKNOWN_ID = textReply(404, refusalTexts.unknownId);
 const HAS_TRANSPORT = textReply(409, refusalTexts.hasTransport);
 const OTHER_TRANSPORT = textReply(400, refusalTexts.otherTransport);
+const NOT_NEGOTIATED = "a cookie opens no connection that was not negotiated";
 const NOT_RESUMABLE_HINT = "the connection has ended, or its replay holds what may no longer be seen";
 
 export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgrade<P> {
-  /** By connection token: connections that their client may bring a new transport. */
-  const kept = new Map<string, Connection<P>>();
-
   async function withoutNegotiate(
     authentication: Authentication,
     applicant: Applicant,
@@ -52,24 +52,13 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     return admit(authentication, applicant, hub, ports);
   }
 
-  /** As `arrive`, and found again by its client after its transport was lost, where that was negotiated. */
-  function arriveKept(claimed: Claim<P>, request: HttpRequest, hub: Hub<P>): Arrival<P> {
-    const { connectionToken, isResumable = false } = claimed.attempt;
-    const arrival = arrive(claimed, "WebSockets", request, hub, ports);
-    if (!isResumable) return arrival;
+  function accept(arrival: Arrival<P>, request: HttpRequest): UpgradeAnswer {
     return {
-      ...arrival,
-      isResumable,
-      keep: (connection) => void kept.set(connectionToken, connection),
-      end() {
-        kept.delete(connectionToken);
-        arrival.end();
-      },
+      accepted: true,
+      closesAsNormal: clientKind(request).takesCodeForFailure,
+      open: (socket) => open(arrival, socket),
+      abandon: () => arrival.abandon(),
     };
-  }
-
-  function accept(arrival: Arrival<P>): UpgradeAnswer {
-    return { accepted: true, open: (socket) => open(arrival, socket), abandon: () => arrival.abandon() };
   }
 
   /** Brings a connection its next transport. Nothing has changed before this, and nothing does when it says no. */
@@ -90,6 +79,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     }
     return {
       accepted: true,
+      closesAsNormal: clientKind(request).takesCodeForFailure,
       open: (socket) => resumption.attach(socket, request.remoteAddress),
       abandon: () => resumption.abandon(),
     };
@@ -103,10 +93,11 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     const id = request.query.get("id");
     if (id === undefined) {
       if (known.presented.kind === "ticket") throw new HubwardError("ticket_invalid");
+      if (isCookie(known.presented)) throw new CookieRefused("invalid_request", { detail: NOT_NEGOTIATED });
       const holder = await withoutNegotiate(known.authentication, applicant, hub);
       const connectionId = ports.random.secret(16) as ConnectionId;
       const { remoteAddress } = request;
-      return accept({
+      const arrival: Arrival<P> = {
         hub,
         holder,
         connectionId,
@@ -117,20 +108,21 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
         bind: () => true,
         end: ignore,
         abandon: ignore,
-      });
+      };
+      return accept(arrival, request);
     }
     const claimed = await claim(known, id, hub, applicant, ports);
     if (claimed === undefined) {
       refuse(request, hub, ports, new HubwardError("not_found"), applicant, refusalHints.unknownId);
       return no(UNKNOWN_ID);
     }
-    const resumption = kept.get(claimed.attempt.connectionToken)?.resumption;
+    const resumption = claimed.attempt.connection?.resumption;
     if (resumption !== undefined) return resume(resumption, request, hub, applicant);
     if (!ports.attempts.attach(claimed.attempt, "WebSockets")) {
       refuse(request, hub, ports, new HubwardError("superseded"), applicant, refusalHints.hasTransport);
       return no(claimed.attempt.transport === "WebSockets" ? HAS_TRANSPORT : OTHER_TRANSPORT);
     }
-    return accept(arriveKept(claimed, request, hub));
+    return accept(arrive(claimed, "WebSockets", request, hub, ports), request);
   }
 
   return async (request, hub) => {
@@ -140,7 +132,8 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     try {
       return await answer(request, hub, applicant);
     } catch (error) {
-      return no(refuse(request, hub, ports, asHubwardError(error), applicant));
+      const reply = refuse(request, hub, ports, asHubwardError(error), applicant);
+      return no(isCookieOver(request, hub, reply.status) ? UNKNOWN_ID : reply);
     }
   };
 }

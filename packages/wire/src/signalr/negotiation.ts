@@ -106,15 +106,23 @@ function connectionBody(response: NegotiatedConnectionV0 | NegotiatedConnectionV
   if (tokenLifetimeSeconds !== undefined && !isLifetime(tokenLifetimeSeconds)) {
     throw new RangeError("tokenLifetimeSeconds: a whole number of at least 0");
   }
-  return JSON.stringify({
-    negotiateVersion,
-    connectionId,
-    connectionToken: response.negotiateVersion === 1 ? response.connectionToken : undefined,
-    availableTransports,
-    accessToken,
-    tokenLifetimeSeconds,
-    useStatefulReconnect: response.useStatefulReconnect === true ? true : undefined,
-  });
+  let body = `{"negotiateVersion":${negotiateVersion},"connectionId":${JSON.stringify(connectionId)}`;
+  if (response.negotiateVersion === 1) body += `,"connectionToken":${JSON.stringify(response.connectionToken)}`;
+  body += `,"availableTransports":${transportsJson(availableTransports)}`;
+  if (accessToken !== undefined) body += `,"accessToken":${JSON.stringify(accessToken)}`;
+  if (tokenLifetimeSeconds !== undefined) body += `,"tokenLifetimeSeconds":${tokenLifetimeSeconds}`;
+  return `${body}${response.useStatefulReconnect === true ? `,"useStatefulReconnect":true` : ""}}`;
+}
+
+/** A server offers the same ones to everybody. */
+const renderedTransports = new WeakMap<readonly AvailableTransport[], string>();
+
+function transportsJson(transports: readonly AvailableTransport[]): string {
+  const known = renderedTransports.get(transports);
+  if (known !== undefined) return known;
+  const rendered = JSON.stringify(transports);
+  renderedTransports.set(transports, rendered);
+  return rendered;
 }
 
 /** Whether a value is a token lifetime: whole seconds, 0 or more. */

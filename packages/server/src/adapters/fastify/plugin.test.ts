@@ -1,12 +1,13 @@
 import dns from "node:dns";
-import type { AddressInfo } from "node:net";
+import { isIP, isIPv6, type AddressInfo } from "node:net";
 import { fastify, type FastifyInstance } from "fastify";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { openWebSocket } from "../../../../../tests/support/raw-web-socket.js";
 import { createFakeClock } from "../../../../../tests/support/fake-clock.js";
 import { ask, bearer } from "../../../../../tests/support/server.js";
 import { createWard, HUB } from "../../../test/ward-fixture.js";
-import { hubwardPlugin, requirePolicy } from "./index.js";
+import { forwardedIdentity } from "../../app/index.js";
+import { admissionOf, hubwardPlugin, requirePolicy } from "./index.js";
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -98,16 +99,19 @@ describe("the plugin", () => {
   });
 });
 
-test("on localhost with several addresses the hubs answer on each of them", async () => {
-  // As on a machine where localhost is 127.0.0.1 and ::1, of which this one may have only the first.
+/** As on a machine where localhost has these addresses, of which this one may have only the first. */
+function giveLocalhost(names: readonly string[]): void {
   vi.spyOn(dns, "lookup").mockImplementation(((host: string, ...rest: readonly unknown[]) => {
     const found = rest.at(-1) as (error: null, ...found: readonly unknown[]) => void;
-    const names = host === "localhost" ? ["127.0.0.1", "127.0.0.2"] : [host];
-    const addresses = names.map((address) => ({ address, family: 4 }));
+    const addresses = (host === "localhost" ? names : [host]).map((address) => ({ address, family: isIP(address) }));
     const isAll = (rest[0] as { readonly all?: boolean }).all === true;
     if (isAll) found(null, addresses);
-    else found(null, addresses[0]?.address, 4);
+    else found(null, addresses[0]?.address, addresses[0]?.family);
   }) as unknown as typeof dns.lookup);
+}
+
+test("on localhost with several addresses the hubs answer on each of them", async () => {
+  giveLocalhost(["127.0.0.1", "127.0.0.2"]);
   const { app, tokenOf } = createWard();
   const server = createServer();
   await server.register(hubwardPlugin, { app });
@@ -122,4 +126,50 @@ test("on localhost with several addresses the hubs answer on each of them", asyn
     expect([address, reply.status]).toEqual([address, 200]);
     expect((await fetch(origin + NEGOTIATE, { method: "POST" })).headers.get("www-authenticate")).toBe("Bearer");
   }
+});
+
+test("on localhost a gateway's headers are cut out of every request, and open guarded routes, by each address", async () => {
+  giveLocalhost(["127.0.0.1", "::1"]);
+  const clock = createFakeClock();
+  const { app } = createWard({
+    clock,
+    authenticator: forwardedIdentity({ issuer: "https://gateway.test/", maxLifeSeconds: 60, clock }),
+    principal: () => ({ department: null }),
+  });
+  const server = createServer();
+  await server.register(hubwardPlugin, { app, trustedProxies: ["127.0.0.1", "::1"] });
+  const seen: string[] = [];
+  server.addHook("onRequest", (request, _reply, next) => {
+    seen.push(JSON.stringify([request.headers, request.raw.rawHeaders]));
+    next();
+  });
+  server.get("/ordinary", () => "an ordinary answer");
+  const anybody = app.policy("Anybody", () => true);
+  server.get(
+    "/me",
+    { onRequest: requirePolicy(app, anybody) },
+    (request) => admissionOf(app, request)?.authentication.subject,
+  );
+  await server.listen({ port: 0, host: "localhost" });
+  const addresses = server.addresses() as readonly AddressInfo[];
+  expect(addresses.map(({ address }) => address).sort()).toEqual(["127.0.0.1", "::1"]);
+  const answers: unknown[] = [];
+  for (const { address, port } of addresses) {
+    for (const path of ["/ordinary", "/me", "/nowhere"]) {
+      const reply = await fetch(`http://${isIPv6(address) ? `[${address}]` : address}:${port}${path}`, {
+        headers: { "x-auth-subject": "secret-anna" },
+      });
+      answers.push([path, reply.status, path === "/me" && reply.ok ? await reply.text() : ""]);
+    }
+  }
+  expect(answers).toEqual([
+    ["/ordinary", 200, ""],
+    ["/me", 200, "secret-anna"],
+    ["/nowhere", 404, ""],
+    ["/ordinary", 200, ""],
+    ["/me", 200, "secret-anna"],
+    ["/nowhere", 404, ""],
+  ]);
+  expect(seen).toHaveLength(6);
+  expect(seen.join()).not.toContain("secret-anna");
 });

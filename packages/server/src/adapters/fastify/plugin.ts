@@ -21,7 +21,7 @@ export interface HubwardPluginOptions extends AttachOptions {
  */
 export const hubwardPlugin: FastifyPluginCallback<HubwardPluginOptions> = (fastify, { app, ...options }, done) => {
   const { server } = fastify;
-  attach(server, app, options);
+  const attachment = attach(server, app, options);
 
   // Not onClose: Fastify runs that when the server is closed, and a server waits for its WebSockets.
   fastify.addHook("preClose", () => app.close());
@@ -39,7 +39,10 @@ export const hubwardPlugin: FastifyPluginCallback<HubwardPluginOptions> = (fasti
   // requests to the others come straight to its routes.
   fastify.addHook("onRequest", (request, reply, next) => {
     const path = pathOf(request.raw.url ?? "");
-    if (path === undefined || !app.endpoint.owns(path)) return next();
+    if (path === undefined || !app.endpoint.owns(path)) {
+      attachment.takeForwarded(request.raw);
+      return next();
+    }
     reply.hijack();
     server.emit("request", request.raw, reply.raw);
   });

@@ -52,10 +52,17 @@ export function answerRefusals(error: Error, context: Context): Response {
  * Request where there is no other, or where middleware has put another credential into it.
  */
 function receivedBy({ env, req: { raw } }: Context): RequestWithHeaders {
-  const { incoming } = (env ?? {}) as { readonly incoming?: { readonly headers: { readonly authorization?: string } } };
+  const { incoming } = (env ?? {}) as { readonly incoming?: RequestWithHeaders & { readonly headers: NodeHeaders } };
   const isSame =
-    incoming !== undefined && raw.headers.get("authorization") === (incoming.headers.authorization ?? null);
+    incoming !== undefined &&
+    raw.headers.get("authorization") === (incoming.headers.authorization ?? null) &&
+    raw.headers.get("cookie") === (incoming.headers.cookie ?? null);
   return isSame ? incoming : raw;
+}
+
+interface NodeHeaders {
+  readonly authorization?: string;
+  readonly cookie?: string;
 }
 
 /** By the context, so that headers which others have set on it are kept. */

@@ -195,10 +195,27 @@ describe("remembered tokens", () => {
   test("the second time the answer comes at once, and it is the same one", async () => {
     const { authenticator } = setUp();
     const token = await sign("ES256");
-    const first = authenticator.authenticate(bearer(token));
-    expect(first).toBeInstanceOf(Promise);
-    const authentication = await first;
+    const authentication = await authenticator.authenticate(bearer(token));
     expect(authenticator.authenticate(bearer(token))).toBe(authentication);
+  });
+
+  test("the first time, too, the answer comes at once where the key is at hand, a refusal as a rejection", async () => {
+    const { authenticator } = setUp();
+    expect(authenticator.authenticate(bearer(await sign("ES256")))).toMatchObject({ subject: "alice" });
+    const refused = authenticator.authenticate(bearer(await sign("ES256", { aud: "another" })));
+    expect(refused).toBeInstanceOf(Promise);
+    await expect(refused).rejects.toMatchObject({ reason: "invalid_token" });
+  });
+
+  test("while a key has to be waited for, one token is verified once", async () => {
+    let asked = 0;
+    const found = verifying.ES256();
+    const keys: KeySource = { ...found, find: async (selector) => (asked++, found.find(selector)) };
+    const { authenticator } = setUp({ keys });
+    const token = await sign("ES256");
+    const [first, second] = await Promise.all([1, 2].map(() => authenticator.authenticate(bearer(token))));
+    expect(second).toBe(first);
+    expect(asked).toBe(1);
   });
 
   test("a remembered token expires on time", async () => {
@@ -234,9 +251,9 @@ describe("remembered tokens", () => {
     const token = await sign("ES256");
     const first = await authenticator.authenticate(bearer(token));
     authenticator.forgetVerifiedTokens();
-    const second = authenticator.authenticate(bearer(token));
-    expect(second).toBeInstanceOf(Promise);
-    expect(await second).not.toBe(first);
+    const second = await authenticator.authenticate(bearer(token));
+    expect(second).not.toBe(first);
+    expect(second).toEqual(first);
   });
 
   test("a spelling of a remembered token that differs is not that token", async () => {

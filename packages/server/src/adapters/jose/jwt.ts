@@ -1,6 +1,5 @@
 /** The authenticator for JSON Web Tokens. */
 
-import { compactVerify, errors } from "jose";
 import { HubwardError } from "@hubward/wire";
 import type { Authentication } from "../../core/auth/authentication.js";
 import type { Authenticator } from "../../core/auth/authenticator.js";
@@ -11,13 +10,13 @@ import type { KeySource } from "./key-source.js";
 import { resolveJwtOptions, type JwtOptions, type ResolvedJwtOptions } from "./options.js";
 import { refuseToken } from "./refuse-token.js";
 import { parseStrictObject } from "./strict-json.js";
-import { readTokenHeader, type TokenHeader } from "./token-header.js";
+import { createTokenReader, type TokenHeader, type TokenParts, type TokenReader } from "./token-header.js";
 import { createVerifiedTokenCache, type VerifiedToken } from "./verified-token-cache.js";
 import { VerificationKey } from "./verification-key.js";
 
 /** What {@link jwt} and `issuers` have in common. */
 export interface TokenAuthenticator extends Authenticator {
-  /** An Authentication at once for a token it remembers, else a promise. Refusals always arrive as rejections. */
+  /** An Authentication at once where the keys are at hand, else a promise. Refusals always arrive as rejections. */
   authenticate(credential: BearerCredential): Authentication | Promise<Authentication>;
   /** Forgets every token verified so far; the next use of each is verified anew. */
   forgetVerifiedTokens(): void;
@@ -60,52 +59,83 @@ export function jwt(options: JwtOptions): JwtAuthenticator {
   claimKeys(rules.keys, options.issuer);
   const { keys, maxTokenBytes, maxCachedTokens: maxTokens, now } = rules;
   const cache = createVerifiedTokenCache({ maxTokens, now, holds: (key) => keys.holds(key) });
-  const verify = (token: string): Promise<VerifiedToken> => verifyToken(token, rules);
+  const read = createTokenReader(rules.header);
+  const verify = (token: string): VerifiedToken | Promise<VerifiedToken> => verifyToken(token, read, rules);
   return {
     issuer: options.issuer,
     authenticate({ token }) {
       if (token.length > maxTokenBytes) return Promise.reject(refuseToken("the token is too long"));
-      return cache.resolve(token.reveal(), verify);
+      try {
+        return cache.resolve(token.reveal(), verify);
+      } catch (refusal) {
+        return Promise.reject(refusal as Error);
+      }
     },
     forgetVerifiedTokens: () => cache.clear(),
     reloadKeys: async () => (await keys.reload?.()) ?? true,
   };
 }
 
-async function verifyToken(token: string, rules: ResolvedJwtOptions): Promise<VerifiedToken> {
-  const header = readTokenHeader(token, rules.header);
-  const key = await findKey(rules.keys, header);
-  const claims = parseStrictObject(await verifySignature(token, key));
-  if (claims === undefined) throw refuseToken("the claims are not a JSON object with unique members");
-  const authentication = authenticateClaims(claims, key.keyId ?? header.keyId, rules.claims, rules.now());
-  // A reload may have withdrawn the key while the signature was checked.
-  if (!rules.keys.holds(key) && (await findKey(rules.keys, header)).fingerprint !== key.fingerprint) {
-    throw refuseToken("the key was withdrawn");
-  }
-  return { authentication, key };
+/** At once where the key is at hand. @throws (or rejects with) HubwardError */
+function verifyToken(
+  token: string,
+  read: TokenReader,
+  { keys, claims, now }: ResolvedJwtOptions,
+): VerifiedToken | Promise<VerifiedToken> {
+  const parts = read(token);
+  const authenticate = (key: VerificationKey): VerifiedToken => ({
+    authentication: authenticateClaims(readClaims(parts, key), key.keyId ?? parts.header.keyId, claims, now()),
+    key,
+  });
+  const key = findKey(keys, parts.header);
+  if (!(key instanceof Promise)) return authenticate(key);
+  return key.then(async (found) => {
+    const verified = authenticate(found);
+    // A reload may have withdrawn the key between its being found and now.
+    if (!keys.holds(found) && (await findKey(keys, parts.header)).fingerprint !== found.fingerprint) {
+      throw refuseToken("the key was withdrawn");
+    }
+    return verified;
+  });
 }
 
-async function findKey(keys: KeySource, { algorithm, keyId }: TokenHeader): Promise<VerificationKey> {
-  let key: VerificationKey | undefined;
+function findKey(keys: KeySource, header: TokenHeader): VerificationKey | Promise<VerificationKey> {
+  let found: ReturnType<KeySource["find"]>;
   try {
-    key = await keys.find({ algorithm, keyId });
+    found = keys.find(header);
   } catch (cause) {
-    if (cause instanceof HubwardError && cause.reason === "auth_unavailable") throw cause;
-    throw new HubwardError("auth_unavailable", { retryAfterSeconds: 1, cause });
+    throw keysUnavailable(cause);
   }
+  if (!isThenable(found)) return assertKey(found);
+  return Promise.resolve(found).then(assertKey, (cause: unknown) => {
+    throw keysUnavailable(cause);
+  });
+}
+
+/** A source of the application's own may hand out anything. */
+function assertKey(key: VerificationKey | undefined): VerificationKey {
   if (!(key instanceof VerificationKey)) throw refuseToken("no key of the issuer fits");
   return key;
 }
 
-async function verifySignature(token: string, key: VerificationKey): Promise<Uint8Array> {
-  try {
-    // The key's own algorithm, not the header's: one algorithm per key, even if a source hands out the wrong one.
-    const { payload } = await compactVerify(token, await key.cryptoKey(), { algorithms: [key.algorithm] });
-    return payload;
-  } catch (cause) {
-    // Other messages of jose may quote the header, so they are not passed on.
-    if (cause instanceof errors.JWSSignatureVerificationFailed) throw refuseToken("the signature is wrong", cause);
-    if (cause instanceof errors.JOSEError) throw refuseToken("the token is malformed");
-    throw new HubwardError("auth_unavailable", { retryAfterSeconds: 1, cause });
+function keysUnavailable(cause: unknown): HubwardError {
+  if (cause instanceof HubwardError && cause.reason === "auth_unavailable") return cause;
+  return new HubwardError("auth_unavailable", { retryAfterSeconds: 1, cause });
+}
+
+/** The claims, once their signature holds: nothing of them is read before. */
+function readClaims({ header, payload, signature, signed }: TokenParts, key: VerificationKey): Record<string, unknown> {
+  // One algorithm per key, even if a source hands out the wrong one.
+  if (header.algorithm !== key.algorithm) throw refuseToken("the algorithm is not the key's");
+  // Strict base64url, all of it: its characters are their own bytes.
+  if (!key.verifies(Buffer.from(signed, "latin1"), Buffer.from(signature, "base64url"))) {
+    throw refuseToken("the signature is wrong");
   }
+  const claims = parseStrictObject(Buffer.from(payload, "base64url"));
+  if (claims === undefined) throw refuseToken("the claims are not a JSON object with unique members");
+  return claims;
+}
+
+function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function";
 }

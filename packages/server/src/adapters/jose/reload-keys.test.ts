@@ -59,7 +59,7 @@ describe("reloading", () => {
     expect(await verdict(token)).toBe(INVALID);
   });
 
-  test("a token whose key is withdrawn while its signature is checked is refused", async () => {
+  test("a token whose key is withdrawn just when it was found is refused", async () => {
     const { clock, signer, publish, verdict } = await setUpKeys();
     const key = signer("a");
     publish(key);
@@ -68,11 +68,10 @@ describe("reloading", () => {
     const keys = {
       ...found,
       holds: () => holds,
-      find: (...args: Parameters<typeof found.find>) => (holds ? found.find(...args) : undefined),
+      find: async (...args: Parameters<typeof found.find>) => (holds ? found.find(...args) : undefined),
     };
     const racing = jwt({ issuer, audience: "hub", keys, clock });
     const verdictOfRace = racing.authenticate(bearer(await key.token()));
-    await Promise.resolve();
     holds = false;
     await expect(verdictOfRace).rejects.toMatchObject({ reason: "invalid_token" });
     expect(await verdict(await key.token())).toBe("accepted");

@@ -5,19 +5,20 @@
  * ours could read different subjects out of one signed token (RFC 7515 10.12, RFC 7519 4). No reviver can see that.
  */
 
+import { isUtf8 } from "node:buffer";
+
 /** Levels of nesting. Serialising breaks somewhere above a thousand; real claims stay below ten. */
 const MAX_DEPTH = 32;
-
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Parses the object, or returns undefined where the bytes are anything else: invalid UTF-8, a byte order mark, no
  * JSON, no object, duplicate members at any level (compared after unescaping), a member named `__proto__`, more
  * than 32 levels. Never throws.
  */
-export function parseStrictObject(bytes: Uint8Array): Record<string, unknown> | undefined {
+export function parseStrictObject(bytes: Buffer): Record<string, unknown> | undefined {
   try {
-    const text = decoder.decode(bytes);
+    if (!isUtf8(bytes)) return undefined;
+    const text = bytes.toString("utf8");
     const value: unknown = JSON.parse(text);
     if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
     return hasSafeMembers(text) ? (value as Record<string, unknown>) : undefined;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { HubwardError } from "@hubward/wire";
-import { normalizeType, readTokenHeader, type HeaderRules, type TokenHeader } from "./token-header.js";
+import { createTokenReader, normalizeType, type HeaderRules, type TokenHeader } from "./token-header.js";
 
 const rules: HeaderRules = {
   algorithms: new Set(["RS256", "ES256"]),
@@ -10,7 +10,7 @@ const rules: HeaderRules = {
 const encode = (text: string): string => Buffer.from(text).toString("base64url");
 const withHeader = (header: unknown): string => `${encode(JSON.stringify(header))}.${encode("{}")}.AAAA`;
 const read = (token: string, changed: Partial<HeaderRules> = {}): TokenHeader =>
-  readTokenHeader(token, { ...rules, ...changed });
+  createTokenReader({ ...rules, ...changed })(token).header;
 
 function refusalOf(token: string, changed: Partial<HeaderRules> = {}): string {
   try {
@@ -178,5 +178,31 @@ describe("RFC 9068 4 and RFC 8725 3.11: the type says that this is an access tok
     expect(refusalOf(withHeader({ ...good, typ: "at+jwt" }), { types })).toBe(
       "invalid_token: the token type is not accepted",
     );
+  });
+});
+
+describe("headers that were read before", () => {
+  test("are read once, count for other tokens, and cannot be changed by who gets them", () => {
+    const reader = createTokenReader(rules);
+    const first = reader(withHeader(good));
+    const other = reader(`${encode(JSON.stringify(good))}.${encode('{"sub":"bob"}')}.BBBB`);
+    expect(other.header).toBe(first.header);
+    expect(Object.isFrozen(first.header)).toBe(true);
+    expect([other.payload, other.signature]).toEqual([encode('{"sub":"bob"}'), "BBBB"]);
+    expect(`${other.signed}.${other.signature}`).toBe(
+      `${encode(JSON.stringify(good))}.${encode('{"sub":"bob"}')}.BBBB`,
+    );
+  });
+
+  test("are told apart after any number of others, and one that was refused is refused again", () => {
+    const reader = createTokenReader(rules);
+    const bad = withHeader({ ...good, alg: "none" });
+    for (let index = 0; index < 200; index++) {
+      expect(reader(withHeader({ ...good, kid: `key-${index}` })).header.keyId).toBe(`key-${index}`);
+      expect(() => reader(bad)).toThrow(expect.objectContaining({ reason: "invalid_token" }));
+    }
+    expect(reader(withHeader({ ...good, kid: "key-0" })).header.keyId).toBe("key-0");
+    const long = { ...good, filling: "x".repeat(1_000) };
+    expect(reader(withHeader(long)).header).toEqual(reader(withHeader(long)).header);
   });
 });

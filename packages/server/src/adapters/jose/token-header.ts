@@ -1,5 +1,6 @@
 /** The shape and the header of a bearer token: everything that can be refused before any key is touched. */
 
+import type { HubwardError } from "@hubward/wire";
 import { isAlgorithm, type Algorithm } from "./algorithms.js";
 import { decodeBase64url, isCanonicalBase64url } from "./base64url.js";
 import { refuseToken } from "./refuse-token.js";
@@ -19,20 +20,63 @@ export interface TokenHeader {
   readonly keyId: string | undefined;
 }
 
+/** A signed token in its parts (RFC 7515 3.1). The header is read, nothing else is. */
+export interface TokenParts {
+  readonly header: TokenHeader;
+  readonly payload: string;
+  readonly signature: string;
+  /** What was signed: header and payload as they are written. */
+  readonly signed: string;
+}
+
+/** Takes a token apart. @throws HubwardError `invalid_token` */
+export type TokenReader = (token: string) => TokenParts;
+
 /** RFC 8725bis 3.14: anything but these characters in three parts is no signed JWT. Five parts would be a JWE. */
-const SIGNED_JWT = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/;
+const SIGNED_JWT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+
+/** An issuer writes few different headers, and each of them in all its tokens. */
+const MAX_KNOWN_HEADERS = 64;
+/** Characters of one that is remembered. */
+const MAX_KNOWN_LENGTH = 512;
 
 /**
- * Reads the header of a token nobody has verified yet, of bounded length. Embedded keys and addresses of keys (`jwk`, `jku`, `x5u`,
- * `x5c`) are never looked at.
- * @throws HubwardError `invalid_token`
+ * Reads tokens nobody has verified yet, of bounded length, under rules that do not change. Headers that were acceptable
+ * are remembered by their text: the same text is acceptable again, whoever writes it.
  */
-export function readTokenHeader(token: string, rules: HeaderRules): TokenHeader {
-  const [, encodedHeader = "", payload = "", signature = ""] = SIGNED_JWT.exec(token) ?? [];
-  const bytes = decodeBase64url(encodedHeader);
-  if (bytes === undefined || !isCanonicalBase64url(payload) || !isCanonicalBase64url(signature)) {
-    throw refuseToken("this is not three parts of base64url");
+export function createTokenReader(rules: HeaderRules): TokenReader {
+  const known = new Map<string, TokenHeader>();
+
+  function headerOf(encoded: string): TokenHeader {
+    const before = known.get(encoded);
+    if (before !== undefined) return before;
+    const header = readHeader(encoded, rules);
+    if (encoded.length > MAX_KNOWN_LENGTH) return header;
+    if (known.size >= MAX_KNOWN_HEADERS) known.clear();
+    known.set(encoded, header);
+    return header;
   }
+
+  return (token) => {
+    if (!SIGNED_JWT.test(token)) throw notThreeParts();
+    const first = token.indexOf(".");
+    const second = token.indexOf(".", first + 1);
+    const encodedHeader = token.slice(0, first);
+    const payload = token.slice(first + 1, second);
+    const signature = token.slice(second + 1);
+    if (!isCanonicalBase64url(payload) || !isCanonicalBase64url(signature)) throw notThreeParts();
+    return { header: headerOf(encodedHeader), payload, signature, signed: token.slice(0, second) };
+  };
+}
+
+function notThreeParts(): HubwardError {
+  return refuseToken("this is not three parts of base64url");
+}
+
+/** Embedded keys and addresses of keys (`jwk`, `jku`, `x5u`, `x5c`) are never looked at. */
+function readHeader(encoded: string, rules: HeaderRules): TokenHeader {
+  const bytes = decodeBase64url(encoded);
+  if (bytes === undefined) throw notThreeParts();
   const header = parseStrictObject(bytes);
   if (header === undefined) throw refuseToken("the header is not a JSON object with unique members");
 
@@ -44,7 +88,8 @@ export function readTokenHeader(token: string, rules: HeaderRules): TokenHeader 
   const keyId = ownMember(header, "kid");
   if (keyId !== undefined && !isKeyId(keyId)) throw refuseToken("the key id is malformed");
   assertType(ownMember(header, "typ"), rules);
-  return { algorithm, keyId };
+  // Shared by all tokens of this header, and handed to key sources of the application's own.
+  return Object.freeze({ algorithm, keyId });
 }
 
 /** Media types compare without regard to case, and `application/` may be left out (RFC 7515 4.1.9). */

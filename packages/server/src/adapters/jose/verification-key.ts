@@ -1,14 +1,16 @@
 /** A key that can check signatures of exactly one algorithm and is known to be strong enough for it. */
 
-import { createHmac, createPublicKey, createSecretKey, type KeyObject, randomBytes, webcrypto } from "node:crypto";
+import {
+  constants,
+  createHmac,
+  createPublicKey,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+  verify,
+} from "node:crypto";
 import type { Algorithm } from "./algorithms.js";
-
-const importParameters = {
-  HS256: { name: "HMAC", hash: "SHA-256" },
-  RS256: { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" },
-  ES256: { name: "ECDSA", namedCurve: "P-256" },
-  EdDSA: { name: "Ed25519" },
-} as const satisfies Record<Algorithm, object>;
 
 const MIN_SECRET_BYTES = 32;
 const MIN_RSA_BITS = 2048;
@@ -30,7 +32,6 @@ export class VerificationKey {
   /** Equal for equal algorithm, key id and key material. Differs in every process and tells nothing about the key. */
   readonly fingerprint: string;
   readonly #key: KeyObject;
-  #imported: Promise<webcrypto.CryptoKey> | undefined;
 
   private constructor(key: KeyObject, algorithm: Algorithm, keyId: string | undefined) {
     if (keyId !== undefined && !isKeyId(keyId)) {
@@ -67,16 +68,33 @@ export class VerificationKey {
     return new VerificationKey(createSecretKey(bytes), "HS256", keyId);
   }
 
-  /** The key as Web Crypto wants it; imported once, because an import costs as much as a verification. */
-  cryptoKey(): Promise<webcrypto.CryptoKey> {
-    this.#imported ??= webcrypto.subtle.importKey(
-      this.algorithm === "HS256" ? "raw" : "spki",
-      exportBytes(this.#key),
-      importParameters[this.algorithm],
-      false,
-      ["verify"],
-    );
-    return this.#imported;
+  /**
+   * Whether the signature is this key's own over these bytes (RFC 7515 5.2; RFC 7518 3.2 to 3.4, RFC 8037 3.1). At once
+   * and on this thread: it takes a tenth of a millisecond at most, and the way to a pool's thread and back as much again.
+   * Never throws.
+   */
+  verifies(input: Uint8Array, signature: Uint8Array): boolean {
+    try {
+      return isSignature(this.algorithm, this.#key, input, signature);
+    } catch {
+      // Whatever OpenSSL could not read as a signature is none.
+      return false;
+    }
+  }
+}
+
+function isSignature(algorithm: Algorithm, key: KeyObject, input: Uint8Array, signature: Uint8Array): boolean {
+  switch (algorithm) {
+    case "HS256": {
+      const expected = createHmac("sha256", key).update(input).digest();
+      return signature.length === expected.length && timingSafeEqual(signature, expected);
+    }
+    case "RS256":
+      return verify("sha256", input, { key, padding: constants.RSA_PKCS1_PADDING }, signature);
+    case "ES256":
+      return verify("sha256", input, { key, dsaEncoding: "ieee-p1363" }, signature);
+    case "EdDSA":
+      return verify(null, input, key, signature);
   }
 }
 

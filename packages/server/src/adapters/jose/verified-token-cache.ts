@@ -11,6 +11,8 @@ export interface VerifiedToken {
   readonly key: VerificationKey;
 }
 
+export type VerifyToken = (token: string) => VerifiedToken | Promise<VerifiedToken>;
+
 export interface VerifiedTokenCacheOptions {
   /** Count; 0 remembers none. */
   readonly maxTokens: number;
@@ -22,9 +24,10 @@ export interface VerifiedTokenCacheOptions {
 export interface VerifiedTokenCache {
   /**
    * Answers at once for a token that verified before, whose expiry has not come and whose key still counts; otherwise
-   * calls `verify`. Callers that bring the same token meanwhile share that one call. Failures are not remembered.
+   * calls `verify`. Callers that bring the same token while that takes its time share the one call. Failures are not
+   * remembered. Throws what `verify` throws.
    */
-  resolve(token: string, verify: (token: string) => Promise<VerifiedToken>): Authentication | Promise<Authentication>;
+  resolve(token: string, verify: VerifyToken): Authentication | Promise<Authentication>;
   /** Starts a new generation: nothing verified, or on its way to be verified, before this call is served from memory. */
   clear(): void;
   /** Tokens held at present, lapsed ones that nobody has asked for since included. */
@@ -56,17 +59,22 @@ export function createVerifiedTokenCache({ maxTokens, now, holds }: VerifiedToke
     if (oldest !== undefined) entries.delete(oldest);
   };
 
-  const startFlight = (
-    digest: string,
-    token: string,
-    verify: (token: string) => Promise<VerifiedToken>,
-  ): Promise<Authentication> => {
+  const verifyAnew = (digest: string, token: string, verify: VerifyToken): Authentication | Promise<Authentication> => {
+    const flight = flights.get(digest);
+    if (flight !== undefined) return flight;
+    const verified = verify(token);
+    return verified instanceof Promise ? startFlight(digest, verified) : keep(digest, verified, generation);
+  };
+
+  const keep = (digest: string, { authentication, key }: VerifiedToken, startedIn: number): Authentication => {
+    remember(digest, { authentication, key, generation: startedIn });
+    return authentication;
+  };
+
+  const startFlight = (digest: string, verifying: Promise<VerifiedToken>): Promise<Authentication> => {
     const startedIn = generation;
-    const flight = verify(token)
-      .then((verified) => {
-        remember(digest, { ...verified, generation: startedIn });
-        return verified.authentication;
-      })
+    const flight = verifying
+      .then((verified) => keep(digest, verified, startedIn))
       .finally(() => {
         if (flights.get(digest) === flight) flights.delete(digest);
       });
@@ -78,9 +86,9 @@ export function createVerifiedTokenCache({ maxTokens, now, holds }: VerifiedToke
     resolve(token, verify) {
       const digest = hash("sha256", token, "base64url");
       const entry = entries.get(digest);
-      if (entry === undefined) return flights.get(digest) ?? startFlight(digest, token, verify);
+      if (entry === undefined) return verifyAnew(digest, token, verify);
       entries.delete(digest);
-      if (!isCurrent(entry)) return flights.get(digest) ?? startFlight(digest, token, verify);
+      if (!isCurrent(entry)) return verifyAnew(digest, token, verify);
       entries.set(digest, entry);
       return entry.authentication;
     },

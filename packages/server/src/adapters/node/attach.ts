@@ -21,7 +21,7 @@ export interface AttachOptions {
   /**
    * Addresses of the proxies in front of this server: exact (`"::1"`), networks (`"10.0.0.0/8"`), or `"unix:"` for
    * every peer where the server listens on a Unix socket. They alone are believed when they say who the client is:
-   * its address (`X-Forwarded-For`), and the identity that `forwardedIdentity` reads. Default none.
+   * its address (`X-Forwarded-For`), whether it came over https (`X-Forwarded-Proto`), and the identity that `forwardedIdentity` reads. Default none.
    */
   readonly trustedProxies?: readonly string[] | undefined;
 }
@@ -29,6 +29,11 @@ export interface AttachOptions {
 export interface Attachment {
   /** Takes the application off the server again. Open connections stay; `app.close()` ends them. */
   detach(): void;
+  /**
+   * Cuts a gateway's headers out of a request that another server received and keeps them for `app.http`, as is done
+   * with every request of this server. Once or more often; before any listener of that server sees the request.
+   */
+  takeForwarded(request: IncomingMessage): void;
 }
 
 const DEFAULT_MAX_PAYLOAD_BYTES = 128 * 1024;
@@ -85,7 +90,17 @@ export function attach(
     return {
       remoteAddress: proxies.clientOf(peer, Array.isArray(forwardedFor) ? forwardedFor.join() : forwardedFor),
       forwarded: own,
+      isSecure: isSecure(request, peer),
+      cookieNames: path === undefined || request.headers.cookie === undefined ? undefined : endpoint.cookies?.(path),
     };
+  }
+
+  /** A proxy that ends TLS says so; where several did, the first one spoke with the client. */
+  function isSecure({ socket, headers }: IncomingMessage, peer: string | undefined): boolean {
+    if ("encrypted" in socket && socket.encrypted === true) return true;
+    const said = headers["x-forwarded-proto"];
+    if (said === undefined || !proxies.trusts(peer)) return false;
+    return /^https\s*(?:,|$)/i.test(String(said));
   }
 
   function onRequest(request: IncomingMessage, response: ServerResponse, path: string, isAwaited: boolean): void {
@@ -107,7 +122,7 @@ export function attach(
           webSockets.handleUpgrade(request, socket, head, (ws) => {
             isOpen = true;
             socket.removeListener("error", ignore);
-            const opened = new NodeWebSocket(ws, socket);
+            const opened = new NodeWebSocket(ws, socket, answer.closesAsNormal);
             opened.listen(answer.open(opened));
           });
         }
@@ -149,6 +164,7 @@ export function attach(
   server.on("upgrade", onForeignUpgrade);
 
   return {
+    takeForwarded: (request) => void readEdge(request),
     detach() {
       // Somebody may have wrapped the event since: then it stays, and lets everything through.
       isAttached = false;

@@ -83,31 +83,39 @@ describe("a gateway's headers", () => {
     expect(told(app.requests[0]?.forwarded)).toEqual(expected);
   });
 
-  test.each<[number, unknown]>([
-    [900, { "x-subject": "anna" }],
-    [998, "duplicate"],
+  test.each<[count: number, max: number | null, expected: unknown]>([
+    [900, null, { "x-subject": "anna" }],
+    [998, null, "overflow"],
     // Node keeps no trace of it.
-    [1_100, undefined],
-  ])("behind %i others are cut out all the same, and believed only where none is missing", async (count, expected) => {
-    const seen: string[] = [];
-    server.on("request", (request: IncomingMessage, response) => {
-      seen.push(JSON.stringify([request.headers, request.rawHeaders]));
-      response.end();
-    });
-    const app = reading("/hub");
-    attach(server, app, local);
-    const port = await listen(server);
-    const head = (path: string): string =>
-      `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${"a:\r\n".repeat(count)}x-subject: anna\r\n\r\n`;
-    for (const path of ["/hub", "/other"]) {
-      const socket = connect(port, "127.0.0.1");
-      socket.end(head(path));
-      await text(socket);
-    }
-    expect(seen).toHaveLength(1);
-    expect(seen[0]).not.toContain("anna");
-    expect(told(app.requests[0]?.forwarded)).toEqual(expected);
-  });
+    [1_100, null, undefined],
+    [7, 10, "overflow"],
+    [6, 10, { "x-subject": "anna" }],
+    [1_100, 1_200, { "x-subject": "anna" }],
+    [1_100, 0, { "x-subject": "anna" }],
+  ])(
+    "behind %i others are cut out, and believed only where none can be missing (of %s)",
+    async (count, max, expected) => {
+      server.maxHeadersCount = max;
+      const seen: string[] = [];
+      server.on("request", (request: IncomingMessage, response) => {
+        seen.push(JSON.stringify([request.headers, request.rawHeaders]));
+        response.end();
+      });
+      const app = reading("/hub");
+      attach(server, app, local);
+      const port = await listen(server);
+      const head = (path: string): string =>
+        `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${"a:\r\n".repeat(count)}x-subject: anna\r\n\r\n`;
+      for (const path of ["/hub", "/other"]) {
+        const socket = connect(port, "127.0.0.1");
+        socket.end(head(path));
+        await text(socket);
+      }
+      expect(seen).toHaveLength(1);
+      expect(seen[0]).not.toContain("anna");
+      expect(told(app.requests[0]?.forwarded)).toEqual(expected);
+    },
+  );
 
   test("that prove themselves are taken from anybody", async () => {
     const app = reading("/hub", false);

@@ -6,8 +6,8 @@ import { Secret } from "../../core/auth/secret.js";
 import type { ForwardedPort } from "../../core/endpoint.js";
 import { forgetDistinctHeaders } from "./request.js";
 
-/** Names and values of as many headers as Node keeps of a request (`server.maxHeadersCount` left as it is). */
-const MAX_RAW_HEADERS = 2_000;
+/** Names and values that Node keeps of a request where `server.maxHeadersCount` was left as it is. */
+const DEFAULT_MAX_RAW_HEADERS = 2_000;
 
 const REMOVED = "[removed]";
 
@@ -34,9 +34,17 @@ export function takeForwarded(
   }
   if (found.size === 0 && !isDuplicate) return undefined;
   // Node drops what is beyond its limit without a word: an expiry or a role may be among it.
-  if (request.rawHeaders.length >= MAX_RAW_HEADERS) return { kind: "unbelievable", why: "duplicate" };
+  if (request.rawHeaders.length >= maxRawHeadersOf(request)) return { kind: "unbelievable", why: "overflow" };
   if (trustedOnly && !isTrusted) return { kind: "unbelievable", why: "untrusted" };
   return isDuplicate ? { kind: "unbelievable", why: "duplicate" } : { kind: "forwarded", headers: found };
+}
+
+/** Names and values, of the server that read the request: node:http notes it at the socket, which no type says. */
+function maxRawHeadersOf({ socket }: IncomingMessage): number {
+  const { server } = socket as { readonly server?: { readonly maxHeadersCount?: number | null } };
+  const count = server?.maxHeadersCount;
+  if (typeof count !== "number") return DEFAULT_MAX_RAW_HEADERS;
+  return count > 0 ? 2 * count : Infinity;
 }
 
 /** By the raw headers: node:http's own view joins several of a name into one. */

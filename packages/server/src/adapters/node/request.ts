@@ -3,11 +3,14 @@
  * and cut from the request, before any other listener or logger can see them.
  */
 
-import type { IncomingMessage } from "node:http";
-import { readBearer } from "../../app/http.js";
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
+import { readBearer, saysBearer } from "../../app/http.js";
 import type { BearerCredential, ForwardedHeaders } from "../../core/auth/credential.js";
 import { Secret } from "../../core/auth/secret.js";
+import type { CookieNames } from "../../core/endpoint.js";
 import type { HttpRequest } from "../../core/http.js";
+import { takeOwnCookies } from "./cookies.js";
 
 /** The path as hubs are found by it, or undefined when it is no path at all. */
 export function pathOf(url: string): string | undefined {
@@ -28,13 +31,18 @@ export interface Edge {
   /** Whose request it is. */
   readonly remoteAddress: string | undefined;
   readonly forwarded: ForwardedHeaders | undefined;
+  /** Default false. */
+  readonly isSecure?: boolean | undefined;
+  /** Of a request that has cookies. */
+  readonly cookieNames?: CookieNames | undefined;
 }
 
 /** Takes the request's credentials out of it and returns what is left as a value, with them beside it. */
-export function takeRequest(request: IncomingMessage, path: string, { remoteAddress, forwarded }: Edge): HttpRequest {
+export function takeRequest(request: IncomingMessage, path: string, edge: Edge): HttpRequest {
   const { headers, method = "GET" } = request;
   const bearers: BearerCredential[] = [];
-  takeAuthorization(request, bearers);
+  const { remoteAddress, forwarded, isSecure, cookieNames } = edge;
+  const isReadable = takeAuthorization(request, bearers);
   const query = takeQuery(request, bearers);
   return {
     method,
@@ -46,15 +54,19 @@ export function takeRequest(request: IncomingMessage, path: string, { remoteAddr
     },
     bearers,
     forwarded,
+    cookies: cookieNames && takeOwnCookies(request, cookieNames, isReadable),
+    isSecure,
     remoteAddress,
   };
 }
 
+const NO_QUERY: ReadonlyMap<string, string> = new Map();
+
 function takeQuery(request: IncomingMessage, bearers: BearerCredential[]): ReadonlyMap<string, string> {
-  const query = new Map<string, string>();
   const url = request.url ?? "/";
   const start = url.indexOf("?");
-  if (start === -1) return query;
+  if (start === -1) return NO_QUERY;
+  const query = new Map<string, string>();
   const kept: string[] = [];
   const pieces = url.slice(start + 1).split("&");
   for (const piece of pieces) {
@@ -77,23 +89,32 @@ function takeQuery(request: IncomingMessage, bearers: BearerCredential[]): Reado
 
 /** One `name=value` of a query, decoded as a form is (WHATWG URL, application/x-www-form-urlencoded). */
 function readPair(piece: string): readonly [name: string, value: string] {
-  if (/[%+]/.test(piece)) return [...new URLSearchParams(piece)][0] ?? ["", ""];
+  if (piece.includes("%") || piece.includes("+")) return [...new URLSearchParams(piece)][0] ?? ["", ""];
   const end = piece.indexOf("=");
   return end === -1 ? [piece, ""] : [piece.slice(0, end), piece.slice(end + 1)];
 }
 
-/** Reads the raw headers, because node:http's own view keeps the first of several Authorization headers only. */
-function takeAuthorization(request: IncomingMessage, bearers: BearerCredential[]): void {
+const AUTHORIZATION = "authorization";
+
+/**
+ * Reads the raw headers, because node:http's own view keeps the first of several Authorization headers only. False
+ * where one was meant for a bearer and holds none.
+ */
+function takeAuthorization(request: IncomingMessage, bearers: BearerCredential[]): boolean {
   const { headers, rawHeaders } = request;
-  if (headers.authorization === undefined) return;
+  let isReadable = true;
+  if (headers.authorization === undefined) return isReadable;
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.toLowerCase() !== "authorization") continue;
+    const name = rawHeaders[index];
+    if (name?.length !== AUTHORIZATION.length || name.toLowerCase() !== AUTHORIZATION) continue;
     const token = readBearer(rawHeaders[index + 1]);
     if (token !== undefined) bearers.push({ kind: "bearer", token, source: "header" });
+    else if (saysBearer(rawHeaders[index + 1])) isReadable = false;
     rawHeaders[index + 1] = "[removed]";
   }
   delete headers.authorization;
-  forgetDistinctHeaders(request, "authorization");
+  forgetDistinctHeaders(request, AUTHORIZATION);
+  return isReadable;
 }
 
 /**
@@ -101,9 +122,15 @@ function takeAuthorization(request: IncomingMessage, bearers: BearerCredential[]
  * clean it would cost a tenth of a whole connect.
  */
 export function forgetDistinctHeaders(request: IncomingMessage, name: string): void {
-  for (const symbol of Object.getOwnPropertySymbols(request)) {
-    if (symbol.description !== "kHeadersDistinct") continue;
-    const kept = (request as unknown as Record<symbol, unknown>)[symbol];
-    if (kept !== null && kept !== undefined) delete request.headersDistinct[name];
-  }
+  if (keptDistinctHeaders === undefined) return;
+  const kept = (request as unknown as Record<symbol, unknown>)[keptDistinctHeaders];
+  if (kept !== null && kept !== undefined) delete request.headersDistinct[name];
+}
+
+/** Where Node keeps them: found once, on a request of our own that has been asked. */
+const keptDistinctHeaders = findDistinctHeaders(new IncomingMessage(new Socket()));
+
+function findDistinctHeaders(asked: IncomingMessage): symbol | undefined {
+  if (typeof asked.headersDistinct !== "object") return undefined;
+  return Object.getOwnPropertySymbols(asked).find(({ description }) => description === "kHeadersDistinct");
 }

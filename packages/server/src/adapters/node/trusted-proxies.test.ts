@@ -35,6 +35,23 @@ describe("a peer", () => {
     expect(unix.clientOf(UNIX_PEER, undefined)).toBeUndefined();
     expect(unix.clientOf(undefined, "203.0.113.9")).toBeUndefined();
   });
+
+  it("is judged alike however often it is asked, and after many others were", () => {
+    const asked = createTrustedProxies(["10.0.0.0/8"]);
+    for (let index = 0; index < 3_000; index++) {
+      const [third, fourth] = [index >> 8, index & 255];
+      expect([asked.trusts(`10.1.${third}.${fourth}`), asked.trusts(`203.0.${third}.${fourth}`)]).toEqual([
+        true,
+        false,
+      ]);
+    }
+    expect(["10.1.0.0", "203.0.0.0", "10.1.0.0", "203.0.0.0"].map((peer) => asked.trusts(peer))).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
+  });
 });
 
 describe("the client of a request", () => {

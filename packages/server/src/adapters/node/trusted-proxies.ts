@@ -20,6 +20,8 @@ const MAPPED_PATTERN = /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i;
 const MAPPED_PREFIX_BITS = 96;
 /** An address with a port behind it, as some load balancers write it. */
 const WITH_PORT_PATTERN = /^(?:\[([0-9a-f:.]+)\](?::\d{1,5})?|(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5})$/i;
+/** Addresses whose verdict is remembered: asking a BlockList makes a native object each time. */
+const MAX_REMEMBERED = 1_000;
 
 /**
  * @param entries addresses (`::1`), networks (`10.0.0.0/8`), and `unix:` for every peer over a Unix socket
@@ -29,12 +31,25 @@ export function createTrustedProxies(entries: readonly string[]): TrustedProxies
   const proxies = new BlockList();
   for (const entry of entries) if (entry !== UNIX_PEER) addEntry(proxies, entry);
   const trustsUnix = entries.includes(UNIX_PEER);
+  const trustsAddresses = entries.some((entry) => entry !== UNIX_PEER);
+  const verdicts = new Map<string, boolean>();
 
   function trusts(peer: string | undefined): boolean {
     if (peer === undefined) return false;
     if (peer === UNIX_PEER) return trustsUnix;
+    if (!trustsAddresses) return false;
     const address = plainAddress(peer);
-    return address !== undefined && proxies.check(address, familyOf(address));
+    return address !== undefined && isListed(address);
+  }
+
+  function isListed(address: string): boolean {
+    const known = verdicts.get(address);
+    if (known !== undefined) return known;
+    const verdict = proxies.check(address, familyOf(address));
+    // Peers choose their addresses: the oldest gives way, so nobody can fill it for good.
+    if (verdicts.size >= MAX_REMEMBERED) for (const oldest of verdicts.keys()) if (verdicts.delete(oldest)) break;
+    verdicts.set(address, verdict);
+    return verdict;
   }
 
   return {

@@ -35,6 +35,7 @@ afterEach(async () => {
 async function serve(
   made: Server = createServer(),
   onFailed: (socket: Socket) => void = () => undefined,
+  closesAsNormal = false,
 ): Promise<{ readonly port: number; readonly ends: Promise<Ends> }> {
   server = made;
   const heard = new Recorder<Heard>();
@@ -60,6 +61,7 @@ async function serve(
       upgrade: () =>
         Promise.resolve({
           accepted: true,
+          closesAsNormal,
           open: (socket: Socket) => {
             sockets.push(socket);
             return listener;
@@ -159,6 +161,17 @@ describe("closing", () => {
     peer.end();
     await heard.first((what) => what === "closed");
     expect(heard.items).toEqual(["left", "closed"]);
+  });
+
+  test.each([
+    ["behind last frames", textFrame("goodbye"), 1000],
+    ["where nothing was said before", new Uint8Array(0), 4401],
+  ])("with a peer that takes codes for failures gives the code %s", async (_, lastFrames, code) => {
+    const { ends, port } = await serve(createServer(), undefined, true);
+    const peer = await openWebSocket({ port, path: "/" });
+    (await ends).socket.close(lastFrames, 4401, "token_expired");
+    expect(await peer.closeFrame()).toEqual({ code, reason: "token_expired" });
+    peer.end();
   });
 
   test.each([

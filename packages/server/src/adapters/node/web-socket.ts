@@ -36,6 +36,7 @@ export class WebSocketWithLastWords extends WebSocket {
 export class NodeWebSocket implements Socket {
   readonly #ws: WebSocket;
   readonly #net: NetSocket;
+  readonly #closesAsNormal: boolean;
   /** What the transport itself calls the rule that was broken. */
   #brokenCode: number | undefined;
   #listener: SocketListener | undefined;
@@ -44,10 +45,14 @@ export class NodeWebSocket implements Socket {
   #askedFor: number | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
 
-  /** Takes over a socket that is open. `listen` must follow in the same turn. */
-  constructor(ws: WebSocket, net: NetSocket) {
+  /**
+   * Takes over a socket that is open. `listen` must follow in the same turn. `closesAsNormal`: once last frames have
+   * said why, the code is 1000.
+   */
+  constructor(ws: WebSocket, net: NetSocket, closesAsNormal = false) {
     this.#ws = ws;
     this.#net = net;
+    this.#closesAsNormal = closesAsNormal;
     (ws as Carrier)[port] = this;
   }
 
@@ -100,7 +105,8 @@ export class NodeWebSocket implements Socket {
       this.#net.cork();
       if (lastFrames.length > 0) this.#net.write(lastFrames);
       try {
-        this.#ws.close(this.#brokenCode ?? code, reason);
+        const isToldAlready = this.#closesAsNormal && lastFrames.length > 0;
+        this.#ws.close(isToldAlready ? NORMAL : (this.#brokenCode ?? code), reason);
       } catch {
         // A code or reason that may not be sent would leave the socket open: it must end whatever happens.
         this.#net.uncork();

@@ -97,7 +97,7 @@ describe("one request names one identity", () => {
 });
 
 describe("headers that must not be believed", () => {
-  it.each(["untrusted", "duplicate"] as const)("are a 400, with a good bearer and without: %s", (why) => {
+  it.each(["untrusted", "duplicate", "overflow"] as const)("are a 400, with a good bearer and without: %s", (why) => {
     for (const bearer of [undefined, bearerOf("anna")]) {
       expect(() => joinCredentials(bearer, { kind: "unbelievable", why })).toThrow(
         expect.objectContaining({ reason: "invalid_request" }),

@@ -26,6 +26,7 @@ export class CredentialConflict extends HubwardError {
 const UNBELIEVABLE: Readonly<Record<UnbelievableHeaders["why"], string>> = {
   untrusted: "identity headers from an address that is no trusted proxy",
   duplicate: "an identity header stands there more than once",
+  overflow: "more headers than the server reads stand beside the identity headers: one of them may be missing",
 };
 
 const NO_GATEWAY = "a bearer without the gateway's identity headers, which are required here";

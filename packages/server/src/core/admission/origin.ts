@@ -36,3 +36,24 @@ export function judgeReadingOrigin(request: HttpRequest, allowed: ReadonlySet<st
   const isSameOrigin = request.header("origin") === undefined && request.header("sec-fetch-site") === "same-origin";
   return isSameOrigin ? undefined : judgeOrigin(request, allowed);
 }
+
+/**
+ * For the application's own routes, asked with a credential that a browser sends along for any page. A page of the
+ * same origin names none where it only reads, and neither does whoever follows a link, which is let through.
+ * `Sec-Fetch-Site` tells those from another page's requests; a browser that does not send it (an old one, or one over
+ * plain HTTP) cannot be told from a client that is none.
+ *
+ * @param header by lower-case name; undefined or null where the request has none
+ */
+export function judgeAmbientOrigin(
+  header: (name: "origin" | "sec-fetch-site" | "sec-fetch-mode") => string | null | undefined,
+  allowed: ReadonlySet<string>,
+): HubwardError | undefined {
+  const origin = header("origin") ?? undefined;
+  const site = header("sec-fetch-site") ?? "none";
+  const isWelcome =
+    origin === undefined
+      ? site === "none" || site === "same-origin" || header("sec-fetch-mode") === "navigate"
+      : allowed.has(origin);
+  return isWelcome ? undefined : new HubwardError("origin_denied");
+}

@@ -5,8 +5,8 @@ import type { Secret } from "./secret.js";
 export interface BearerCredential {
   readonly kind: "bearer";
   readonly token: Secret;
-  /** Where it stood. A bearer in the query is a compatibility mode that must be switched on. */
-  readonly source: "header" | "query";
+  /** Where it stood. A bearer in the query or in a cookie is a mode that must be switched on; `message`: in band. */
+  readonly source: "header" | "query" | "cookie" | "message";
 }
 
 /** Who a gateway says is asking, in headers of its own. Adapters make one only of what they may believe. */
@@ -23,8 +23,11 @@ export type Credential = BearerCredential | ForwardedCredential;
 /** Forwarded headers that must not be believed, and why. */
 export interface UnbelievableHeaders {
   readonly kind: "unbelievable";
-  /** They came from a peer that is no trusted proxy, or one of them stood there more than once. */
-  readonly why: "untrusted" | "duplicate";
+  /**
+   * They came from a peer that is no trusted proxy; one of them stood there more than once; or the request had as many
+   * headers as are read, or more, so that one may be missing.
+   */
+  readonly why: "untrusted" | "duplicate" | "overflow";
 }
 
 /** What an adapter found in the headers a gateway speaks through. */

@@ -399,6 +399,17 @@ describe("a connection", () => {
     expect([said(), socket.lateWrites]).toEqual(["bye token_expired\n", 0]);
   });
 
+  it("that is refused while it is held is told why, and nothing of what its groups were told meanwhile", () => {
+    const fixture = createFixture();
+    const { connection, socket, said } = fixture.connect();
+    connection.send({ bytes: bytes("before\n"), group: undefined });
+    connection.hold();
+    connection.deliver(new Publication("vitals", [1], "icu" as GroupKey), connection.version);
+    connection.apply({ type: "aborted", reason: "forbidden" });
+    fixture.clock.endTurn();
+    expect([said(), socket.lateWrites]).toEqual(["before\nbye forbidden\n", 0]);
+  });
+
   it("that we hold back goes on writing as far as the kernel takes it, and is a slow consumer where it takes nothing", () => {
     const fixture = createFixture();
     const { connection, handler, socket } = fixture.connect();

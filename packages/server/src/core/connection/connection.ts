@@ -4,21 +4,19 @@
  */
 
 import { HubwardError, type ReasonName } from "@hubward/wire";
-import type { Authentication } from "../auth/authentication.js";
-import type { Admission } from "../auth/policy.js";
 import { readInstant, type Instant } from "../clock.js";
-import type { GroupKey } from "../groups/group.js";
-import { identityKey, principalAddress, type ConnectionId, type IdentityKey, type PrincipalAddress } from "../ids.js";
-import { Delivery, type DeliverySetup } from "./delivery.js";
+import type { ConnectionId } from "../ids.js";
+import { Credentialed, type CredentialedSetup } from "./credentialed.js";
 import {
   initialLifecycle,
   step,
   type Farewell,
+  type LapseReason,
   type Lifecycle,
   type LifecycleEffect,
   type LifecycleEvent,
 } from "./lifecycle.js";
-import { isOver, lifetimeUntil, remainingMs } from "./lifetime.js";
+import { isOver } from "./lifetime.js";
 import type { InvokeOptions, ProtocolHandler, ReplayProtocol } from "./protocol-handler.js";
 import { Resumption, type Return } from "./resumption.js";
 import type { Socket, SocketListener } from "./socket.js";
@@ -30,6 +28,12 @@ export interface ConnectionObserver<P> {
   ended(connection: Connection<P>): void;
   /** Its transport is lost; it keeps its standing and what is said to it. */
   detached(connection: Connection<P>): void;
+  /** Something else is due next in the life of its credential than before. */
+  rescheduled(connection: Connection<P>): void;
+  /** Its credential does not hold any more; it may come back with another one. */
+  lapsed(connection: Connection<P>, reason: LapseReason): void;
+  /** It is back from a lapse. */
+  restored(connection: Connection<P>): void;
   /** It has a transport again. */
   resumed(connection: Connection<P>, how: Return & { readonly replayed: number }): void;
   /** The socket is gone. Comes last, once. */
@@ -41,53 +45,39 @@ export interface ConnectionTimes {
   readonly handshakeTimeoutMs: number;
   readonly clientTimeoutMs: number;
   readonly keepAliveMs: number;
+  /** How long a lapsed connection waits for a new credential. */
+  readonly graceMs: number;
 }
 
-export interface ConnectionSetup<P> extends DeliverySetup {
+export interface ConnectionSetup<P> extends CredentialedSetup<P> {
   readonly id: ConnectionId;
   readonly hub: string;
-  readonly admission: Admission<P>;
   readonly remoteAddress: string | undefined;
   readonly times: ConnectionTimes;
   readonly observer: ConnectionObserver<P>;
 }
 
-export class Connection<P> extends Delivery implements SocketListener {
+export class Connection<P> extends Credentialed<P> implements SocketListener {
   readonly id: ConnectionId;
   /** Path of the hub it is connected to. */
   readonly hub: string;
-  readonly identity: IdentityKey;
-  /** What sends to its principal go by. Never for security decisions. */
-  readonly address: PrincipalAddress;
   readonly remoteAddress: string | undefined;
-  readonly #admission: Admission<P>;
   readonly #setup: Pick<ConnectionSetup<P>, "clock" | "times" | "observer">;
   readonly #openedAt: number;
-  #memberships: Set<GroupKey> | undefined;
   #handler: ProtocolHandler | undefined;
   #lifecycle: Lifecycle = initialLifecycle;
-  #standing = 0;
   #lastReceivedAt: number;
   #resumption: Resumption | undefined;
   #isOnHold = false;
   #hasEnded = false;
   #hasLostStanding = false;
-  #aborter: AbortController | undefined;
 
   constructor(setup: ConnectionSetup<P>) {
     const instant = readInstant(setup.clock);
-    super(setup, lifetimeUntil(setup.admission.authentication.expiresAt, instant), instant);
+    super(setup, instant);
     this.id = setup.id;
     this.hub = setup.hub;
-    const { authentication, principalId } = setup.admission;
-    this.identity = identityKey(authentication);
-    this.address =
-      principalId === authentication.subject
-        ? // Nearly everyone's: one text for both.
-          (this.identity as string as PrincipalAddress)
-        : principalAddress({ tenant: authentication.tenant, issuer: authentication.issuer, principalId });
     this.remoteAddress = setup.remoteAddress;
-    this.#admission = setup.admission;
     this.#setup = setup;
     this.#openedAt = instant.monotonic;
     this.#lastReceivedAt = instant.monotonic;
@@ -99,43 +89,10 @@ export class Connection<P> extends Delivery implements SocketListener {
     this.#handler = handler;
   }
 
-  /** The principal as it is now, with the credential it was made from. */
-  get admission(): Admission<P> {
-    return this.#admission;
-  }
-
-  get authentication(): Authentication {
-    return this.#admission.authentication;
-  }
-
-  get tenant(): string | undefined {
-    return this.#admission.authentication.tenant;
-  }
-
-  override get version(): number {
-    return 1;
-  }
-
-  /** Counts losses of standing: what began under another number must not take effect. */
-  get standing(): number {
-    return this.#standing;
-  }
-
-  /** The groups it is in; kept by `Groups`. */
-  get memberships(): Set<GroupKey> {
-    return (this.#memberships ??= new Set());
-  }
-
-  /** Milliseconds the credential still has. */
-  get remainingMs(): number {
-    return remainingMs(this.lifetime, readInstant(this.#setup.clock));
-  }
-
-  /** Aborts when standing is lost. */
-  get signal(): AbortSignal {
-    this.#aborter ??= new AbortController();
-    if (this.#hasEnded) this.#aborter.abort();
-    return this.#aborter.signal;
+  /** Why it has lapsed, while it has. */
+  get lapse(): LapseReason | undefined {
+    const state = this.#lifecycle;
+    return state.phase === "lapsed" ? state.reason : undefined;
   }
 
   ageMs(now: number): number {
@@ -174,7 +131,7 @@ export class Connection<P> extends Delivery implements SocketListener {
   override apply(event: LifecycleEvent): void {
     const { next, effects } = step(this.#lifecycle, event);
     this.#lifecycle = next;
-    this.setActive(next.phase === "active" || next.phase === "detached");
+    this.follow(next);
     for (const effect of effects) this.#run(effect);
   }
 
@@ -198,7 +155,7 @@ export class Connection<P> extends Delivery implements SocketListener {
     const now = instant.monotonic;
     const { phase } = this.#lifecycle;
     if (phase === "closing" || phase === "closed") return;
-    if (isOver(this.lifetime, instant)) return this.apply({ type: "expiry-due" });
+    this.due(instant);
     if (phase === "handshaking") {
       if (now - this.#openedAt >= times.handshakeTimeoutMs) this.apply({ type: "handshake-overdue" });
       return;
@@ -247,10 +204,11 @@ export class Connection<P> extends Delivery implements SocketListener {
   received(data: Uint8Array): void {
     const { phase } = this.#lifecycle;
     // A socket that is told to close, or was given up, may still hand on what it has read: it is not even decoded.
-    if (phase !== "handshaking" && phase !== "active") return;
+    if (phase !== "handshaking" && phase !== "active" && phase !== "lapsed") return;
     const instant = readInstant(this.#setup.clock);
     // A blocked loop reads before it runs its timers.
-    if (isOver(this.lifetime, instant)) return this.apply({ type: "expiry-due" });
+    if (isOver(this.lifetime, instant)) this.due(instant);
+    if (this.#hasEnded) return;
     this.#lastReceivedAt = instant.monotonic;
     try {
       this.#handler?.received(data);
@@ -270,6 +228,18 @@ export class Connection<P> extends Delivery implements SocketListener {
     this.apply({ type: this.#resumption !== undefined && !wasClean ? "transport-lost" : "socket-closed" });
   }
 
+  protected override get hasStanding(): boolean {
+    return !this.#hasEnded && this.#lifecycle.phase !== "lapsed";
+  }
+
+  protected override get handler(): ProtocolHandler | undefined {
+    return this.#handler;
+  }
+
+  protected override rescheduled(): void {
+    this.#setup.observer.rescheduled(this);
+  }
+
   #run(effect: LifecycleEffect): void {
     switch (effect.do) {
       case "open":
@@ -278,6 +248,16 @@ export class Connection<P> extends Delivery implements SocketListener {
         return this.#detach();
       case "replay":
         return this.sayAgain();
+      case "replace":
+        return this.takeCandidate();
+      case "suspend":
+        this.#hasLostStanding = true;
+        this.suspend(effect.reason);
+        return this.#setup.observer.lapsed(this, effect.reason);
+      case "restore":
+        this.#hasLostStanding = false;
+        this.restore();
+        return this.#setup.observer.restored(this);
       case "close":
         return this.#close(effect.reason, effect.farewell);
       case "release":
@@ -307,18 +287,19 @@ export class Connection<P> extends Delivery implements SocketListener {
   #end(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#standing++;
     this.#setup.observer.ended(this);
     const state = this.#lifecycle;
     this.#handler?.ended("reason" in state ? state.reason : "normal");
-    this.#aborter?.abort();
+    this.loseStanding();
   }
 
   #close(reason: ReasonName, farewell: Farewell): void {
-    this.#hasLostStanding = farewell === "discard" && reason !== "normal";
+    this.#hasLostStanding ||= farewell === "discard" && reason !== "normal";
     this.#end();
     const handler = this.#handler;
-    this.sayGoodbye(reason, farewell, handler && (() => handler.farewell(reason)));
+    // What waits behind a greeting is for a peer that was greeted.
+    const isDiscarded = this.#isOnHold && farewell === "deliver";
+    this.sayGoodbye(reason, isDiscarded ? "discard" : farewell, handler && (() => handler.farewell(reason)));
   }
 
   #release(reason: ReasonName): void {

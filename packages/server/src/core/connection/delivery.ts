@@ -3,7 +3,9 @@
 import { formatReason, reasons, type ReasonName } from "@hubward/wire";
 import { readInstant, type Clock, type Instant } from "../clock.js";
 import type { Dialect, Frame, Publication } from "../publication.js";
-import type { Farewell, LifecycleEvent } from "./lifecycle.js";
+import type { GroupKey } from "../groups/group.js";
+import { HeldFrames, type HeldVerdict } from "./held-frames.js";
+import type { Farewell, Lifecycle, LifecycleEvent } from "./lifecycle.js";
 import { isOver, type Lifetime } from "./lifetime.js";
 import { Outbox, type FlushQueue } from "./outbox.js";
 import type { ResolvedOutboxOptions } from "./outbox-options.js";
@@ -25,9 +27,13 @@ const MAX_CONTROL_BYTES = 1024;
 /** A base, not a part: a fan-out then finds everything it needs of a member in one object. */
 export abstract class Delivery {
   #isActive = false;
+  #version = 1;
   #dialect: Dialect | undefined;
   #outbox: Outgoing;
-  readonly #lifetime: Lifetime;
+  #isLapsed = false;
+  #lifetime: Lifetime;
+  /** Made when something is held for the first time: most connections never lapse. */
+  #held: HeldFrames | undefined;
   readonly #setup: DeliverySetup;
   /** Undefined while the transport is lost. */
   #socket: Socket | undefined;
@@ -42,7 +48,9 @@ export abstract class Delivery {
   }
 
   /** Counts principals: changes when the principal is replaced. */
-  abstract get version(): number;
+  get version(): number {
+    return this.#version;
+  }
 
   abstract apply(event: LifecycleEvent): void;
 
@@ -59,20 +67,41 @@ export abstract class Delivery {
     return this.#dialect;
   }
 
+  /** Whether it has its standing: calls pass and frames are taken. */
   get isActive(): boolean {
     return this.#isActive;
   }
 
-  /** Queues an event for the peer. A frame in a group passes only with a membership judged for this principal. */
+  /** Whether the peer is heard and may be answered, be it with a refusal. */
+  get isListening(): boolean {
+    return this.#isActive || this.#isLapsed;
+  }
+
+  /**
+   * Queues an event for the peer. A frame in a group passes only with a membership judged for this principal, else it
+   * waits until that was judged again, as everything does while the connection has lapsed.
+   */
   deliver(publication: Publication, judgedVersion: number | undefined): void {
     const dialect = this.#dialect;
-    if (!this.#isActive || dialect === undefined) return;
-    if (judgedVersion !== undefined && judgedVersion !== this.version) return;
+    if (!(this.#isActive || this.#isLapsed) || dialect === undefined) return;
     const frame = publication.frameFor(dialect);
     if (frame === undefined) return;
     if (frame.bytes.length > this.maxFrameBytes)
       publication.fail(new RangeError("an event larger than outbox.maxBytes"));
+    else if (this.#isLapsed || (judgedVersion !== undefined && judgedVersion !== this.#version)) this.#keep(frame);
     else if (!this.#outbox.push(frame)) this.apply({ type: "lagging" });
+  }
+
+  /** Takes one group's frames out of everything that has not left yet. */
+  evict(group: GroupKey): void {
+    this.#held?.evict(group);
+    this.#outbox.evict(group);
+  }
+
+  /** Answers the peer itself, a lapsed one too: refusals and notices, nothing of the application's. */
+  answer(frame: Frame): void {
+    if (!this.isListening) return;
+    if (!this.#outbox.push(frame)) this.apply({ type: "lagging" });
   }
 
   /** Bytes of one frame at most. A larger one is the sender's mistake, not the peer's. */
@@ -168,8 +197,37 @@ export abstract class Delivery {
   }
 
   /** What the lifecycle says, where every delivery can see it. */
-  protected setActive(isActive: boolean): void {
-    this.#isActive = isActive;
+  protected follow({ phase }: Lifecycle): void {
+    this.#isActive = phase === "active" || phase === "detached";
+    this.#isLapsed = phase === "lapsed";
+  }
+
+  /** Standing is lost for now: what has not left is held back. False where the peer would count wrong without it. */
+  protected holdBack(): boolean {
+    const frames = this.#outbox.takeBack();
+    for (const frame of frames ?? []) this.#keep(frame);
+    // The end that has come holds back the application's frames; what is answered now is of another kind.
+    this.#outbox.renew(undefined);
+    return frames !== undefined;
+  }
+
+  /** Says what was held and may be said now. Returns how many frames had to make room meanwhile. */
+  protected letGo(judge: (group: GroupKey | undefined) => HeldVerdict): number {
+    const held = this.#held;
+    if (held === undefined) return 0;
+    for (const frame of held.take(judge)) if (!this.#outbox.push(frame)) this.apply({ type: "lagging" });
+    return held.takeDropped();
+  }
+
+  /** Another principal, or the same one judged anew: what was judged before has to be judged again. */
+  protected nextVersion(): void {
+    this.#version++;
+  }
+
+  /** Until when what is said may be written from now on. */
+  protected renew(lifetime: Lifetime): void {
+    this.#lifetime = lifetime;
+    this.#outbox.renew(lifetime);
   }
 
   protected speakIn(dialect: Dialect | undefined): void {
@@ -193,6 +251,7 @@ export abstract class Delivery {
     const mayDeliver = farewell === "deliver" && isAnswering && !isOver(this.#lifetime, instant);
     const held = mayDeliver ? outbox.drain() : undefined;
     outbox.discard();
+    this.#held?.clear();
     // A peer that does not read would still be handed what its kernel already has: only a reset takes it back.
     if (!isAnswering || words === undefined) return this.#socket?.reset();
     const last = held === undefined ? words() : concat(held, words());
@@ -201,7 +260,12 @@ export abstract class Delivery {
 
   /** Nothing is said any more: the socket is gone. */
   protected fallSilent(): void {
+    this.#held?.clear();
     this.#outbox.discard();
+  }
+
+  #keep(frame: Frame): void {
+    (this.#held ??= new HeldFrames(this.#setup.outboxLimits.maxHeldBytes)).push(frame);
   }
 
   #writeThrough(socket: Socket, opening: Uint8Array): void {

@@ -394,9 +394,10 @@ describe("an outbox", () => {
 
 describe("outbox options", () => {
   it("default to 1 MiB and 30 s, and leave the caller's object alone", () => {
-    expect(resolveOutboxOptions()).toEqual({ maxBytes: 1024 * KIB, maxLagMs: 30_000 });
+    expect(resolveOutboxOptions()).toEqual({ maxBytes: 1024 * KIB, maxLagMs: 30_000, maxHeldBytes: 256 * KIB });
     const options = Object.freeze({ maxBytes: undefined, maxLagMs: 1_000 });
-    expect(resolveOutboxOptions(options)).toEqual({ maxBytes: 1024 * KIB, maxLagMs: 1_000 });
+    expect(resolveOutboxOptions(options)).toEqual({ maxBytes: 1024 * KIB, maxLagMs: 1_000, maxHeldBytes: 256 * KIB });
+    expect(resolveOutboxOptions({ maxBytes: 2048 })).toMatchObject({ maxHeldBytes: 2048 });
   });
 
   it.each([
@@ -405,6 +406,9 @@ describe("outbox options", () => {
     { maxBytes: Number.NaN },
     { maxLagMs: 999 },
     { maxLagMs: Infinity },
+    { maxHeldBytes: -1 },
+    { maxHeldBytes: 0.5 },
+    { maxBytes: 2048, maxHeldBytes: 2049 },
   ])("refuse %o", (options) => {
     expect(() => resolveOutboxOptions(options)).toThrow(RangeError);
   });

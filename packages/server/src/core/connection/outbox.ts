@@ -48,7 +48,7 @@ export class Outbox implements Outgoing {
   readonly #queue: FlushQueue;
   readonly #socket: Socket;
   /** Looked at before every write: the credential may have ended since the frames were queued. */
-  readonly #lifetime: Lifetime;
+  #lifetime: Lifetime | undefined;
   /** Bytes written when the open confirmation request was made; -1 when none is open. */
   #requestedBytes = -1;
   #oldestUnconfirmedAt = 0;
@@ -68,7 +68,7 @@ export class Outbox implements Outgoing {
     socket: Socket,
     queue: FlushQueue,
     limits: ResolvedOutboxOptions,
-    lifetime: Lifetime,
+    lifetime: Lifetime | undefined,
     now: number,
     onExpired: () => void,
   ) {
@@ -105,7 +105,7 @@ export class Outbox implements Outgoing {
     const now = Math.floor(instant.monotonic);
     this.#isQueued = false;
     if (!this.#isOpen || this.#heldBytes === 0 || this.#isOnHold) return;
-    if (isOver(this.#lifetime, instant)) return this.#onExpired();
+    if (this.#lifetime !== undefined && isOver(this.#lifetime, instant)) return this.#onExpired();
     if (this.#socket.queuedBytes !== 0) return;
     if (this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES) {
       if (!this.#isDeaf) return;
@@ -216,6 +216,19 @@ export class Outbox implements Outgoing {
     return evicted;
   }
 
+  takeBack(): readonly Frame[] {
+    const runs = this.#heldRuns();
+    this.#sealed = undefined;
+    this.#growing = undefined;
+    this.#heldBytes = 0;
+    this.#tellWaiting();
+    return runs.flatMap((run) => run.frames());
+  }
+
+  renew(lifetime: Lifetime | undefined): void {
+    this.#lifetime = lifetime;
+  }
+
   /**
    * Resolves when what was handed to the socket has left this process, or never will. Undefined where nothing is on
    * its way. A peer that does not read is ended by its lag, so nobody waits longer than that.
@@ -239,7 +252,7 @@ export class Outbox implements Outgoing {
 
   /** Takes no more and returns what is held, for the last write of an orderly close. */
   drain(): Uint8Array {
-    const runs = [...(this.#sealed ?? []), ...(this.#growing === undefined ? [] : [this.#growing])];
+    const runs = this.#heldRuns();
     const last = new Uint8Array(this.#heldBytes);
     let offset = 0;
     for (const run of runs) {
@@ -275,6 +288,10 @@ export class Outbox implements Outgoing {
 
   get #unconfirmedBytes(): number {
     return this.#writtenBytes - this.#confirmedBytes;
+  }
+
+  #heldRuns(): readonly Run[] {
+    return [...(this.#sealed ?? []), ...(this.#growing === undefined ? [] : [this.#growing])];
   }
 
   #takeBatch(): Run {

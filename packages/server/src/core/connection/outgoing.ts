@@ -3,6 +3,7 @@
 import type { Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
+import type { Lifetime } from "./lifetime.js";
 
 export interface Outgoing {
   /** Queues one frame. False when the peer is too far behind to take it: a slow consumer. */
@@ -16,6 +17,13 @@ export interface Outgoing {
    * first never makes its peer a slow consumer.
    */
   room(length: number, now: number): Promise<void> | undefined;
+  /**
+   * Takes back what was not handed over, in order. Undefined where the peer would count wrong without it: its
+   * connection cannot go on.
+   */
+  takeBack(): readonly Frame[] | undefined;
+  /** Until when what is said may be written; undefined while somebody else sees to that. */
+  renew(lifetime: Lifetime | undefined): void;
   /** Takes one group's frames out of everything not handed over yet. */
   evict(group: GroupKey): void;
   /**

@@ -1,7 +1,8 @@
 /** How one connection speaks: its protocol's side of it. */
 
-import type { ReasonName } from "@hubward/wire";
+import type { Notice, ReasonName } from "@hubward/wire";
 import type { Dialect } from "../publication.js";
+import type { LapseReason } from "./lifecycle.js";
 
 export interface ProtocolHandler {
   /** Known once the protocol's handshake is done. */
@@ -19,6 +20,12 @@ export interface ProtocolHandler {
   release(): void;
   /** Asks the peer for a result. @throws (rejects with) HubwardError | ClientError */
   invoke(target: string, args: readonly unknown[], options: InvokeOptions): Promise<unknown>;
+  /** How a notice is said, transport framing included. Undefined before the handshake. */
+  notice(notice: Notice): Uint8Array | undefined;
+  /** Another principal: what runs is judged again. */
+  replaced(): void;
+  /** Standing is lost for now: abort what runs and refuse what waits; go on answering, with refusals. */
+  suspended(reason: LapseReason): void;
   /** Standing is lost: abort what runs, answer nothing more. */
   ended(reason: ReasonName): void;
 }

@@ -7,6 +7,7 @@ import type { Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
 import type { EndingEvent } from "./lifecycle.js";
+import type { Lifetime } from "./lifetime.js";
 import type { Outbox } from "./outbox.js";
 import type { Outgoing } from "./outgoing.js";
 import { ReplayBuffer } from "./replay-buffer.js";
@@ -128,6 +129,18 @@ export class ReplayOutbox implements Outgoing {
   evict(group: GroupKey): void {
     const unwritten = this.#outbox?.evict(group) ?? 0;
     if (!this.#buffer.evict(group, unwritten)) this.#onEnd({ type: "aborted", reason: "not_found" });
+  }
+
+  takeBack(): readonly Frame[] | undefined {
+    const unwritten = this.#outbox?.takeBack() ?? [];
+    const { frames, others, isIntact } = this.#buffer.takeBack(unwritten);
+    // What says which number comes next, or acknowledges, is no part of the count.
+    for (const frame of others) this.#outbox?.push(frame);
+    return isIntact ? frames : undefined;
+  }
+
+  renew(lifetime: Lifetime | undefined): void {
+    this.#outbox?.renew(lifetime);
   }
 
   handedOver(): Promise<void> | undefined {

@@ -317,7 +317,7 @@ describe("a connection that may outlive its transport", () => {
     const peer = connect(fixture);
     await fixture.groups.join(peer.connection, ward);
     peer.socket.end();
-    const [key] = peer.connection.memberships;
+    const [key] = peer.connection.memberships.keys();
     if (key === undefined) throw new TypeError("no membership");
     fixture.fanout(new Publication("vitals", [1], key), { to: "group", key, hub: undefined });
     const next = asSocket(await comeBack(peer));
@@ -330,7 +330,7 @@ describe("a connection that may outlive its transport", () => {
     const ward = groupOf(template("ward/{ward}", allowAll), { ward: "icu" });
     const peer = connect(fixture);
     await fixture.groups.join(peer.connection, ward);
-    const [key] = peer.connection.memberships;
+    const [key] = peer.connection.memberships.keys();
     if (key === undefined) throw new TypeError("no membership");
     fixture.fanout(new Publication("vitals", [1], key), { to: "group", key, hub: undefined });
     fixture.clock.endTurn();
@@ -344,7 +344,7 @@ describe("a connection that may outlive its transport", () => {
     const ward = groupOf(template("ward/{ward}", allowAll), { ward: "icu" });
     const peer = connect(fixture);
     await fixture.groups.join(peer.connection, ward);
-    const [key] = peer.connection.memberships;
+    const [key] = peer.connection.memberships.keys();
     if (key === undefined) throw new TypeError("no membership");
     fixture.fanout(new Publication("vitals", [1], key), { to: "group", key, hub: undefined });
     fixture.clock.endTurn();

@@ -44,6 +44,11 @@ export class Run {
     return (this.#joined = joined);
   }
 
+  /** Every frame in it, in order. */
+  frames(): readonly Frame[] {
+    return this.#newestFirst().toReversed();
+  }
+
   /** Frames of one group in it. */
   countOf(group: GroupKey): number {
     let count = 0;
@@ -63,7 +68,7 @@ export class Run {
     return kept.reduceRight<Run>((run, frame) => run.append(frame), Run.empty());
   }
 
-  #newestFirst(): readonly Frame[] {
+  #newestFirst(): Frame[] {
     const frames: Frame[] = this.#frame === undefined ? [] : [this.#frame];
     for (let node = this.#parent; node !== undefined; node = node.#parent) {
       if (node.#frame !== undefined) frames.push(node.#frame);

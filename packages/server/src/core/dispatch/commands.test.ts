@@ -173,15 +173,15 @@ describe("a command", () => {
     },
   );
 
-  it("is not begun under another principal than the one it was judged for", async () => {
+  it("is judged again when the principal was replaced before it began", async () => {
     const inner = createMemoryIdempotencyStore({ clock: createFakeClock() });
     const bench = createDispatchFixture({ start: async (...command) => inner.start(...command) });
     const { hub, runs } = commandHub(() => "o-1");
     const peer = bench.connect();
     const outcome = bench.dispatch(peer, hub, ["aspirin", "id-1"]);
-    Object.defineProperty(peer.connection, "version", { get: () => 99 });
-    expect(await outcome).toMatchObject({ kind: "refused", error: { reason: "auth_unavailable" } });
-    expect(runs).toHaveLength(0);
+    peer.connection.replace(peer.connection.admission, "rechecked");
+    expect(await outcome).toMatchObject({ kind: "value", value: "o-1" });
+    expect(runs).toHaveLength(1);
   });
 
   it("that has begun ends although its connection does, and is remembered", async () => {

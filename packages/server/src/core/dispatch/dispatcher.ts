@@ -10,7 +10,7 @@ import type { CallControl } from "./call-control.js";
 import { CommandCommit, type Commit } from "./commit.js";
 import { throughFilters } from "./filter.js";
 import { canonicalText } from "./fingerprint.js";
-import { pass, type Passage } from "./gate.js";
+import { pass, passAgain, type Passage } from "./gate.js";
 import type { Hub, HubMethod } from "./hub.js";
 import type { CommandOutcome, CommandStart, IdempotencyStore } from "./idempotency-store.js";
 import { readUploads, type Upload } from "./upload.js";
@@ -78,8 +78,10 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
   ): Outcome | Promise<Outcome> {
     const { method, args } = passage;
     // Between the gate and here a store may have been asked.
+    if (isOfAnother(connection, passage)) return runAgain(connection, hub, request, passage);
     const obstacle = obstacleTo(connection, request, passage);
     if (obstacle !== undefined) return obstacle;
+    request.control.granted(() => refusalOf(passAgain(connection, hub, passage, ports.onPolicyFailure)));
     try {
       const call = ports.createCall(connection, method.name, request.control, commit);
       const all = request.uploads.length === 0 ? args : [...args, ...readUploads(request.uploads, method.uploads)];
@@ -95,6 +97,19 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     }
   }
 
+  /** The principal was replaced between the gate and here: may this one do it? */
+  function runAgain(
+    connection: Connection<P>,
+    hub: Hub<P>,
+    request: CallRequest,
+    { method, args }: Passage<P>,
+  ): Outcome | Promise<Outcome> {
+    const go = (passed: Passage<P> | HubwardError): Outcome | Promise<Outcome> =>
+      passed instanceof HubwardError ? refused(passed, method) : run(connection, hub, request, passed);
+    const passed = passAgain(connection, hub, { method, args }, ports.onPolicyFailure);
+    return passed instanceof Promise ? passed.then(go) : go(passed);
+  }
+
   /** A filter may have waited for anything: what is true at the method's own door decides, whatever filters make of it. */
   async function runFiltered(
     connection: Connection<P>,
@@ -107,8 +122,10 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     const { method } = passage;
     let obstacle: Outcome | undefined;
     const enter = (): unknown => {
-      // Asked anew: time has passed.
-      obstacle = obstacleTo(connection, request, passage, connection.refusal());
+      // Asked anew: time has passed. What a new principal may is judged beside it, and stops the call.
+      const { judging } = request.control;
+      if (judging !== undefined) return judging.then(enter);
+      obstacle = obstacleTo(connection, request, passage, connection.refusal() ?? request.control.refusal);
       if (obstacle === undefined) return method.handle(call, ...(args as never[]));
       if (obstacle.kind === "refused") throw obstacle.error;
       return request.control.signal.throwIfAborted();
@@ -189,13 +206,25 @@ function done<P>({ isStream, name }: HubMethod<P>, value: unknown): Outcome {
 function obstacleTo<P>(
   connection: Connection<P>,
   { control }: CallRequest,
-  { method, version, standing }: Passage<P>,
-  refusal?: HubwardError,
+  { method, standing }: Passage<P>,
+  refusal: HubwardError | undefined = control.refusal,
 ): Exclude<Outcome, Entered> | undefined {
   if (refusal !== undefined || connection.standing !== standing)
     return refused(refusal ?? connection.refusal(), method);
-  if (connection.version !== version) return refused(tryAgain(), method);
   return control.isCancelled ? { kind: "cancelled", method: method.name } : undefined;
+}
+
+/** Whether the yes was said to the principal before this one. Who has lost their standing has nobody to ask for. */
+function isOfAnother<P>(connection: Connection<P>, { version, standing }: Passage<P>): boolean {
+  return connection.version !== version && connection.standing === standing;
+}
+
+function refusalOf<P>(
+  passed: Passage<P> | HubwardError | Promise<Passage<P> | HubwardError>,
+): HubwardError | undefined | Promise<HubwardError | undefined> {
+  if (passed instanceof Promise)
+    return passed.then((settled) => (settled instanceof HubwardError ? settled : undefined));
+  return passed instanceof HubwardError ? passed : undefined;
 }
 
 type Entered = Exclude<Outcome, { readonly kind: "refused" | "cancelled" }>;

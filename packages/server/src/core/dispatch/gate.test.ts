@@ -33,8 +33,7 @@ function reasonOf(answer: Answer): string {
 }
 
 function replacePrincipal({ connection }: Peer): void {
-  const next = connection.version + 1;
-  Object.defineProperty(connection, "version", { configurable: true, get: () => next });
+  connection.replace(connection.admission, "rechecked");
 }
 
 /** A hub that writes down who was asked, in order; `fails` says where it refuses. */

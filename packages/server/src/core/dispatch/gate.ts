@@ -34,18 +34,18 @@ type Stage = (attempt: Attempt<never>) => Verdict | Promise<Verdict>;
 
 const NO_ARGS: readonly unknown[] = [];
 
-const stages: readonly Stage[] = [
+const entrance: readonly Stage[] = [
   ({ connection }) => connection.refusal(),
   ({ hub, connection, onFailure }) => judge(hub.requirements, connection.admission, NO_ARGS, onFailure),
-  (attempt) => {
-    attempt.method = attempt.hub.methods.get(attempt.target.toLowerCase());
-    return attempt.method === undefined ? new HubwardError("method_not_found") : undefined;
-  },
+  findMethod,
   ({ method, connection, onFailure }) => judge(method?.requirements ?? [], connection.admission, NO_ARGS, onFailure),
   readInput,
   ({ method, connection, args, onFailure }) =>
     judge(method?.resourceRequirements ?? [], connection.admission, args, onFailure),
 ];
+
+/** The same rules for a call whose method and input are known. */
+const review: readonly Stage[] = entrance.filter((stage) => stage !== findMethod && stage !== readInput);
 
 /** How often a verdict may be overtaken by a new principal before the call is refused. */
 const MAX_ATTEMPTS = 3;
@@ -57,39 +57,64 @@ export function pass<P>(
   target: string,
   rawArgs: readonly unknown[],
   onFailure: PolicyFailure,
-  attemptsLeft: number = MAX_ATTEMPTS,
-): Passage<P> | HubwardError | Promise<Passage<P> | HubwardError> {
-  const attempt: Attempt<P> = {
-    connection,
-    hub,
-    target,
-    rawArgs,
-    onFailure,
-    version: connection.version,
-    standing: connection.standing,
-    method: undefined,
-    args: NO_ARGS,
-  };
-  const verdict = walk(attempt as unknown as Attempt<never>, 0);
+): Passed<P> | Promise<Passed<P>> {
+  const { version, standing } = connection;
+  const attempt = { connection, hub, target, rawArgs, onFailure, version, standing, method: undefined, args: NO_ARGS };
+  return judged<P>(attempt, entrance, MAX_ATTEMPTS);
+}
+
+/**
+ * Asks the rules again about a call that was let in before its principal was replaced; the input stays as it was read.
+ * Standing counts from now.
+ */
+export function passAgain<P>(
+  connection: Connection<P>,
+  hub: Hub<P>,
+  { method, args }: Pick<Passage<P>, "method" | "args">,
+  onFailure: PolicyFailure,
+): Passed<P> | Promise<Passed<P>> {
+  const { version, standing } = connection;
+  const target = method.name;
+  return judged<P>(
+    { connection, hub, target, rawArgs: args, onFailure, version, standing, method, args },
+    review,
+    MAX_ATTEMPTS,
+  );
+}
+
+type Passed<P> = Passage<P> | HubwardError;
+
+function judged<P>(
+  attempt: Attempt<P>,
+  stages: readonly Stage[],
+  attemptsLeft: number,
+): Passed<P> | Promise<Passed<P>> {
+  const { connection } = attempt;
+  const verdict = walk(attempt as unknown as Attempt<never>, stages, 0);
   if (!(verdict instanceof Promise)) return verdict ?? passage(attempt);
   return verdict.then((refusal) => {
     // While somebody thought about it, the connection may have ended or become someone with other rights.
     if (connection.standing !== attempt.standing) return connection.refusal() ?? new HubwardError("auth_unavailable");
     if (connection.version !== attempt.version) {
       if (attemptsLeft <= 1) return new HubwardError("auth_unavailable", { retryAfterSeconds: 1 });
-      return pass(connection, hub, target, rawArgs, onFailure, attemptsLeft - 1);
+      return judged({ ...attempt, version: connection.version }, stages, attemptsLeft - 1);
     }
     // Expiry has no event of its own here: it is asked again, because time passed.
     return refusal ?? connection.refusal() ?? passage(attempt);
   });
 }
 
-function walk(attempt: Attempt<never>, start: number): Verdict | Promise<Verdict> {
+function findMethod(attempt: Attempt<never>): Verdict {
+  attempt.method = attempt.hub.methods.get(attempt.target.toLowerCase());
+  return attempt.method === undefined ? new HubwardError("method_not_found") : undefined;
+}
+
+function walk(attempt: Attempt<never>, stages: readonly Stage[], start: number): Verdict | Promise<Verdict> {
   for (let index = start; index < stages.length; index++) {
     const verdict = (stages[index] as Stage)(attempt);
     if (verdict === undefined) continue;
     if (!(verdict instanceof Promise)) return verdict;
-    return verdict.then((refusal) => refusal ?? walk(attempt, index + 1));
+    return verdict.then((refusal) => refusal ?? walk(attempt, stages, index + 1));
   }
   return undefined;
 }

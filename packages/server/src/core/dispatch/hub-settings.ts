@@ -1,6 +1,7 @@
 /** What may be set for each hub, with ASP.NET Core's own defaults where it has one. */
 
 import type { TransportName } from "@hubward/wire";
+import { resolveCookie, type CookieOptions, type CookieRule } from "../auth/cookie-options.js";
 
 export interface HubSettings {
   /** Transports offered and accepted, in the order in which clients try them. */
@@ -13,12 +14,16 @@ export interface HubSettings {
   readonly maxStreams: number;
   /** Items of one upload stream that wait for the method before the peer is held back. */
   readonly maxUploadItems: number;
+  /** Whether clients may bring a later credential for a live connection. */
+  readonly hasAuthenticationRefresh: boolean;
   /** Whether a client that asks for it may come back to its connection after its transport was lost. */
   readonly hasStatefulReconnect: boolean;
   /** Bytes kept for a client until it acknowledges them. */
   readonly maxReplayBytes: number;
   /** Whether callers are told the message of any error. For development. */
   readonly hasDetailedErrors: boolean;
+  /** The cookie that a bearer token may stand in, for pages of the same origin. */
+  readonly cookie: CookieRule | undefined;
 }
 
 export interface HubOptions {
@@ -35,12 +40,23 @@ export interface HubOptions {
   readonly maxStreams?: number | undefined;
   /** Items of one upload stream that wait for the method before the peer is held back. Default 10. */
   readonly maxUploadItems?: number | undefined;
+  /**
+   * Whether clients may bring a later credential for a live connection: `POST {hub}/refresh`, as .NET 11 has it, and
+   * `hubward.reauthenticate`. Default false.
+   */
+  readonly authenticationRefresh?: boolean | undefined;
   /** Whether a client that asks for it may come back to its connection after its transport was lost. Default false. */
   readonly statefulReconnect?: boolean | undefined;
   /** Bytes kept for a client until it acknowledges them. Default 100000. */
   readonly maxReplayBytes?: number | undefined;
   /** Whether callers are told the message of any error. For development only. Default false. */
   readonly detailedErrors?: boolean | undefined;
+  /**
+   * The cookie that a bearer token may stand in: `"__Host-access"`. It counts for pages of the same origin, where no
+   * bearer is presented. Set for an application or a scope, it counts on routes guarded by `app.http`, too; a hub that
+   * wants none says `false`. Default none.
+   */
+  readonly cookie?: string | CookieOptions | false | undefined;
 }
 
 export const hubDefaults: HubSettings = {
@@ -49,9 +65,11 @@ export const hubDefaults: HubSettings = {
   maxParallelInvocations: 1,
   maxStreams: 16,
   maxUploadItems: 10,
+  hasAuthenticationRefresh: false,
   hasStatefulReconnect: false,
   maxReplayBytes: 100_000,
   hasDetailedErrors: false,
+  cookie: undefined,
 };
 
 /** @throws RangeError | TypeError for options that cannot be meant */
@@ -73,9 +91,11 @@ export function resolveHubOptions(
     maxParallelInvocations: count("maxParallelInvocations"),
     maxStreams: count("maxStreams"),
     maxUploadItems: count("maxUploadItems"),
+    hasAuthenticationRefresh: options.authenticationRefresh ?? defaults.hasAuthenticationRefresh,
     hasStatefulReconnect: options.statefulReconnect ?? defaults.hasStatefulReconnect,
     maxReplayBytes: count("maxReplayBytes"),
     hasDetailedErrors: options.detailedErrors ?? defaults.hasDetailedErrors,
+    cookie: resolveCookie(where, options.cookie, defaults.cookie),
   });
 }
 

@@ -1,5 +1,6 @@
 /** Turns "say this to those" into a publication and an address, within one tenant. */
 
+import { RESERVED_PREFIX } from "@hubward/wire";
 import type { Fanout, TenantScope } from "../groups/fanout.js";
 import { groupKey, type GroupReference } from "../groups/group.js";
 import { principalAddress, type ConnectionId } from "../ids.js";
@@ -17,9 +18,6 @@ import type {
   UnreservedName,
 } from "./call.js";
 import type { ClientInvoker, ConnectionAddress } from "./client-invoker.js";
-
-/** Names that begin so are Hubward's own. */
-export const RESERVED_PREFIX = "hubward.";
 
 /** @throws TypeError */
 export function assertNotReserved(kind: "event" | "method", name: string): void {

@@ -7,6 +7,11 @@ import type { Policy, Requirement } from "../auth/policy.js";
 /** One group of one tenant as a collision-free string. */
 export type GroupKey = Brand<string, "GroupKey">;
 
+/** For which principal version somebody's membership was last judged. */
+export interface Judged {
+  readonly judgedVersion: number;
+}
+
 /** A declared kind of group. */
 export interface GroupTemplate<P> {
   /** As declared: `ward/{ward}`. */
@@ -41,6 +46,11 @@ const declared = new WeakSet<object>();
 export function declareTemplate<P>(template: GroupTemplate<P>): GroupTemplate<P> {
   declared.add(template);
   return template;
+}
+
+/** As a person reads it: `ward/icu`. Not a key: two tenants have groups of one name. */
+export function groupName<P>({ template, values }: GroupReference<P>): string {
+  return template.pattern.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
 }
 
 /** Longest value of one parameter, in UTF-16 units. */

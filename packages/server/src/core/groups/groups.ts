@@ -1,7 +1,7 @@
 /** Who is in which group on this node. Joining asks the group's rule; every way in comes through here. */
 
 import { HubwardError } from "@hubward/wire";
-import { judge, type PolicyFailure } from "../auth/policy.js";
+import { judge, type PolicyFailure, type Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import { groupKey, type GroupKey, type GroupReference, type GroupTemplate } from "./group.js";
 import type { Membership } from "./membership.js";
@@ -19,6 +19,12 @@ export interface Groups<P> {
    * asked. False when there was neither.
    */
   leave(connection: Connection<P>, reference: GroupReference<P>): boolean;
+  /**
+   * Judges each membership again for the connection's principal as it is now, and says what was held of those that
+   * hold. What a rule refuses is left, its frames taken out of what is still to be written. What nobody could judge
+   * waits: call it again. At once where every rule answers at once; for an ended connection nothing is judged.
+   */
+  judgeAgain(connection: Connection<P>): Reassessment<P> | Promise<Reassessment<P>>;
   /** Gives back all memberships of a connection that ends. */
   release(connection: Connection<P>): void;
   members(key: GroupKey): ReadonlyMap<Connection<P>, Membership<P>> | undefined;
@@ -26,6 +32,13 @@ export interface Groups<P> {
   all(): Iterable<ReadonlyMap<Connection<P>, Membership<P>>>;
   /** Groups with at least one member. */
   readonly size: number;
+}
+
+/** What came of judging memberships again. */
+export interface Reassessment<P> {
+  readonly lost: readonly GroupReference<P>[];
+  /** Memberships nobody could judge: a rule failed, or did not answer in time. */
+  readonly unanswered: number;
 }
 
 /** How often a verdict may be overtaken by a new principal before the join gives up. */
@@ -76,16 +89,25 @@ export function createGroups<P>(
     return true;
   }
 
+  /** Takes it out of the group, and the group's frames out of what has not left yet. */
+  function drop(connection: Connection<P>, key: GroupKey): boolean {
+    if (!connection.memberships.delete(key)) return false;
+    connection.evict(key);
+    return remove(connection, key);
+  }
+
   function add(connection: Connection<P>, key: GroupKey, reference: GroupReference<P>): void {
     let members = groups.get(key);
     if (members === undefined) groups.set(key, (members = new Map()));
     const membership = members.get(connection);
     if (membership !== undefined) {
       membership.judgedVersion = connection.version;
+      connection.sayHeld();
       return;
     }
-    members.set(connection, { connection, key, reference, judgedVersion: connection.version });
-    connection.memberships.add(key);
+    const joined: Membership<P> = { connection, key, reference, judgedVersion: connection.version };
+    members.set(connection, joined);
+    connection.memberships.set(key, joined);
   }
 
   return {
@@ -120,16 +142,46 @@ export function createGroups<P>(
       }
     },
 
+    judgeAgain(connection) {
+      const { version, admission } = connection;
+      const lost: GroupReference<P>[] = [];
+      const asked: Promise<void>[] = [];
+      let unanswered = 0;
+      const settle = (membership: Membership<P>, refusal: Verdict): void => {
+        const { key, reference } = membership;
+        // Left meanwhile, or about somebody the connection is not any more: that one is judged by itself.
+        if (connection.memberships.get(key) !== membership || connection.version !== version) return;
+        if (refusal === undefined) membership.judgedVersion = version;
+        else if (refusal.reason === "auth_unavailable") unanswered++;
+        else {
+          drop(connection, key);
+          lost.push(reference);
+        }
+      };
+      for (const key of Array.from(connection.memberships.keys())) {
+        const membership = groups.get(key)?.get(connection);
+        if (membership === undefined || membership.judgedVersion === version) continue;
+        const { template, values } = membership.reference;
+        const verdict = judge(template.requirements, admission, [values], onPolicyFailure);
+        if (verdict instanceof Promise) asked.push(verdict.then((refusal) => settle(membership, refusal)));
+        else settle(membership, verdict);
+      }
+      connection.sayHeld();
+      if (asked.length === 0) return { lost, unanswered };
+      return Promise.all(asked).then(() => {
+        connection.sayHeld();
+        return { lost, unanswered };
+      });
+    },
+
     leave(connection, reference) {
       const key = groupKey(connection.tenant, reference);
       const wasJoining = withdraw(connection, key);
-      if (!connection.memberships.delete(key)) return wasJoining;
-      connection.outbox.evict(key);
-      return remove(connection, key);
+      return drop(connection, key) || wasJoining;
     },
 
     release(connection) {
-      for (const key of connection.memberships) remove(connection, key);
+      for (const key of connection.memberships.keys()) remove(connection, key);
       connection.memberships.clear();
     },
 

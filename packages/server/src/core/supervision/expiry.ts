@@ -1,6 +1,7 @@
 /**
- * Ends credentials when their time comes: one heap of connections by expiry and one timer for all of them.
- * The timer sleeps at most a second, so a stepped clock or a token of many days cannot fool it.
+ * Sees to it that what is due in the life of each credential happens when it is: one heap of connections by what comes
+ * next and one timer for all of them. The timer sleeps at most a second, so a stepped clock or a token of many days
+ * cannot fool it.
  */
 
 import { readInstant, type Clock, type Timer } from "../clock.js";
@@ -8,64 +9,78 @@ import type { Connection } from "../connection/connection.js";
 import { remainingMs } from "../connection/lifetime.js";
 
 export interface Expiry<P> {
+  /** Also for one that is watched already and has something else due next. */
   watch(connection: Connection<P>): void;
   forget(connection: Connection<P>): void;
   readonly size: number;
 }
 
+interface Entry<P> {
+  readonly connection: Connection<P>;
+  /** As it was when it was placed: the heap's order must not change under it. */
+  dueAt: number;
+  index: number;
+}
+
 const MAX_SLEEP_MS = 1_000;
 
 export function createExpiry<P>(clock: Clock): Expiry<P> {
-  const heap: Connection<P>[] = [];
-  const positions = new Map<Connection<P>, number>();
+  const heap: Entry<P>[] = [];
+  const entries = new Map<Connection<P>, Entry<P>>();
   let timer: Timer | undefined;
   let wakesAt = Infinity;
+  let isAwake = false;
 
-  const dueAt = (connection: Connection<P>): number => connection.lifetime.expiresAt;
-
-  function place(connection: Connection<P>, index: number): void {
-    heap[index] = connection;
-    positions.set(connection, index);
+  function place(entry: Entry<P>, index: number): void {
+    heap[index] = entry;
+    entry.index = index;
   }
 
-  function rise(connection: Connection<P>, from: number): void {
-    let index = from;
+  function rise(entry: Entry<P>): void {
+    let { index } = entry;
     while (index > 0) {
       const above = (index - 1) >> 1;
-      const parent = heap[above] as Connection<P>;
-      if (dueAt(parent) <= dueAt(connection)) break;
+      const parent = heap[above] as Entry<P>;
+      if (parent.dueAt <= entry.dueAt) break;
       place(parent, index);
       index = above;
     }
-    place(connection, index);
+    place(entry, index);
   }
 
-  function sink(connection: Connection<P>, from: number): void {
-    let index = from;
+  function sink(entry: Entry<P>): void {
+    let { index } = entry;
     for (;;) {
       let below = 2 * index + 1;
       if (below >= heap.length) break;
       const right = heap[below + 1];
-      if (right !== undefined && dueAt(right) < dueAt(heap[below] as Connection<P>)) below++;
-      const child = heap[below] as Connection<P>;
-      if (dueAt(connection) <= dueAt(child)) break;
+      if (right !== undefined && right.dueAt < (heap[below] as Entry<P>).dueAt) below++;
+      const child = heap[below] as Entry<P>;
+      if (entry.dueAt <= child.dueAt) break;
       place(child, index);
       index = below;
     }
-    place(connection, index);
+    place(entry, index);
+  }
+
+  function settle(entry: Entry<P>): void {
+    rise(entry);
+    sink(entry);
   }
 
   function remove(connection: Connection<P>): void {
-    const index = positions.get(connection);
-    if (index === undefined) return;
-    positions.delete(connection);
-    const last = heap.pop() as Connection<P>;
-    if (last === connection) return;
-    rise(last, index);
-    sink(last, positions.get(last) as number);
+    const entry = entries.get(connection);
+    if (entry === undefined) return;
+    entries.delete(connection);
+    const last = heap.pop() as Entry<P>;
+    if (last === entry) return;
+    place(last, entry.index);
+    settle(last);
   }
 
   function arm(): void {
+    // Woken, it looks at all that is due before it sleeps again.
+    if (isAwake) return;
     const first = heap[0];
     if (first === undefined) {
       timer?.cancel();
@@ -74,7 +89,7 @@ export function createExpiry<P>(clock: Clock): Expiry<P> {
       return;
     }
     const instant = readInstant(clock);
-    const delayMs = Math.min(MAX_SLEEP_MS, remainingMs(first.lifetime, instant));
+    const delayMs = Math.min(MAX_SLEEP_MS, remainingMs(first.connection.deadline, instant));
     if (timer !== undefined && instant.monotonic + delayMs >= wakesAt) return;
     timer?.cancel();
     wakesAt = instant.monotonic + delayMs;
@@ -84,20 +99,37 @@ export function createExpiry<P>(clock: Clock): Expiry<P> {
   function wake(): void {
     timer = undefined;
     wakesAt = Infinity;
+    isAwake = true;
     const instant = readInstant(clock);
     for (let first = heap[0]; first !== undefined; first = heap[0]) {
-      if (remainingMs(first.lifetime, instant) > 0) break;
-      remove(first);
-      first.apply({ type: "expiry-due" });
+      const { connection, dueAt } = first;
+      if (remainingMs(connection.deadline, instant) > 0) break;
+      connection.due(instant);
+      // One that ended was forgotten; one that goes on has something else due next.
+      if (entries.get(connection) !== first) continue;
+      replace(first);
+      if (first.dueAt === dueAt && remainingMs(connection.deadline, instant) === 0) remove(connection);
     }
+    isAwake = false;
     arm();
+  }
+
+  function replace(entry: Entry<P>): void {
+    entry.dueAt = entry.connection.deadline.expiresAt;
+    settle(entry);
   }
 
   return {
     watch(connection) {
-      if (positions.has(connection)) return;
-      heap.push(connection);
-      rise(connection, heap.length - 1);
+      const known = entries.get(connection);
+      if (known !== undefined) {
+        replace(known);
+      } else {
+        const entry: Entry<P> = { connection, dueAt: connection.deadline.expiresAt, index: heap.length };
+        entries.set(connection, entry);
+        heap.push(entry);
+        rise(entry);
+      }
       arm();
     },
     forget(connection) {

@@ -7,16 +7,22 @@
 import { bearerOf } from "../../core/admission/admission.js";
 import { believe } from "../../core/admission/forwarded.js";
 import { isTicket } from "../../core/auth/tickets.js";
+import type { BearerCredential } from "../../core/auth/credential.js";
 import type { Digest } from "../../core/digest.js";
 import type { HttpRequest } from "../../core/http.js";
 import { joinKey } from "../../core/ids.js";
 
 /**
  * A hash of everything a request presents, or undefined when that is nothing, or something that is to be looked at
- * each time. @throws HubwardError invalid_request for what does not fit together
+ * each time. `cookie`: the request's, where it counts. @throws HubwardError invalid_request for what does not fit
+ * together
  */
-export function fingerprintOf(request: HttpRequest, digest: Digest): string | undefined {
-  const bearer = bearerOf(request);
+export function fingerprintOf(
+  request: HttpRequest,
+  digest: Digest,
+  cookie?: BearerCredential | undefined,
+): string | undefined {
+  const bearer = bearerOf(request) ?? cookie;
   const forwarded = believe(request.forwarded);
   if (bearer === undefined && forwarded === undefined) return undefined;
   // Whether a JWT may stand in a URL is a question of its own.

@@ -8,10 +8,10 @@
 
 import { HubwardError, type TransportName } from "@hubward/wire";
 import { createShares } from "../../core/admission/shares.js";
+import { cookieOf } from "../../core/admission/cookie.js";
 import { judgeOrigin, judgeReadingOrigin } from "../../core/admission/origin.js";
 import { refusalReply, textReply } from "../../core/admission/refusal-reply.js";
 import type { PrincipalBase } from "../../core/auth/principal.js";
-import type { Digest } from "../../core/digest.js";
 import type { Hub } from "../../core/dispatch/hub.js";
 import type { HttpAnswer, HttpReply, HttpRequest, RequestBody } from "../../core/http.js";
 import { createHeartbeat, type Beating } from "../../core/supervision/heartbeat.js";
@@ -21,9 +21,11 @@ import {
   arrive,
   claim,
   identify,
+  isCookieOver,
   isOwner,
   refusalHints,
   refusalTexts,
+  takeLater,
   type Arrival,
   type Known,
   type OpenSocket,
@@ -35,10 +37,6 @@ import { LongPollingSocket } from "./long-polling.js";
 import type { RequestSocket, RequestSocketSetup } from "./request-socket.js";
 import { ServerSentEventsSocket } from "./server-sent-events.js";
 import { switchedOff } from "./switched-off.js";
-
-export interface RequestPorts<P> extends DoorPorts<P> {
-  readonly digest: Digest;
-}
 
 export type AnswerRequest<P> = (request: HttpRequest, body: RequestBody, hub: Hub<P>) => Promise<HttpAnswer>;
 
@@ -66,7 +64,7 @@ const sent: Readonly<Record<Exclude<SendOutcome, "crowded">, HttpReply>> = {
 };
 
 export function createTransportRequests<P extends PrincipalBase>(
-  ports: RequestPorts<P>,
+  ports: DoorPorts<P>,
   open: OpenSocket<P>,
 ): AnswerRequest<P> {
   const heartbeat = createHeartbeat<Beating>(ports.clock);
@@ -82,11 +80,16 @@ export function createTransportRequests<P extends PrincipalBase>(
   ): Promise<HttpAnswer> {
     const { method, query } = request;
     const id = query.get("id");
-    const fingerprint = fingerprintOf(request, ports.digest);
+    // Looked at each time: a cookie goes along with whatever page asks.
+    const cookie = cookieOf(request, hub.settings.cookie, ports.allowedOrigins);
+    const fingerprint = fingerprintOf(request, ports.digest, cookie);
     const live = id === undefined ? undefined : ports.attempts.find(id, hub.path);
     const socket = live === undefined ? undefined : sockets.get(live);
     // It has shown this very credential before, and need not be asked again.
-    if (live !== undefined && socket?.credentials.has(fingerprint) === true) return serve(request, body, live);
+    if (live !== undefined && socket?.credentials.has(fingerprint) === true) {
+      if (!ports.bindings.allows(live.binding, request)) throw new UnknownId("not_found");
+      return serve(request, body, live);
+    }
 
     const known = await identify(request, hub, applicant, ports);
     const transport = method === "GET" ? wishedTransport(request) : undefined;
@@ -94,10 +97,10 @@ export function createTransportRequests<P extends PrincipalBase>(
     if (off !== undefined) return off;
     if (id === undefined || id === "") return NO_ID;
     const attempt = ports.attempts.find(id, hub.path);
-    if (attempt === undefined || !isOwner(known, attempt)) throw new UnknownId("not_found");
+    if (attempt === undefined || !isOwner(known, attempt, ports)) throw new UnknownId("not_found");
     if (transport === undefined || attempt.isAttached) {
-      // Here a later credential of the same identity is a refresh. Until there is one it is good for this request
-      // and replaces nothing, as an older one never will.
+      // An older one is good for this request and replaces nothing.
+      await takeLater(known, attempt, hub, ports.reauthenticate);
       sockets.get(attempt)?.credentials.add(fingerprint);
       return serve(request, body, attempt);
     }
@@ -180,10 +183,13 @@ export function createTransportRequests<P extends PrincipalBase>(
     } catch (thrown) {
       const error = asHubwardError(thrown);
       if (error instanceof Crowded) return refuse(request, hub, ports, error, applicant, CROWDED_HINT);
+      // A stock client that stops says so, and then deletes what has ended by that: nothing to warn of.
+      if (method === "DELETE" && error.reason === "ticket_invalid") return UNKNOWN_ID;
       const hint = error instanceof UnknownId ? refusalHints.unknownId : undefined;
       const reply = refuse(request, hub, ports, error, applicant, hint);
       // A ticket that is over names a connection that is over.
-      return error instanceof UnknownId || error.reason === "ticket_invalid" ? UNKNOWN_ID : reply;
+      if (error instanceof UnknownId || error.reason === "ticket_invalid") return UNKNOWN_ID;
+      return isCookieOver(request, hub, reply.status) ? UNKNOWN_ID : reply;
     }
   };
 }

@@ -1,0 +1,201 @@
+/**
+ * The side of a connection that a credential stands behind: who it speaks for, since which version, until when, and
+ * what follows when that changes. The lifecycle decides; here its effects are done.
+ */
+
+import { formatReason, type Notice } from "@hubward/wire";
+import type { Authentication } from "../auth/authentication.js";
+import type { Admission } from "../auth/policy.js";
+import { readInstant, type Clock, type Instant } from "../clock.js";
+import type { GroupKey, Judged } from "../groups/group.js";
+import { identityKey, principalAddress, type IdentityKey, type PrincipalAddress } from "../ids.js";
+import { CredentialTimes } from "./credential-times.js";
+import { Delivery, type DeliverySetup } from "./delivery.js";
+import type { LapseReason, LifecycleEvent } from "./lifecycle.js";
+import { remainingMs, type Lifetime } from "./lifetime.js";
+import type { ProtocolHandler } from "./protocol-handler.js";
+
+export interface CredentialedSetup<P> extends DeliverySetup {
+  readonly admission: Admission<P>;
+  /** A random fraction in [0, 1), anew for each credential: spreads warnings over connections. */
+  readonly spread: () => number;
+  readonly times: { readonly graceMs: number };
+}
+
+export abstract class Credentialed<P> extends Delivery {
+  readonly identity: IdentityKey;
+  /** What sends to its principal go by. Never for security decisions. */
+  readonly address: PrincipalAddress;
+  readonly #setup: {
+    readonly clock: Clock;
+    readonly spread: () => number;
+    readonly times: { readonly graceMs: number };
+  };
+  readonly #times: CredentialTimes;
+  #admission: Admission<P>;
+  /** Who is to take the present principal's place, while the lifecycle is asked. */
+  #candidate: Admission<P> | undefined;
+  #memberships: Map<GroupKey, Judged> | undefined;
+  #standing = 0;
+  #aborter: AbortController | undefined;
+  #wantsNotices = false;
+
+  protected constructor(setup: CredentialedSetup<P>, instant: Instant) {
+    const { authentication, principalId } = setup.admission;
+    const times = new CredentialTimes(authentication.expiresAt, instant, setup.spread());
+    super(setup, times.lifetime, instant);
+    this.#times = times;
+    this.#setup = setup;
+    this.#admission = setup.admission;
+    this.identity = identityKey(authentication);
+    this.address =
+      principalId === authentication.subject
+        ? // Nearly everyone's: one text for both.
+          (this.identity as string as PrincipalAddress)
+        : principalAddress({ tenant: authentication.tenant, issuer: authentication.issuer, principalId });
+  }
+
+  /** The principal as it is now, with the credential it was made from. */
+  get admission(): Admission<P> {
+    return this.#admission;
+  }
+
+  get authentication(): Authentication {
+    return this.#admission.authentication;
+  }
+
+  get tenant(): string | undefined {
+    return this.#admission.authentication.tenant;
+  }
+
+  /** Counts losses of standing: what began under another number must not take effect. */
+  get standing(): number {
+    return this.#standing;
+  }
+
+  /** The groups it is in; kept by `Groups`. */
+  get memberships(): Map<GroupKey, Judged> {
+    return (this.#memberships ??= new Map());
+  }
+
+  /** Milliseconds the credential still has. */
+  get remainingMs(): number {
+    return remainingMs(this.lifetime, readInstant(this.#setup.clock));
+  }
+
+  /** Aborts when standing is lost; another one when it came back. */
+  get signal(): AbortSignal {
+    this.#aborter ??= new AbortController();
+    if (!this.hasStanding) this.#aborter.abort();
+    return this.#aborter.signal;
+  }
+
+  /** When something is due next in the life of its credential. */
+  get deadline(): Lifetime {
+    return this.#times.deadline;
+  }
+
+  /** Does what is due of it. */
+  due(instant: Instant): void {
+    switch (this.#times.due(instant)) {
+      case "grace":
+        return this.apply({ type: "grace-over" });
+      case "expiry":
+        return this.apply({ type: "expiry-due" });
+      case "warning":
+        this.#times.warned();
+        return this.notify({
+          kind: "expiring",
+          expiresInSeconds: Math.floor(remainingMs(this.lifetime, instant) / 1000),
+        });
+      case undefined:
+    }
+  }
+
+  /**
+   * Puts another principal in the place of the present one: whole, and at once. Everything that was judged for the
+   * present one waits until it was judged again. False where the connection has ended meanwhile.
+   */
+  replace(admission: Admission<P>, how: "reauthenticated" | "rechecked"): boolean {
+    this.#candidate = admission;
+    this.apply({ type: how });
+    const wasTaken = this.#candidate === undefined;
+    this.#candidate = undefined;
+    return wasTaken;
+  }
+
+  /** Tells it whatever is to be told, not only what nobody has to ask for. It can refresh, then. */
+  subscribe(): void {
+    this.#wantsNotices = true;
+    this.apply({ type: "refresh-shown" });
+  }
+
+  notify(notice: Notice): void {
+    const isUnasked = notice.kind === "expiring" || notice.kind === "expired";
+    if (!isUnasked && !this.#wantsNotices) return;
+    const bytes = this.handler?.notice(notice);
+    if (bytes !== undefined) this.answer({ bytes, group: undefined });
+  }
+
+  /** Says what was held, as far as it was judged for this principal. */
+  sayHeld(): void {
+    if (!this.isActive) return;
+    const dropped = this.letGo((group) => {
+      if (group === undefined) return "say";
+      const membership = this.#memberships?.get(group);
+      if (membership === undefined) return "drop";
+      return membership.judgedVersion === this.version ? "say" : "wait";
+    });
+    if (dropped > 0) this.notify({ kind: "gap", dropped });
+  }
+
+  abstract override apply(event: LifecycleEvent): void;
+
+  /** Whether what is asked of it now may still take effect. */
+  protected abstract readonly hasStanding: boolean;
+  protected abstract readonly handler: ProtocolHandler | undefined;
+  /** Something else is due next. */
+  protected abstract rescheduled(): void;
+
+  /** What began before must not take effect any more. */
+  protected loseStanding(): void {
+    this.#standing++;
+    this.#aborter?.abort();
+    this.#aborter = undefined;
+  }
+
+  protected takeCandidate(): void {
+    const admission = this.#candidate;
+    if (admission === undefined) throw new TypeError("connection: nobody to take the principal's place");
+    this.#candidate = undefined;
+    const { expiresAt } = admission.authentication;
+    const isLater = expiresAt !== this.authentication.expiresAt;
+    this.#admission = admission;
+    this.nextVersion();
+    if (isLater) this.#times.renew(expiresAt, readInstant(this.#setup.clock), this.#setup.spread());
+    if (this.isActive) this.renew(this.#times.lifetime);
+    if (isLater) this.rescheduled();
+    this.handler?.replaced();
+  }
+
+  protected suspend(reason: LapseReason): void {
+    const { clock, times } = this.#setup;
+    this.loseStanding();
+    this.#times.lapsed(readInstant(clock), times.graceMs, reason === "auth_unavailable");
+    this.rescheduled();
+    if (!this.holdBack()) return this.apply({ type: "aborted", reason: "not_found" });
+    this.handler?.suspended(reason);
+    this.notify({
+      kind: "expired",
+      reason: formatReason(reason),
+      graceSeconds: Math.floor(times.graceMs / 1000),
+    });
+  }
+
+  protected restore(): void {
+    this.#times.restored();
+    this.renew(this.#times.lifetime);
+    this.rescheduled();
+    this.sayHeld();
+  }
+}
