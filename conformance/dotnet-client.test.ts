@@ -9,7 +9,8 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { startDotnetHubs } from "./dotnet/hubs.js";
 import { dotnetCombinations, leftOut } from "./dotnet/plan.js";
-import { buildProject, dotnetEnvironment } from "./reference/start.js";
+import { dotnetEnvironment } from "../tests/support/dotnet.js";
+import { buildProject } from "./reference/start.js";
 
 interface Line {
   readonly transport: string;

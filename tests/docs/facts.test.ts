@@ -26,7 +26,7 @@ function reasonsInUse(): readonly ReasonName[] {
   const sources = readdirSync(join(root, "packages"), { recursive: true, withFileTypes: true })
     .filter(({ name }) => name.endsWith(".ts") && !/\.test\.ts$|^reasons\.ts$|\.d\.ts$/.test(name))
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => /^packages\/(?:server|sessions|wire)\/src\//.test(relative(root, path)))
+    .filter((path) => /^packages\/(?:server|sessions|sqlite|wire)\/src\//.test(relative(root, path)))
     .map((path) => readFileSync(path, "utf8"));
   return (Object.keys(reasons) as ReasonName[]).filter((name) => sources.some((text) => text.includes(`"${name}"`)));
 }

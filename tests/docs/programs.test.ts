@@ -1,6 +1,6 @@
 /** The programs of the other pages, started as they stand. */
 
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
@@ -26,8 +26,9 @@ const providers = readPage("docs/identity-providers.md");
 const front = readPage("README.md");
 const server = readPage("packages/server/README.md");
 const testing = readPage("packages/testing/README.md");
+const sqlite = readPage("packages/sqlite/README.md");
 
-beforeAll(() => Promise.all([recipes, concepts, providers, front, server, testing].map(unfold)));
+beforeAll(() => Promise.all([recipes, concepts, providers, front, server, testing, sqlite].map(unfold)));
 afterAll(() => folders.forEach((folder) => folder.remove()));
 
 function folderOf(page: Page): string {
@@ -253,4 +254,15 @@ test("the README of the testing package shows a suite that finds a wrong store",
   expect(said[0]).toBe("due");
   expect(said.length).toBeGreaterThan(3);
   expect(said.slice(1).every((line) => line.startsWith("fails: "))).toBe(true);
+});
+
+test("the hub of the SQLite package's README starts, keeps its file for its owner alone, and takes it up again", async () => {
+  for (let run = 0; run < 2; run++) {
+    const running = await start(sqlite, "page.js");
+    const url = `http://127.0.0.1:${running.port}/hubs/orders/negotiate?negotiateVersion=1`;
+    expect((await fetch(url, { method: "POST" })).status).toBe(401);
+    const { mode } = await stat(join(folderOf(sqlite), "hubward.db"));
+    expect(mode & 0o777).toBe(0o600);
+    await running.stop();
+  }
 });

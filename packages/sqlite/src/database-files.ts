@@ -1,6 +1,7 @@
 /** The files of a database: made for their owner alone, and held by one process at a time. */
 
-import { chmodSync, closeSync, openSync, realpathSync, statSync } from "node:fs";
+import { accessSync, chmodSync, closeSync, constants, openSync, realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { DatabaseError, describeFailure, describeFileFailure } from "./database-error.js";
 import type { Engine, EngineConnection } from "./engine-port.js";
 
@@ -15,10 +16,12 @@ const suffixes = ["", "-wal", "-shm", "-lock"];
  */
 export function prepareFiles(path: string): string {
   try {
-    // Not opened if it is there: a read-only file is told apart by SQLite, and closing it would drop another's locks.
+    // Not opened if it is there: closing it would drop the locks of whoever has it open in this process.
     if (statSync(path, { throwIfNoEntry: false }) === undefined) closeSync(openSync(path, "a", 0o600));
     const realPath = realpathSync(path);
     for (const suffix of suffixes) closeToOthers(realPath + suffix);
+    // SQLite would open what it cannot write, and fail at the first login.
+    for (const each of [realPath, dirname(realPath)]) accessSync(each, constants.R_OK | constants.W_OK);
     return realPath;
   } catch (error) {
     throw describeFileFailure(error);

@@ -172,6 +172,8 @@ class OwnedDatabase implements Database {
     if (this.#end?.failure === "closed") return;
     this.#end = new DatabaseError("closed");
     try {
+      // The last connection does this when it closes, but libsql's closes when its last statement is collected.
+      tidy(this.#connection);
       this.#connection.close();
     } finally {
       this.#lock.close();
@@ -191,6 +193,15 @@ class OwnedDatabase implements Database {
       }
       throw failure;
     }
+  }
+}
+
+/** Moves what stands in the log into the file itself, where it can: nothing is lost otherwise. */
+function tidy(connection: EngineConnection): void {
+  try {
+    connection.exec("pragma wal_checkpoint(truncate)");
+  } catch {
+    // The next start reads the log.
   }
 }
 
