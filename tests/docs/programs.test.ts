@@ -46,7 +46,19 @@ function finish(page: Page, command: string): Promise<string> {
 
 describe("the recipes", () => {
   /** What has a test below; the two first are what all of them share. */
-  const started = ["express", "fastify", "hono", "http", "beside", "proxy", "sessions", "orders", "tenants", "ending"];
+  const started = [
+    "express",
+    "fastify",
+    "hono",
+    "http",
+    "beside",
+    "proxy",
+    "sessions",
+    "cookies",
+    "orders",
+    "tenants",
+    "ending",
+  ];
   const finished = ["fetch", "issuers", "logging", "ward.test"];
 
   test("are all run here", () => {
@@ -115,6 +127,27 @@ describe("the recipes", () => {
     const newest = renewed.headers.get("set-cookie")?.split(";")[0] ?? "";
     const out = await fetch(`${url}/auth/logout`, { method: "POST", headers: { ...headers, cookie: newest } });
     expect(out.status).toBe(204);
+  });
+
+  test("cookies: a page of the allowed origin needs no token, any other gets nothing by the cookie", async () => {
+    const { port } = await start(recipes, "cookies.js");
+    const url = `http://127.0.0.1:${port}`;
+    const cookie = `__Host-access=${await tokenOf("nina")}`;
+    const own = { origin: "https://ward.example", "sec-fetch-site": "same-origin" };
+    const negotiate = async (headers: Readonly<Record<string, string>>): Promise<readonly unknown[]> => {
+      const reply = await fetch(`${url}/hubs/ward/negotiate?negotiateVersion=1`, {
+        method: "POST",
+        headers: { cookie, ...headers },
+      });
+      const body = (await reply.json()) as Readonly<Record<string, unknown>>;
+      return [reply.status, typeof body["connectionToken"], body["accessToken"]];
+    };
+    expect(await negotiate(own)).toEqual([200, "string", undefined]);
+    expect(await negotiate({ origin: "https://elsewhere.example" })).toEqual([403, "undefined", undefined]);
+    expect(await negotiate({})).toEqual([403, "undefined", undefined]);
+    const me = await fetch(`${url}/me`, { headers: { cookie, "sec-fetch-site": "same-origin" } });
+    expect([me.status, await me.text()]).toEqual([200, '{"name":"nina"}']);
+    expect((await fetch(`${url}/me`, { headers: { cookie } })).status).toBe(403);
   });
 
   test("orders: a command sent again takes effect no second time", async () => {

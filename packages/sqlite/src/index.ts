@@ -10,6 +10,7 @@ export {
 } from "./database.js";
 export { DatabaseError, type DatabaseFailure } from "./database-error.js";
 export type { EngineName, SqlRow, SqlValue } from "./engine-port.js";
+export { createSqliteRevocationLog, type SqliteRevocationLogOptions } from "./revocation-log.js";
 export {
   createSqliteSessionStore,
   sqliteSessionStoreDefaults,

@@ -35,8 +35,31 @@ const commands = `
   create index hubward_commands_by_owner on hubward_commands (owner, forget_at);
 `;
 
+/**
+ * Revocations. One row says which log this is, the last number it gave and how many entries it should hold; `record` is
+ * the entry as JSON, `seal` its SHA-256 with the log's id, `target` the SHA-256 of what a lift must name.
+ */
+const revocations = `
+  create table hubward_revocation_log (
+    singleton integer primary key check (singleton = 1),
+    log_id text not null,
+    head integer not null,
+    held integer not null
+  ) strict;
+  create table hubward_revocations (
+    number integer primary key,
+    kind text not null,
+    target blob not null,
+    keep_until integer,
+    record text not null,
+    seal blob not null
+  ) strict;
+  create index hubward_revocations_by_age on hubward_revocations (keep_until) where keep_until is not null;
+  create index hubward_revocations_suspended on hubward_revocations (target) where keep_until is null;
+`;
+
 /** One step each, in the order they were ever released in: the file's `user_version` says how many it has taken. */
-const steps: readonly string[] = [sessions, commands];
+const steps: readonly string[] = [sessions, commands, revocations];
 
 /**
  * Brings the file to this version's tables, in one transaction. Tables of the application's own in the same file

@@ -78,6 +78,7 @@ const table = {
   invalid_request: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 400 },
   origin_denied: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 403 },
   refresh_superseded: { closeCode: null, action: "retry-after", allowReconnect: true, httpStatus: 409 },
+  not_durable: { closeCode: null, action: "retry-after", allowReconnect: true, httpStatus: 503 },
 } as const;
 
 export type ReasonName = keyof typeof table;

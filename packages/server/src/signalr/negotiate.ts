@@ -57,9 +57,7 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     return made;
   }
 
-  async function holdBack(authentication: Authentication): Promise<void> {
-    const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
-    if (delayMs === 0) return;
+  async function holdBack(authentication: Authentication, delayMs: number): Promise<void> {
     if (heldBack >= MAX_HELD_BACK) throw new HubwardError("try_again_later", { retryAfterSeconds: 10 });
     heldBack++;
     await new Promise<void>((resolve) => ports.clock.after(delayMs, resolve));
@@ -75,7 +73,8 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     isStock: boolean,
   ): Promise<Holder<P>> {
     assertWorthConnecting(authentication, ports.clock);
-    await holdBack(authentication);
+    const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
+    if (delayMs > 0) await holdBack(authentication, delayMs);
     try {
       const admission = await ports.admitter.identify(authentication);
       applicant.roles = admission.principal.roles;

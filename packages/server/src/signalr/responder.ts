@@ -114,7 +114,7 @@ export class Responder<P> {
     const { clock, connection } = this.#setup;
     const refusal = connection.refusal();
     if (refusal !== undefined) return this.finish(message, refusal.message);
-    const room = connection.outbox.room(bytes.length, clock.monotonic());
+    const room = connection.outbox.room(bytes.length, clock);
     if (room !== undefined) return room.then(() => this.#sendResult(message, bytes));
     connection.send({ bytes, group: undefined });
     return undefined;
@@ -129,7 +129,7 @@ export class Responder<P> {
         if (bytes.length > connection.maxFrameBytes) throw new HubwardError("result_too_large");
         return bytes;
       },
-      room: (length) => control.judging ?? connection.outbox.room(length, clock.monotonic()),
+      room: (length) => control.judging ?? connection.outbox.room(length, clock),
       send(bytes) {
         if (connection.refusal() !== undefined) return false;
         connection.send({ bytes, group: undefined });

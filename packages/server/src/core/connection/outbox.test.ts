@@ -366,6 +366,16 @@ describe("an outbox", () => {
       false,
     ],
     [
+      "whose kernel took what is not yet known to have left",
+      ({ socket, outbox, settle }) => {
+        socket.stall();
+        outbox.push(frame(1));
+        settle();
+        Object.defineProperty(socket, "isStuck", { value: false });
+      },
+      true,
+    ],
+    [
       "whose confirmation is open for less than 5 s",
       ({ clock, outbox, settle }) => (outbox.push(frame(64 * KIB)), settle(), clock.advance(4_999)),
       true,
