@@ -15,6 +15,7 @@ export default defineConfig({
         replacement: source("packages/server/src/adapters/$1/index.ts"),
       },
       { find: /^@hubward\/sessions$/, replacement: source("packages/sessions/src/index.ts") },
+      { find: /^@hubward\/sqlite$/, replacement: source("packages/sqlite/src/index.ts") },
       { find: /^@hubward\/testing$/, replacement: source("packages/testing/src/index.ts") },
     ],
   },

@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { startDotnetHubs } from "./dotnet/hubs.js";
 import { dotnetCombinations, leftOut } from "./dotnet/plan.js";
+import { dotnetEnvironment } from "../tests/support/dotnet.js";
 import { buildProject } from "./reference/start.js";
 
 interface Line {
@@ -45,7 +46,7 @@ describe.skipIf("why" in built)("the .NET client", () => {
         "dotnet",
         [built.assembly, hubs.url, hubs.token, transport, encoding],
         {
-          env: { ...process.env, REFERENCE_LEFT_OUT: Object.keys(leftOut).join(";") },
+          env: { ...dotnetEnvironment, REFERENCE_LEFT_OUT: Object.keys(leftOut).join(";") },
         },
       ).finally(() => void hubs.stop());
       const lines = stdout

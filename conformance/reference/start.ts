@@ -3,10 +3,10 @@
  * or the packages cannot be restored, it says so instead of failing.
  */
 
-import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { buildDotnet, dotnetEnvironment, missingDotnet } from "../../tests/support/dotnet.js";
 
 export interface ReferenceServer {
   readonly port: number;
@@ -20,18 +20,8 @@ export type ReferenceStart =
   | { readonly isAvailable: true; readonly server: ReferenceServer }
   | { readonly isAvailable: false; readonly why: string };
 
-const run = promisify(execFile);
 const folder = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 const START_LIMIT_MS = 60_000;
-
-/** Environment of every `dotnet` here: no telemetry, no compiler left running behind. */
-const dotnetEnvironment = {
-  ...process.env,
-  DOTNET_CLI_TELEMETRY_OPTOUT: "1",
-  DOTNET_NOLOGO: "1",
-  DOTNET_CLI_USE_MSBUILD_SERVER: "0",
-  MSBUILDDISABLENODEREUSE: "1",
-};
 
 /**
  * Builds a project of this folder in Release. A build that is up to date takes about two seconds.
@@ -40,26 +30,10 @@ const dotnetEnvironment = {
 export async function buildProject(
   project: "server" | "client",
 ): Promise<{ readonly assembly: string } | { readonly why: string }> {
-  try {
-    await run("dotnet", ["--version"], { env: dotnetEnvironment });
-  } catch {
-    return { why: "no .NET SDK on this machine" };
-  }
-  try {
-    const args = [
-      "build",
-      folder(project),
-      "-c",
-      "Release",
-      "--nologo",
-      "-v",
-      "quiet",
-      "-p:UseSharedCompilation=false",
-    ];
-    await run("dotnet", args, { env: dotnetEnvironment });
-  } catch (error) {
-    return { why: `dotnet build failed: ${(error as { stdout?: string }).stdout ?? String(error)}` };
-  }
+  const missing = await missingDotnet();
+  if (missing !== undefined) return { why: missing };
+  const problems = await buildDotnet(folder(project));
+  if (problems !== undefined) return { why: `dotnet build failed: ${problems}` };
   return { assembly: folder(`${project}/bin/Release/net10.0/reference-${project}.dll`) };
 }
 

@@ -1,10 +1,10 @@
 /** The network fails, and the client comes back: to a new connection, or to the same one. */
 
 import { expect } from "vitest";
-import { startTap } from "../../tests/support/tap.js";
+import { startTap, type Tap } from "../../tests/support/tap.js";
 import { Recorder } from "../../tests/support/recorder.js";
 import { until } from "../../tests/support/until.js";
-import { createWorld, HUB_PATH, type World } from "../support/world.js";
+import { createWorld, HUB_PATH, type Party, type World } from "../support/world.js";
 import type { Scenario } from "./scenario.js";
 
 const RESUMABLE_PATH = "/hubs/resumable";
@@ -21,6 +21,15 @@ function mountResumable({ app }: World): Recorder<string> {
       }),
     }));
   return counted;
+}
+
+/** Stops a client, and waits until nothing is left of it nor of what the network took. */
+async function end(world: World, { connection }: Party, tap: Tap): Promise<void> {
+  await connection.stop();
+  await tap.close();
+  // A poll that the network took is missed after 15 seconds.
+  world.clock.advance(15_000);
+  await until(() => world.app.connectionCount === 0);
 }
 
 export const comingBack: readonly Scenario[] = [
@@ -41,11 +50,7 @@ export const comingBack: readonly Scenario[] = [
       expect(await party.id()).not.toBe(first);
       await party.connection.invoke("TellMe", "after");
       expect(await party.heard.take(2)).toEqual(["before", "after"]);
-      await party.connection.stop();
-      await tap.close();
-      // A poll that the network took is missed after 15 seconds.
-      world.clock.advance(15_000);
-      await until(() => world.app.connectionCount === 0);
+      await end(world, party, tap);
     },
   },
   {
@@ -63,11 +68,7 @@ export const comingBack: readonly Scenario[] = [
       await party.connection.start();
       await party.connection.invoke("TellMe", "after");
       expect(await party.heard.take(2)).toEqual(["before", "after"]);
-      await party.connection.stop();
-      await tap.close();
-      // A poll that the network took is missed after 15 seconds.
-      world.clock.advance(15_000);
-      await until(() => world.app.connectionCount === 0);
+      await end(world, party, tap);
     },
   },
   {

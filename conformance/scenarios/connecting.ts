@@ -1,7 +1,8 @@
 /** Getting in. */
 
 import { expect } from "vitest";
-import { createWorld } from "../support/world.js";
+import { startTap } from "../../tests/support/tap.js";
+import { createWorld, HUB_PATH } from "../support/world.js";
 import type { Scenario } from "./scenario.js";
 
 export const connecting: readonly Scenario[] = [
@@ -65,6 +66,23 @@ export const connecting: readonly Scenario[] = [
       await connection.start();
       expect(await connection.invoke("eCHO", "a")).toBe("a");
       expect(await connection.invoke("ECHO", "b")).toBe("b");
+    },
+  },
+  {
+    name: "keeps the query of the hub's URL in every request, and is understood",
+    isCore: true,
+    async run(client) {
+      const world = await createWorld();
+      const tap = await startTap(world.port);
+      const url = `http://127.0.0.1:${tap.port}${HUB_PATH}?ward=icu&id2=%26`;
+      const party = await world.connect(client, {}, {}, url);
+      await party.connection.invoke("TellMe", "heard");
+      expect(await party.heard.first()).toBe("heard");
+      await party.connection.stop();
+      const targets = tap.requestLines().map((line) => line.split(" ")[1] ?? "");
+      expect(targets.length).toBeGreaterThanOrEqual(2);
+      expect(targets.filter((target) => !target.includes("?ward=icu&id2=%26"))).toEqual([]);
+      await tap.close();
     },
   },
   {

@@ -66,6 +66,7 @@ export const streaming: readonly Scenario[] = [
   },
   {
     name: "has no more streams at a time than it may, and says so",
+    needs: ["a fast reader"],
     async run(client) {
       const streams = await createStreams({ maxStreams: 2 });
       const party = await connect(streams, client);

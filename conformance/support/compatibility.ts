@@ -1,7 +1,7 @@
 /** The table of docs/compatibility.md: what the suite runs, counted from the plan that its tests are made of. */
 
 import { DOTNET_CLIENT, dotnetCombinations, leftOut } from "../dotnet/plan.js";
-import { playOf, scenarios, coreScenarios } from "./matrix.js";
+import { listFor, playOf } from "./matrix.js";
 import { everyStockClient } from "./stock-clients.js";
 
 const ENCODINGS = { json: "JSON", messagepack: "MessagePack" } as const;
@@ -10,13 +10,12 @@ const ENCODINGS = { json: "JSON", messagepack: "MessagePack" } as const;
 export function compatibilityTable(dotnetScenarios: (transport: string) => number): string {
   const rows = everyStockClient.map((client) => {
     const { run, without } = playOf(client);
-    const list = client.version === 10 ? scenarios : coreScenarios;
     const missing = [...without].map(([capability, count]) => `${capability} (${count})`).join(", ");
     return [
       client.library,
       client.transport,
       ENCODINGS[client.encoding],
-      `${run.length} of ${list.length}`,
+      `${run.length} of ${listFor(client).length}`,
       missing || "–",
     ];
   });

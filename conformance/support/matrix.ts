@@ -1,4 +1,4 @@
-/** What is run with which client: the whole list with the newest, its core with every other, less what one has no means for. */
+/** What is run with which client: the whole list with the newest, parts of it with the others, less what one has no means for. */
 
 import { describe, test } from "vitest";
 import { calling } from "../scenarios/calling.js";
@@ -15,6 +15,9 @@ import { streamsInShort } from "../scenarios/streams-in-short.js";
 import { uploading } from "../scenarios/uploading.js";
 import { everyStockClient, type Capability, type StockClient } from "./stock-clients.js";
 
+/** Streams in both directions, calls of the server, hooks: with more clients than the newest. */
+const extensive: readonly Scenario[] = [...streaming, ...uploading, ...clientResults, ...hooks];
+
 export const scenarios: readonly Scenario[] = [
   ...connecting,
   ...calling,
@@ -23,12 +26,14 @@ export const scenarios: readonly Scenario[] = [
   ...refusals,
   ...comingBack,
   ...streamsInShort,
-  ...overWebSockets([...streaming, ...uploading, ...clientResults, ...hooks]),
+  ...extensive,
 ];
 
-/** Over HTTP a stock client lets a send that fails while it stops go unheard, which would end the run. */
-function overWebSockets(list: readonly Scenario[]): readonly Scenario[] {
-  return list.map((scenario) => ({ ...scenario, needs: [...(scenario.needs ?? []), "WebSockets"] as const }));
+/** What is meant for a client: all with the newest, the core with the others, and more with 8 and 6 over WebSockets. */
+export function listFor({ version, transport }: Pick<StockClient, "version" | "transport">): readonly Scenario[] {
+  if (version === 10) return scenarios;
+  const isExtensive = transport === "WebSockets" && (version === 8 || version === 6);
+  return scenarios.filter((scenario) => scenario.isCore || (isExtensive && extensive.includes(scenario)));
 }
 
 export interface Play {
@@ -38,13 +43,10 @@ export interface Play {
   readonly without: ReadonlyMap<Capability, number>;
 }
 
-export const coreScenarios: readonly Scenario[] = scenarios.filter(({ isCore }) => isCore);
-
-/** What is run with a client. */
+/** What is run with a client: its list, less what it has no means for. */
 export function playOf(client: StockClient): Play {
   const without = new Map<Capability, number>();
-  const run = scenarios.filter(({ needs = [], isCore }) => {
-    if (isCore === undefined && client.version !== 10) return false;
+  const run = listFor(client).filter(({ needs = [] }) => {
     const missing = needs.find((capability) => !client.can(capability));
     if (missing !== undefined) without.set(missing, (without.get(missing) ?? 0) + 1);
     return missing === undefined;

@@ -13,7 +13,8 @@ import {
   wardIs,
   type ClinicPage,
 } from "./support/clinic-page.js";
-import { startDemo, type Demo } from "./support/demo.js";
+import { startSite, type ClinicSite } from "./support/clinic-site.js";
+import { schemes } from "./support/relay.js";
 import { isCloseBecause, isRequestTo, isSocket, readings, type Sighting } from "./support/sightings.js";
 
 const isExpiry = isCloseBecause("token_expired;action=refresh");
@@ -23,22 +24,22 @@ const isVitals = (sighting: Sighting): boolean => readings(sighting).length > 0;
 
 browserSuite(
   "the life of a credential in Chromium",
-  () => {
+  (scheme) => {
     let browser: Browser;
-    let demo: Demo;
+    let site: ClinicSite;
 
     beforeAll(async () => {
       browser = await launchBrowser();
-      demo = await startDemo({ accessTokenSeconds: 5 });
+      site = await startSite(scheme, { accessTokenSeconds: 5 });
     });
     afterAll(async () => {
       await browser?.close();
-      await demo?.stop();
+      await site?.stop();
     });
 
     test("a connection ends with its token and says so, one refresh brings it back to its ward, again and again", async (own) => {
       const context = await openContext(browser, own);
-      const { page, seen } = await openWard(context, demo.origin, "doctor-icu", "icu");
+      const { page, seen } = await openWard(context, site.origin, "doctor-icu", "icu");
       await seen.take(3, isExpiry);
       await logEntries(page, "token_expired;action=refresh").nth(2).waitFor();
       const [first = -1, second = -1, third = -1] = seen.items.flatMap((item, index) =>
@@ -65,7 +66,7 @@ browserSuite(
 
     test("no reading arrives between a token's end and the connection's", async (own) => {
       const context = await openContext(browser, own);
-      const { seen } = await openWard(context, demo.origin, "doctor-icu", "icu");
+      const { seen } = await openWard(context, site.origin, "doctor-icu", "icu");
       await seen.take(2, isExpiry);
       const close = seen.items.findIndex(isExpiry);
       const next = seen.items.findIndex((item, index) => index > close && isSocket(item));
@@ -79,19 +80,19 @@ browserSuite(
 
     test("the cookie keeps a person signed in across a reload, and signing out ends the session for good", async (own) => {
       const context = await openContext(browser, own);
-      const { page, seen } = await openWard(context, demo.origin, "doctor-icu", "icu");
+      const { page, seen } = await openWard(context, site.origin, "doctor-icu", "icu");
       await page.reload();
       await wardIs(page, "icu", "joined");
       await heartRatesMove(page);
       expect(await element(page, "who").innerText()).toContain("doctor-icu");
       expect(seen.items.filter(isLogin)).toHaveLength(1);
 
-      const cookies = await context.cookies(`${demo.origin}/auth/refresh`);
-      expect(cookies).toHaveLength(1);
+      const cookies = await context.cookies(`${site.origin}/auth/refresh`);
+      expect(cookies).toEqual([expect.objectContaining({ httpOnly: true, secure: scheme === "https" })]);
       await element(page, "sign-out").click();
       await element(page, "submit").waitFor();
       await seen.first((sighting) => sighting.kind === "response" && sighting.url.endsWith("/auth/logout"));
-      expect(await context.cookies(`${demo.origin}/auth/refresh`)).toEqual([]);
+      expect(await context.cookies(`${site.origin}/auth/refresh`)).toEqual([]);
 
       const refresh = (): Promise<number> =>
         page.evaluate(`fetch("/auth/refresh", { method: "POST" }).then((reply) => reply.status)`);
@@ -105,8 +106,8 @@ browserSuite(
 
     test("two tabs of one session refresh at the same moment and both stay signed in", async (own) => {
       const context = await openContext(browser, own);
-      const one = await openWard(context, demo.origin, "doctor-icu", "icu");
-      const two = await openClinic(context, demo.origin);
+      const one = await openWard(context, site.origin, "doctor-icu", "icu");
+      const two = await openClinic(context, site.origin);
       await wardIs(two.page, "icu", "joined");
 
       // Both ask with the same cookie: neither request leaves before the other is ready.
@@ -130,10 +131,10 @@ browserSuite(
       expect(two.seen.items.filter(isLogin)).toHaveLength(0);
       const refused = tabs.flatMap(({ seen }) => seen.items.filter(isRefusedRefresh));
       expect(refused).toEqual([]);
-      expect(demo.output()).not.toContain("reuse");
+      expect(site.demo.output()).not.toContain("reuse");
     });
   },
-  { concurrent: true },
+  { concurrent: true, schemes },
 );
 
 async function isLiveAgain({ page, seen }: ClinicPage): Promise<void> {

@@ -17,25 +17,25 @@ import {
   signIn,
   wardIs,
 } from "./support/clinic-page.js";
-import { startDemo, type Demo } from "./support/demo.js";
-import { startRelay } from "./support/relay.js";
+import { startRelayedSite, startSite, type ClinicSite } from "./support/clinic-site.js";
+import { schemes } from "./support/relay.js";
 import { isRequestTo, isSocket, readings, sentMessages, type Sighting } from "./support/sightings.js";
 
 const isVitals = (sighting: Sighting): boolean => readings(sighting).length > 0;
 
 browserSuite(
   "the ward dashboard in Chromium",
-  () => {
+  (scheme) => {
     let browser: Browser;
-    let demo: Demo;
+    let site: ClinicSite;
 
     beforeAll(async () => {
       browser = await launchBrowser();
-      demo = await startDemo();
+      site = await startSite(scheme);
     });
     afterAll(async () => {
       await browser?.close();
-      await demo?.stop();
+      await site?.stop();
     });
     // Alone: one person after the other takes its time.
     test.sequential("each of the demo's people signs in and is named by the server", async (own) => {
@@ -47,7 +47,7 @@ browserSuite(
         admin: "admin · general",
         "doctor-annex": "doctor · ICU · annex",
       };
-      const { page } = await openClinic(await openContext(browser, own), demo.origin);
+      const { page } = await openClinic(await openContext(browser, own), site.origin);
       for (const [username, facts] of Object.entries(people)) {
         await signIn(page, username);
         await connectionIs(page, "live");
@@ -59,7 +59,7 @@ browserSuite(
     });
 
     test("a wrong password is refused in words, and nobody is signed in", async (own) => {
-      const { page } = await openClinic(await openContext(browser, own), demo.origin);
+      const { page } = await openClinic(await openContext(browser, own), site.origin);
       await element(page, "username").fill("doctor-icu");
       await element(page, "password").fill("not the password");
       await element(page, "submit").click();
@@ -69,7 +69,7 @@ browserSuite(
     });
 
     test("a doctor sees the own ward live: numbers change, lines are drawn, the countdown runs", async (own) => {
-      const { page } = await openWard(await openContext(browser, own), demo.origin, "doctor-icu", "icu");
+      const { page } = await openWard(await openContext(browser, own), site.origin, "doctor-icu", "icu");
       await connectionIs(page, "live");
       await card(page, "general-icu-6").waitFor();
       expect(await patientsShown(page)).toEqual([1, 2, 3, 4, 5, 6].map((bed) => `general-icu-${bed}`));
@@ -95,7 +95,7 @@ browserSuite(
     });
 
     test("a doctor who asks for another ward is told why not, and none of its events arrive", async (own) => {
-      const { page, seen } = await openWard(await openContext(browser, own), demo.origin, "doctor-icu", "icu");
+      const { page, seen } = await openWard(await openContext(browser, own), site.origin, "doctor-icu", "icu");
       await element(page, "ward-er").click();
       await wardIs(page, "er", "refused");
       const refusal = element(page, "refusal", { condition: "denied" });
@@ -111,7 +111,7 @@ browserSuite(
     });
 
     test("an administrator watches both wards and may give one up", async (own) => {
-      const { page, seen } = await openWard(await openContext(browser, own), demo.origin, "admin", "icu");
+      const { page, seen } = await openWard(await openContext(browser, own), site.origin, "admin", "icu");
       await wardIs(page, "er", "joined");
       await card(page, "general-er-6").waitFor();
       await seen.first((sighting) => readings(sighting).some(({ ward }) => ward === "icu"));
@@ -125,8 +125,8 @@ browserSuite(
 
     test("two tenants with wards of the same name never see each other's patients", async (own) => {
       const [annex, general] = await Promise.all([
-        openWard(await openContext(browser, own), demo.origin, "doctor-annex", "icu"),
-        openWard(await openContext(browser, own), demo.origin, "admin", "icu"),
+        openWard(await openContext(browser, own), site.origin, "doctor-annex", "icu"),
+        openWard(await openContext(browser, own), site.origin, "admin", "icu"),
       ]);
       await card(annex.page, "annex-icu-1").waitFor();
       await card(general.page, "general-icu-1").waitFor();
@@ -143,8 +143,8 @@ browserSuite(
     });
 
     test("an order reaches a nurse of the ward in another browser", async (own) => {
-      const doctor = await openWard(await openContext(browser, own), demo.origin, "doctor-icu", "icu");
-      const nurse = await openWard(await openContext(browser, own), demo.origin, "nurse-icu", "icu");
+      const doctor = await openWard(await openContext(browser, own), site.origin, "doctor-icu", "icu");
+      const nurse = await openWard(await openContext(browser, own), site.origin, "nurse-icu", "icu");
       await order(doctor.page, "general-icu-2", "Heparin");
       await orderIs(doctor.page, "general-icu-2", "ordered");
       const [ordered, heard] = [doctor, nurse].map(({ page }) => ordersFor(page, "Benedikt Huber")) as [
@@ -158,8 +158,8 @@ browserSuite(
     });
 
     test("a nurse who orders is refused in the server's words, and nothing is ordered", async (own) => {
-      const nurse = await openWard(await openContext(browser, own), demo.origin, "nurse-icu", "icu");
-      const doctor = await openWard(await openContext(browser, own), demo.origin, "doctor-icu", "icu");
+      const nurse = await openWard(await openContext(browser, own), site.origin, "nurse-icu", "icu");
+      const doctor = await openWard(await openContext(browser, own), site.origin, "doctor-icu", "icu");
       await order(nurse.page, "general-icu-3", "Morphine");
       await orderIs(nurse.page, "general-icu-3", "refused");
       const refusal = element(nurse.page, "refusal", { condition: "denied" });
@@ -174,20 +174,17 @@ browserSuite(
     });
 
     test("an administrator sees the patients of a ward and is refused an order for one", async (own) => {
-      const { page } = await openWard(await openContext(browser, own), demo.origin, "admin", "er");
+      const { page } = await openWard(await openContext(browser, own), site.origin, "admin", "er");
       await order(page, "general-er-1", "Paracetamol");
       await orderIs(page, "general-er-1", "refused");
       await connectionIs(page, "live");
     });
 
     test("an order whose answer is lost is sent again with its command id and takes effect once", async (own) => {
-      const relay = await startRelay();
-      own.onTestFinished(relay.close);
-      const demoBehind = await startDemo({ publicOrigin: relay.origin });
-      own.onTestFinished(demoBehind.stop);
-      relay.aim(demoBehind.port);
-      const doctor = await openWard(await openContext(browser, own), relay.origin, "doctor-icu", "icu");
-      const nurse = await openWard(await openContext(browser, own), demoBehind.origin, "nurse-icu", "icu");
+      const { origin, relay, demo, stop } = await startRelayedSite(scheme);
+      own.onTestFinished(stop);
+      const doctor = await openWard(await openContext(browser, own), origin, "doctor-icu", "icu");
+      const nurse = await openWard(await openContext(browser, own), demo.origin, "nurse-icu", "icu");
       relay.swallowReplies();
       await order(doctor.page, "general-icu-1", "Furosemide");
       await element(nurse.page, "order-item").waitFor();
@@ -213,7 +210,7 @@ browserSuite(
     test("a visitor is told why there is no connection, and the page does not try again by itself", async (own) => {
       const context = await openContext(browser, own);
       await context.clock.install();
-      const { page, seen } = await openClinic(context, demo.origin);
+      const { page, seen } = await openClinic(context, site.origin);
       await signIn(page, "visitor");
       await connectionIs(page, "denied");
       const refusal = element(page, "refusal", { condition: "denied" });
@@ -236,7 +233,7 @@ browserSuite(
     });
 
     test("a negotiate of the page's own origin without a token is a bare 401", async (own) => {
-      const { page } = await openClinic(await openContext(browser, own), demo.origin);
+      const { page } = await openClinic(await openContext(browser, own), site.origin);
       const negotiate = (headers: Readonly<Record<string, string>>): Promise<{ status: number; body: string }> =>
         page.evaluate(
           `fetch("/hubs/clinical/negotiate?negotiateVersion=1", { method: "POST", headers: ${JSON.stringify(headers)} })
@@ -248,7 +245,7 @@ browserSuite(
       expect((await negotiate({ Authorization: "Bearer not.a.token" })).status).toBe(401);
     });
   },
-  { concurrent: true },
+  { concurrent: true, schemes },
 );
 
 /** An assertion that is asked again until it holds. The page's policy forbids Playwright's own polling inside the page. */

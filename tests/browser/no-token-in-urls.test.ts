@@ -4,8 +4,9 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { browserSuite, launchBrowser, openContext } from "./support/chromium.js";
 import { openWard, order, orderIs, wardIs } from "./support/clinic-page.js";
-import { startDemo, type Demo } from "./support/demo.js";
-import { startRelay, type Relay, type RequestHead } from "./support/relay.js";
+import { startRelayedSite, type RelayedSite } from "./support/clinic-site.js";
+import type { Demo } from "./support/demo.js";
+import { schemes, type Relay, type RequestHead } from "./support/relay.js";
 import { isCloseBecause, isSocket, readings, type Sighting, type Sightings } from "./support/sightings.js";
 
 const jwtPattern = /eyJ[\w-]*\.[\w-]*\.[\w-]*/;
@@ -15,21 +16,20 @@ const isExpiry = isCloseBecause("token_expired;action=refresh");
 
 browserSuite(
   "no token in any URL, seen from Chromium and from the wire",
-  () => {
+  (scheme) => {
     let browser: Browser;
+    let site: RelayedSite;
     let relay: Relay;
     let demo: Demo;
 
     beforeAll(async () => {
       browser = await launchBrowser();
-      relay = await startRelay();
-      demo = await startDemo({ accessTokenSeconds: 8, publicOrigin: relay.origin });
-      relay.aim(demo.port);
+      site = await startRelayedSite(scheme, { accessTokenSeconds: 8 });
+      ({ relay, demo } = site);
     });
     afterAll(async () => {
       await browser?.close();
-      await demo?.stop();
-      await relay?.close();
+      await site?.stop();
     });
 
     test("connect, work, a cut network, a dropped upgrade, expiry and a reload show no JWT outside its header", async (own) => {
@@ -73,7 +73,7 @@ browserSuite(
       const isUpgradeTarget = (url: string): boolean => url.startsWith(`${hubPath}?`);
       expect(relay.heads.flatMap(urlsOf).filter((url) => ticketPattern.test(url) && !isUpgradeTarget(url))).toEqual([]);
       const isTransportUrl = (text: string): boolean =>
-        text.startsWith(relay.origin.replace("http:", "ws:")) || text.startsWith(`${relay.origin}${hubPath}?id=`);
+        text.startsWith(relay.origin.replace("http", "ws")) || text.startsWith(`${relay.origin}${hubPath}?id=`);
       const withoutFailedSocket = (text: string): string => text.replace(/WebSocket connection to '[^']*' failed/, "");
       expect(
         seen.items
@@ -85,7 +85,7 @@ browserSuite(
 
     test("nothing a script can read or the browser keeps holds a token", async (own) => {
       const context = await openContext(browser, own);
-      const { page } = await openWard(context, demo.origin, "doctor-icu", "icu");
+      const { page } = await openWard(context, relay.origin, "doctor-icu", "icu");
       const kept = await page.evaluate<string>(`(async () => JSON.stringify([
       Object.entries(localStorage), Object.entries(sessionStorage), document.cookie, window.name, history.state,
       location.href, document.referrer, document.documentElement.outerHTML,
@@ -93,14 +93,14 @@ browserSuite(
       performance.getEntriesByType("resource").map(({ name }) => name),
       performance.getEntriesByType("navigation").map(({ name }) => name),
     ]))()`);
-      expect(kept).toContain(`${demo.origin}${hubPath}/negotiate`);
+      expect(kept).toContain(`${relay.origin}${hubPath}/negotiate`);
       expect(kept).not.toMatch(jwtPattern);
       expect(kept).not.toMatch(ticketPattern);
       expect(await page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")).toEqual([0, 0, ""]);
 
-      const cookies = await context.cookies([demo.origin, `${demo.origin}/auth/refresh`]);
+      const cookies = await context.cookies([relay.origin, `${relay.origin}/auth/refresh`]);
       expect(cookies).toEqual([
-        expect.objectContaining({ httpOnly: true, sameSite: "Strict", path: "/auth", secure: false }),
+        expect.objectContaining({ httpOnly: true, sameSite: "Strict", path: "/auth", secure: scheme === "https" }),
       ]);
       const refreshToken = cookies[0]?.value ?? "";
       expect(refreshToken.length).toBeGreaterThan(20);
@@ -109,7 +109,7 @@ browserSuite(
       expect(demo.output()).not.toContain(refreshToken);
     });
   },
-  { concurrent: true },
+  { concurrent: true, schemes },
 );
 
 /** Resolves once one connection has brought three readings a second apart: the page then counts it as up. */

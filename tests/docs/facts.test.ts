@@ -3,42 +3,30 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { hubDefaults, hubwardDefaults } from "@hubward/server";
-import { jwtDefaults, remoteKeyDefaults } from "@hubward/server/jose";
+import {
+  backChannelLogoutDefaults,
+  introspectionDefaults,
+  jwtDefaults,
+  remoteKeyDefaults,
+  securityEventsDefaults,
+} from "@hubward/server/jose";
 import { sessionsDefaults } from "@hubward/sessions";
 import { isReasonName, parseReason, reasons, type ReasonName } from "@hubward/wire";
 import { describe, expect, test } from "vitest";
 import { readPage, root } from "./support/pages.js";
+import { rowsUnder } from "./support/tables.js";
 
 const model = readPage("docs/security-model.md").text;
 const providers = readPage("docs/identity-providers.md").text;
 const recipes = readPage("docs/recipes.md").text;
 const concepts = readPage("docs/concepts.md").text;
 
-/** The rows of the table under this head, cells trimmed. */
-function rowsUnder(text: string, ...head: readonly string[]): readonly (readonly string[])[] {
-  const lines = text.split("\n");
-  const cells = (line: string): readonly string[] =>
-    line
-      .split("|")
-      .slice(1, -1)
-      .map((cell) => cell.trim());
-  const start = lines.findIndex((line) => cells(line).join() === head.join());
-  if (start < 0) throw new Error(`no table ${head.join(" | ")}`);
-  const rest = lines.slice(start + 2);
-  return rest
-    .slice(
-      0,
-      rest.findIndex((line) => !line.startsWith("|")),
-    )
-    .map(cells);
-}
-
 /** Reasons that some source of the packages names, tests and the catalogue itself aside. */
 function reasonsInUse(): readonly ReasonName[] {
   const sources = readdirSync(join(root, "packages"), { recursive: true, withFileTypes: true })
     .filter(({ name }) => name.endsWith(".ts") && !/\.test\.ts$|^reasons\.ts$|\.d\.ts$/.test(name))
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => /^packages\/(?:server|sessions|wire)\/src\//.test(relative(root, path)))
+    .filter((path) => /^packages\/(?:server|sessions|sqlite|wire)\/src\//.test(relative(root, path)))
     .map((path) => readFileSync(path, "utf8"));
   return (Object.keys(reasons) as ReasonName[]).filter((name) => sources.some((text) => text.includes(`"${name}"`)));
 }
@@ -91,6 +79,12 @@ test("the defaults that the pages name are the code's", () => {
   expect(providers).toContain("until they are an hour old (`maxStaleMs`)");
   expect(providers).toContain(`younger than ${remoteKeyDefaults.cooldownMs / 1000} s (\`cooldownMs\`)`);
   expect(jwtDefaults.types).toContain("at+jwt");
+  expect(providers).toContain(`serves for ${introspectionDefaults.maxAgeMs / 1000} s (\`maxAgeMs\`)`);
+  expect(providers).toContain(`for ${introspectionDefaults.maxInactiveAgeMs / 1000} s\n  (\`maxInactiveAgeMs\`)`);
+  expect(providers).toContain(`within ${introspectionDefaults.timeoutMs / 1000} s (\`timeoutMs\`)`);
+  expect(providers).toContain(`most ${introspectionDefaults.maxConcurrent} questions`);
+  expect(providers).toContain(`at most ${minutes(backChannelLogoutDefaults.maxAgeSeconds * 1000)} old`);
+  expect(providers).toContain(`older than ${securityEventsDefaults.maxAgeSeconds / 86_400} days`);
   expect(remoteKeyDefaults.algorithms.join()).toBe("RS256,ES256,EdDSA");
   expect(sessionsDefaults.accessTokenSeconds).toBe(300);
   expect(recipes).toContain("until its `exp`, five minutes by default");

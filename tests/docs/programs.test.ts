@@ -1,6 +1,6 @@
 /** The programs of the other pages, started as they stand. */
 
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
@@ -26,8 +26,9 @@ const providers = readPage("docs/identity-providers.md");
 const front = readPage("README.md");
 const server = readPage("packages/server/README.md");
 const testing = readPage("packages/testing/README.md");
+const sqlite = readPage("packages/sqlite/README.md");
 
-beforeAll(() => Promise.all([recipes, concepts, providers, front, server, testing].map(unfold)));
+beforeAll(() => Promise.all([recipes, concepts, providers, front, server, testing, sqlite].map(unfold)));
 afterAll(() => folders.forEach((folder) => folder.remove()));
 
 function folderOf(page: Page): string {
@@ -45,7 +46,19 @@ function finish(page: Page, command: string): Promise<string> {
 
 describe("the recipes", () => {
   /** What has a test below; the two first are what all of them share. */
-  const started = ["express", "fastify", "hono", "http", "beside", "proxy", "sessions", "orders", "tenants", "ending"];
+  const started = [
+    "express",
+    "fastify",
+    "hono",
+    "http",
+    "beside",
+    "proxy",
+    "sessions",
+    "cookies",
+    "orders",
+    "tenants",
+    "ending",
+  ];
   const finished = ["fetch", "issuers", "logging", "ward.test"];
 
   test("are all run here", () => {
@@ -114,6 +127,27 @@ describe("the recipes", () => {
     const newest = renewed.headers.get("set-cookie")?.split(";")[0] ?? "";
     const out = await fetch(`${url}/auth/logout`, { method: "POST", headers: { ...headers, cookie: newest } });
     expect(out.status).toBe(204);
+  });
+
+  test("cookies: a page of the allowed origin needs no token, any other gets nothing by the cookie", async () => {
+    const { port } = await start(recipes, "cookies.js");
+    const url = `http://127.0.0.1:${port}`;
+    const cookie = `__Host-access=${await tokenOf("nina")}`;
+    const own = { origin: "https://ward.example", "sec-fetch-site": "same-origin" };
+    const negotiate = async (headers: Readonly<Record<string, string>>): Promise<readonly unknown[]> => {
+      const reply = await fetch(`${url}/hubs/ward/negotiate?negotiateVersion=1`, {
+        method: "POST",
+        headers: { cookie, ...headers },
+      });
+      const body = (await reply.json()) as Readonly<Record<string, unknown>>;
+      return [reply.status, typeof body["connectionToken"], body["accessToken"]];
+    };
+    expect(await negotiate(own)).toEqual([200, "string", undefined]);
+    expect(await negotiate({ origin: "https://elsewhere.example" })).toEqual([403, "undefined", undefined]);
+    expect(await negotiate({})).toEqual([403, "undefined", undefined]);
+    const me = await fetch(`${url}/me`, { headers: { cookie, "sec-fetch-site": "same-origin" } });
+    expect([me.status, await me.text()]).toEqual([200, '{"name":"nina"}']);
+    expect((await fetch(`${url}/me`, { headers: { cookie } })).status).toBe(403);
   });
 
   test("orders: a command sent again takes effect no second time", async () => {
@@ -193,7 +227,7 @@ test("the program of the concepts guards what it says", async () => {
 });
 
 test("the providers' options are taken as they stand, and nothing is fetched", async () => {
-  expect(await finish(providers, "node page.js")).toBe("");
+  expect(await finish(providers, "HUB_CLIENT_SECRET=known-to-nobody node page.js")).toBe("");
 });
 
 test("the hub of the front page does what it promises", async () => {
@@ -220,4 +254,15 @@ test("the README of the testing package shows a suite that finds a wrong store",
   expect(said[0]).toBe("due");
   expect(said.length).toBeGreaterThan(3);
   expect(said.slice(1).every((line) => line.startsWith("fails: "))).toBe(true);
+});
+
+test("the hub of the SQLite package's README starts, keeps its file for its owner alone, and takes it up again", async () => {
+  for (let run = 0; run < 2; run++) {
+    const running = await start(sqlite, "page.js");
+    const url = `http://127.0.0.1:${running.port}/hubs/orders/negotiate?negotiateVersion=1`;
+    expect((await fetch(url, { method: "POST" })).status).toBe(401);
+    const { mode } = await stat(join(folderOf(sqlite), "hubward.db"));
+    expect(mode & 0o777).toBe(0o600);
+    await running.stop();
+  }
 });

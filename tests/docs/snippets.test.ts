@@ -18,7 +18,7 @@ const handled: Readonly<Record<string, string>> = {
   sh: "commands.test.ts",
   bash: "commands.test.ts",
   text: "nobody; with output= the test of its page",
-  cs: "nobody: what a reader of the migration guide has in his application already",
+  cs: "migrating-from-aspnet-core.test.ts",
 };
 
 /** The compiler's settings for one kind of file, beside `strict` and the sources behind `@hubward/*`. */

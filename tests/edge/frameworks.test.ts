@@ -1,20 +1,23 @@
-/** What a gateway forwards reaches the guards of each framework, and nothing that came another way does. */
+/** Ambient credentials at the guards of each framework: what a gateway forwards, and a cookie. */
 
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import {
   forwardedIdentity,
   hubward,
+  HubwardError,
   type App,
-  type HubwardError,
   type Policy,
   type Principal,
   type RequestWithHeaders,
 } from "@hubward/server";
 import { requirePolicy as requireInExpress } from "@hubward/server/express";
 import { requirePolicy as requireInFastify } from "@hubward/server/fastify";
-import { attach } from "@hubward/server/node";
+import { requirePolicy as requireInHono } from "@hubward/server/hono";
+import { attach, guardFetch } from "@hubward/server/node";
 import express from "express";
 import fastify from "fastify";
+import { Hono } from "hono";
+import { testAuthentication } from "@hubward/testing";
 import { expect, onTestFinished, test } from "vitest";
 import { ask, listen, shut } from "../support/server.js";
 
@@ -82,4 +85,62 @@ test("a web Request made of one is a request of nobody: its headers may come fro
   onTestFinished(() => shut(server));
   await ask(await listen(server), { path: "/me", headers: gateway });
   expect(await Promise.all(outcomes)).toEqual(["anna", "invalid_token", "invalid_token", "invalid_token"]);
+});
+
+/** Web Requests made of what came, which itself goes along, as @hono/node-server does. */
+function serve(answer: (request: Request, incoming: IncomingMessage) => Response | Promise<Response>): Server {
+  return createServer((incoming, response) => {
+    const headers = Object.entries(incoming.headers).map(([name, value]): [string, string] => [name, String(value)]);
+    const request = new Request("http://127.0.0.1/me", { method: incoming.method ?? "GET", headers });
+    void Promise.resolve(answer(request, incoming)).then(({ status }) => response.writeHead(status).end());
+  });
+}
+
+test.each(["express", "fastify", "hono", "guardFetch"])("a cookie with %s: pages of ours, no other", async (name) => {
+  const origin = "https://ward.example";
+  const app = hubward<object>({
+    authenticator: {
+      authenticate({ token }) {
+        if (token.reveal() !== "good") throw new HubwardError("invalid_token");
+        return testAuthentication({ subject: "anna" });
+      },
+    },
+    principal: () => ({}),
+    allowedOrigins: [origin],
+    cookie: "__Host-access",
+    telemetry: () => undefined,
+  });
+  const anyone = app.policy("Anyone", () => true);
+  const servers: Readonly<Record<string, () => Promise<Server>>> = {
+    async express() {
+      return createServer(
+        express().all("/me", requireInExpress(app, anyone), (_request, response) => void response.send("in")),
+      );
+    },
+    async fastify() {
+      const routes = fastify();
+      routes.all("/me", { onRequest: requireInFastify(app, anyone) }, async () => "in");
+      await routes.ready();
+      return routes.server;
+    },
+    async hono() {
+      const routes = new Hono();
+      routes.all("/me", requireInHono(app, anyone), (context) => context.text("in"));
+      return serve((request, incoming) => routes.fetch(request, { incoming }));
+    },
+    async guardFetch() {
+      return serve(guardFetch(app, anyone, () => new Response("in")));
+    },
+  };
+  const server = await servers[name]!();
+  attach(server, app);
+  onTestFinished(() => shut(server));
+  const port = await listen(server);
+  const at = async (method: string, headers: Readonly<Record<string, string>>, token = "good"): Promise<number> =>
+    (await ask(port, { method, path: "/me", headers: { cookie: `a=1; __Host-access=${token}`, ...headers } })).status;
+  const own = { origin, "sec-fetch-site": "same-origin" };
+  expect([await at("GET", { "sec-fetch-site": "same-origin" }), await at("POST", own)]).toEqual([200, 200]);
+  expect([await at("POST", own, "bad"), await at("POST", { ...own, authorization: "Bearer bad" })]).toEqual([401, 401]);
+  const evil = { origin: "https://evil.example", "sec-fetch-site": "cross-site" };
+  expect([await at("POST", evil), await at("POST", {}), await at("GET", {})]).toEqual([403, 403, 403]);
 });

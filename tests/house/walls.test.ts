@@ -67,6 +67,8 @@ it("an import that goes up or sideways is refused by lint, and one that goes dow
     ["packages/server/src/app", "node:http"],
     ["packages/server/src/adapters/node", "../jose/index.js"],
     ["packages/sessions/src", "@hubward/server"],
+    ["packages/sqlite/src", "../../sessions/src/family.js"],
+    ["packages/sqlite/src", "libsql"],
     ["packages/testing/src", "../../server/src/core/clock.js"],
     ["apps/clinic/server", "../../../packages/server/src/core/clock.js"],
   ];
@@ -77,6 +79,7 @@ it("an import that goes up or sideways is refused by lint, and one that goes dow
     ["packages/server/src/app", "../signalr/endpoint.js"],
     ["packages/server/src/adapters/node", "ws"],
     ["packages/server/src/adapters/jose", "../../core/clock.js"],
+    ["packages/sqlite/src", "@hubward/sessions"],
     ["apps/clinic/server", "@hubward/server"],
   ];
   const files: Record<string, string> = {};

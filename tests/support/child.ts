@@ -3,6 +3,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
+import { linesOf } from "./lines.js";
 import { Recorder } from "./recorder.js";
 import { AUDIENCE, createIssuer, ISSUER, verifyingJwk, type TestIssuer } from "./tokens.js";
 
@@ -29,16 +30,8 @@ export async function startChild({ gated = false }: { readonly gated?: boolean }
     await exit;
   });
   const messages = new Recorder<unknown>();
-  const lines = new Recorder<string>();
+  const lines = linesOf(child);
   child.on("message", messages.push);
-  for (const stream of [child.stdout, child.stderr]) {
-    let rest = "";
-    stream?.setEncoding("utf8").on("data", (chunk: string) => {
-      const parts = (rest + chunk).split("\n");
-      rest = parts.pop() ?? "";
-      for (const line of parts) lines.push(line);
-    });
-  }
   child.send({ jwk: await verifyingJwk(), issuer: ISSUER, audience: AUDIENCE, gated });
   const started = messages.first((message) => typeof message === "object");
   const early = exit.then((code) => {

@@ -1,7 +1,8 @@
 /** A TCP relay in front of a server, which fails the way networks fail, when it is told to. */
 
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
+import { carryTo } from "./carry.js";
 
 export interface Relay {
   readonly port: number;
@@ -25,19 +26,8 @@ export async function startRelay(target: number): Promise<Relay> {
   let isMuted = false;
 
   function carry(client: Socket): void {
-    const server = connect(target, "127.0.0.1");
-    for (const [one, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      sockets.add(one);
-      one.on("error", () => other.destroy());
-      one.on("close", () => {
-        sockets.delete(one);
-        clients.delete(one);
-        if (!dropped.has(one)) other.destroy();
-      });
-    }
+    const server = carryTo(target, client, sockets, (one) => !dropped.has(one));
+    client.on("close", () => clients.delete(client));
     clients.add(client);
     client.on("data", (chunk: Buffer) => server.write(chunk));
     server.on("data", (chunk: Buffer) => {

@@ -1,6 +1,7 @@
 /** A wire tap: a TCP relay in front of a server that keeps what clients send, byte for byte. */
 
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import { carryTo } from "./carry.js";
 
 export interface Tap {
   readonly port: number;
@@ -20,18 +21,7 @@ export async function startTap(target: number): Promise<Tap> {
   const relay = createServer((client) => {
     const recording: Buffer[] = [];
     recordings.push(recording);
-    const server = connect(target, "127.0.0.1");
-    for (const [from, to] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      sockets.add(from);
-      from.on("error", () => to.destroy());
-      from.on("close", () => {
-        sockets.delete(from);
-        to.destroy();
-      });
-    }
+    const server = carryTo(target, client, sockets);
     client.on("data", (chunk: Buffer) => recording.push(chunk));
     client.pipe(server);
     server.pipe(client);

@@ -206,5 +206,6 @@ describe("the end", () => {
     await closing;
     await expect(fetch(`${other.url}/healthz`)).rejects.toThrow();
     expect(other.clinic.close()).toBe(other.clinic.close());
+    await other.end();
   });
 });

@@ -1,12 +1,14 @@
-import { mkdtemp, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { openKeys, refreshSecretFile, signingKeyFile } from "./key-files.js";
 import { StartError } from "./start-error.js";
 
 async function newFolder(): Promise<string> {
-  return join(await mkdtemp(join(tmpdir(), "clinic-keys-")), "data");
+  const folder = await mkdtemp(join(tmpdir(), "clinic-keys-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  return join(folder, "data");
 }
 
 describe("openKeys", () => {

@@ -5,14 +5,17 @@ import { HttpTransportType, HubConnectionBuilder, LogLevel } from "@microsoft/si
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { endProcesses, startProcess, type ClinicProcess } from "./test/clinic-process.js";
-import { newFolder, post, readGrant, type Granted } from "./test/running-clinic.js";
+import { newFolder, post, readGrant, removeFolders, type Granted } from "./test/running-clinic.js";
 
 let dataFolder: string;
 
 beforeEach(async () => {
   dataFolder = join(await newFolder(), "data");
 });
-afterEach(endProcesses);
+afterEach(async () => {
+  await endProcesses();
+  await removeFolders();
+});
 
 function start(env: Record<string, string> = {}): ClinicProcess {
   return startProcess({ PORT: "0", HUBWARD_DATA: dataFolder, ...env });

@@ -32,7 +32,10 @@ export const closing: readonly Difference[] = [
     script: "close",
     runs: ["a credential that expires"],
     reference: 'ada< {"allowReconnect":true,"type":7}',
-    hubward: 'ada< {"allowReconnect":true,"error":"token_expired;action=refresh","type":7}',
+    hubward: [
+      'ada< {"arguments":[{"expiresInSeconds":0,"kind":"expiring"}],"target":"hubward.notice","type":1}',
+      'ada< {"allowReconnect":true,"error":"token_expired;action=refresh","type":7}',
+    ],
     why: "expiry",
   },
   endsWith("close", ["a credential that expires"], "token_expired;action=refresh", 4401),

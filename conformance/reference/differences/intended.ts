@@ -213,7 +213,7 @@ export const intended = {
     closeReason: [
       "the reason of a close",
       "one sentence; WebSocket code 1000, no reason",
-      "`name;action=…` in Close and in the close frame, with a code of its own",
+      "`name;action=…` in Close and in the close frame, with a code of its own (to .NET and Java clients 1000)",
       "clients can tell what to do: sign in again, wait, give up",
     ],
     noRetry: [
@@ -243,7 +243,7 @@ export const intended = {
     expiry: [
       "a credential that expires",
       "only if it is switched on; Close without an error",
-      "always; `token_expired;action=refresh`",
+      "always: a notice `expiring`, then `token_expired;action=refresh`",
       "that is what an expiry is for",
     ],
     departure: [

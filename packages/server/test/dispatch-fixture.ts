@@ -35,8 +35,8 @@ export function createDispatchFixture(store?: IdempotencyStore): DispatchFixture
   const dispatcher = createDispatcher<Staff>({
     idempotency,
     digest: systemDigest,
-    createCall: (connection, method, control) =>
-      new ConnectionCall(connection, method, control, { groups, fanout, invokeClient }),
+    createCall: (connection, method, control, commit) =>
+      new ConnectionCall(connection, method, control, { groups, fanout, invokeClient }, commit),
     onPolicyFailure: (where, error) => void failures.push([where, error]),
   });
   return {

@@ -22,8 +22,11 @@
  *   everything by as much; no wall clock can tell it from time.
  */
 
-/** Why a session ended: `logout` on purpose, by the person or by the application; `reuse` of a spent token. */
-export type EndReason = "logout" | "reuse";
+/**
+ * Why a session ended: `logout` on purpose, by the person or by the application; `reuse` of a spent token; `revoked`
+ * elsewhere, which was noticed at a refresh.
+ */
+export type EndReason = "logout" | "reuse" | "revoked";
 
 export interface FamilyEnd {
   readonly at: number;

@@ -1,7 +1,12 @@
 /** `@hubward/sessions`: login sessions for applications without an identity provider. */
 
 export { createSessions, type Login, type Sessions } from "./sessions.js";
-export { sessionsDefaults, type SessionDescription, type SessionsOptions } from "./sessions-options.js";
+export {
+  sessionsDefaults,
+  type SessionDescription,
+  type SessionListing,
+  type SessionsOptions,
+} from "./sessions-options.js";
 export {
   exportSigningKey,
   generateSigningKey,
@@ -17,7 +22,7 @@ export {
   memorySessionStoreDefaults,
   type MemorySessionStoreOptions,
 } from "./memory-session-store.js";
-export type { Claims, SessionStore, StoredSession } from "./session-store.js";
+export type { Claims, SessionHolder, SessionStore, StoredSession } from "./session-store.js";
 export type { SessionEnded } from "./session-life.js";
 export type { EndReason, Family, FamilyEnd } from "./family.js";
 export type { Clock } from "./clock.js";

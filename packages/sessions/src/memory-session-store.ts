@@ -1,7 +1,7 @@
 /** Login sessions in this process's memory: for one node, tests and demos. A restart signs everyone out. */
 
 import { systemClock, type Clock } from "./clock.js";
-import type { SessionStore, StoredSession } from "./session-store.js";
+import type { SessionHolder, SessionStore, StoredSession } from "./session-store.js";
 
 export interface MemorySessionStoreOptions {
   /** Sessions held at most, ended ones included. Beyond that a login is refused. Count, default 100,000. */
@@ -23,6 +23,7 @@ const sweepWhenFullEveryMs = 1_000;
 export function createMemorySessionStore(options: MemorySessionStoreOptions = {}): SessionStore {
   const { maxSessions, clock } = resolveMemorySessionStoreOptions(options);
   const sessions = new Map<string, StoredSession>();
+  const idsByHolder = new Map<string, Set<string>>();
   let sweptAt = clock.now();
 
   function makeRoom(): void {
@@ -32,8 +33,23 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
     if (Math.abs(now - sweptAt) < (isFull ? sweepWhenFullEveryMs : sweepEveryMs)) return;
     sweptAt = now;
     for (const [sessionId, { family, endIsAnnounced }] of sessions) {
-      if (now >= family.expiresAt || (isFull && endIsAnnounced === true)) sessions.delete(sessionId);
+      if (now >= family.expiresAt || (isFull && endIsAnnounced === true)) forget(sessionId);
     }
+  }
+
+  function forget(sessionId: string): void {
+    const session = sessions.get(sessionId);
+    if (session === undefined) return;
+    sessions.delete(sessionId);
+    const ids = idsByHolder.get(holderKey(session));
+    ids?.delete(sessionId);
+    if (ids?.size === 0) idsByHolder.delete(holderKey(session));
+  }
+
+  function remember(session: StoredSession): void {
+    const ids = idsByHolder.get(holderKey(session)) ?? new Set();
+    idsByHolder.set(holderKey(session), ids.add(session.sessionId));
+    sessions.set(session.sessionId, structuredClone(session));
   }
 
   return {
@@ -41,17 +57,30 @@ export function createMemorySessionStore(options: MemorySessionStoreOptions = {}
       makeRoom();
       if (sessions.size >= maxSessions) throw new Error("the session store is full");
       if (sessions.has(session.sessionId)) throw new Error("the session id is taken");
-      sessions.set(session.sessionId, structuredClone(session));
+      remember(session);
+    },
+    async listOpen(holder, now, limit) {
+      return [...(idsByHolder.get(holderKey(holder)) ?? [])]
+        .flatMap((sessionId) => sessions.get(sessionId) ?? [])
+        .filter(({ family, endIsAnnounced }) => now < family.expiresAt && endIsAnnounced !== true)
+        .toSorted((one, other) => other.family.startedAt - one.family.startedAt)
+        .slice(0, limit)
+        .map((session) => structuredClone(session));
     },
     async read(sessionId) {
       return structuredClone(sessions.get(sessionId));
     },
-    async compareAndSet(expectedRevision, next) {
-      if (sessions.get(next.sessionId)?.revision !== expectedRevision) return false;
-      sessions.set(next.sessionId, structuredClone(next));
+    async compareAndSet(expectedRevision, next, mayCommit = () => true) {
+      if (sessions.get(next.sessionId)?.revision !== expectedRevision || !mayCommit()) return false;
+      forget(next.sessionId);
+      remember(next);
       return true;
     },
   };
+}
+
+function holderKey({ subject, tenant }: SessionHolder): string {
+  return JSON.stringify(tenant === undefined ? [subject] : [subject, tenant]);
 }
 
 function resolveMemorySessionStoreOptions({

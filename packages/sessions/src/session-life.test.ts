@@ -12,13 +12,14 @@ function observedStore(
   return {
     changes: 0,
     create: (session) => inner.create(session),
+    listOpen: (...query) => inner.listOpen(...query),
     async read(sessionId) {
       await before("read");
       return await inner.read(sessionId);
     },
-    async compareAndSet(expectedRevision, next) {
+    async compareAndSet(expectedRevision, next, mayCommit) {
       await before("compareAndSet", next);
-      const isMade = await inner.compareAndSet(expectedRevision, next);
+      const isMade = await inner.compareAndSet(expectedRevision, next, mayCommit);
       if (isMade) this.changes++;
       return isMade;
     },
@@ -186,6 +187,7 @@ describe("under any interleaving of refreshes, retries, replays and logouts", ()
           const spent: number[] = [];
           const store: SessionStore = {
             create: (session) => inner.create(session),
+            listOpen: (...query) => inner.listOpen(...query),
             read: scheduler.scheduleFunction((sessionId: string) => inner.read(sessionId)),
             compareAndSet: scheduler.scheduleFunction(async (revision: number, next: StoredSession) => {
               const before = await inner.read(next.sessionId);

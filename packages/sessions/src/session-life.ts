@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "./clock.js";
 import { endFamily, spend, startFamily, type EndReason, type Family, type FamilyLimits } from "./family.js";
-import type { SessionStore, StoredSession } from "./session-store.js";
+import type { SessionHolder, SessionStore, StoredSession } from "./session-store.js";
 
 export interface SessionEnded {
   readonly sessionId: string;
@@ -20,9 +20,10 @@ export interface SessionLifeOptions {
   readonly clock: Clock;
   readonly limits: FamilyLimits;
   readonly onEnded: ((ended: SessionEnded) => void | Promise<void>) | undefined;
+  readonly isRevoked: (session: StoredSession) => boolean;
 }
 
-export type SessionOwner = Pick<StoredSession, "subject" | "tenant" | "clientId" | "claims">;
+export type SessionOwner = Pick<StoredSession, "subject" | "tenant" | "clientId" | "claims" | "device">;
 
 /** Makes what the holder of a session gets. Runs before the change is committed, and may run in vain. */
 export type Issue<T> = (session: StoredSession, now: number) => Promise<T>;
@@ -37,13 +38,20 @@ export interface SessionLife {
   renew<T>(sessionId: string, generation: number, issue: Issue<T>): Promise<Renewal<T>>;
   /** Ends a session and resolves once `onEnded` has run. False when it had ended before, or there is none. */
   end(sessionId: string, why: EndReason): Promise<boolean>;
+  /** Those that can still be renewed, at most `limit`, those that started last first. */
+  list(holder: SessionHolder, limit: number): Promise<readonly StoredSession[]>;
+  /** Ends all of one holder, one after the other, and goes on where one fails. How many had not ended before. */
+  endAll(holder: SessionHolder, why: EndReason): Promise<number>;
 }
 
 /** Each lost race is somebody else's progress; nobody honest loses this many in one request. */
 const maxAttempts = 16;
 
+/** Sessions looked at together when all of a holder's are ended. */
+const pageSize = 100;
+
 /** Every function rejects when the store does, when `onEnded` does, or when it lost too many races in a row. */
-export function createSessionLife({ store, clock, limits, onEnded }: SessionLifeOptions): SessionLife {
+export function createSessionLife({ store, clock, limits, onEnded, isRevoked }: SessionLifeOptions): SessionLife {
   const announcing = new Map<string, Promise<void>>();
 
   async function begin<T>(owner: SessionOwner, issue: Issue<T>): Promise<T> {
@@ -66,9 +74,17 @@ export function createSessionLife({ store, clock, limits, onEnded }: SessionLife
         case "repeat": {
           // Issued first: nothing may wait between the commit and the answer, or a logout could slip in there.
           const issued = await issue({ ...session, family: next }, now);
-          const holds = verdict === "rotate" ? await commit(session, next) : await isUnchanged(session);
+          let wasRevoked = false;
+          const mayCommit = (): boolean => {
+            wasRevoked = isRevoked(session);
+            return !wasRevoked;
+          };
+          const holds =
+            verdict === "rotate" ? await commit(session, next, mayCommit) : (await isUnchanged(session)) && mayCommit();
           if (holds) return { granted: true, issued };
-          break;
+          if (!wasRevoked || !(await commit(session, endFamily(session.family, "revoked", now)))) break;
+          await announceEnd(sessionId);
+          return { granted: false, why: "ended" };
         }
         case "reuse":
           if (!(await commit(session, next))) break;
@@ -101,8 +117,37 @@ export function createSessionLife({ store, clock, limits, onEnded }: SessionLife
     throw new Error("session changed too often while it was ended");
   }
 
-  async function commit(session: StoredSession, family: Family): Promise<boolean> {
-    return await store.compareAndSet(session.revision, { ...session, revision: session.revision + 1, family });
+  async function list(holder: SessionHolder, limit: number): Promise<readonly StoredSession[]> {
+    const open = await store.listOpen(holder, clock.now(), limit);
+    return open.filter(({ family }) => family.ended === undefined);
+  }
+
+  async function endAll(holder: SessionHolder, why: EndReason): Promise<number> {
+    const seen = new Set<string>();
+    const failures: unknown[] = [];
+    let ended = 0;
+    for (;;) {
+      // Whatever could not be ended or announced stands in the list again, besides what is new in it.
+      const open = await store.listOpen(holder, clock.now(), seen.size + pageSize);
+      const next = open.filter(({ sessionId }) => !seen.has(sessionId));
+      if (next.length === 0) break;
+      for (const { sessionId } of next) {
+        seen.add(sessionId);
+        try {
+          if (await end(sessionId, why)) ended++;
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+    }
+    if (failures.length > 0)
+      throw new AggregateError(failures, `${failures.length} sessions were not ended to the end`);
+    return ended;
+  }
+
+  async function commit(session: StoredSession, family: Family, mayCommit?: () => boolean): Promise<boolean> {
+    const next = { ...session, revision: session.revision + 1, family };
+    return await store.compareAndSet(session.revision, next, mayCommit);
   }
 
   async function isUnchanged({ sessionId, revision }: StoredSession): Promise<boolean> {
@@ -131,7 +176,7 @@ export function createSessionLife({ store, clock, limits, onEnded }: SessionLife
     await store.compareAndSet(revision, { ...session, revision: revision + 1, endIsAnnounced: true });
   }
 
-  return { begin, renew, end };
+  return { begin, renew, end, list, endAll };
 }
 
 function unreachable(value: never): never {

@@ -62,6 +62,7 @@ describe("the suite for session stores catches a store that", () => {
       () => {
         const rows = new Map<string, StoredSession>();
         return {
+          listOpen: async () => [],
           create: async (session) => void rows.set(session.sessionId, session),
           read: async (sessionId) => structuredClone(rows.get(sessionId)),
           async compareAndSet(expectedRevision, next) {
@@ -84,10 +85,49 @@ describe("the suite for session stores catches a store that", () => {
       }),
     ],
     [
+      "asks nobody whether it may commit",
+      broken((store) => ({ compareAndSet: (revision, next) => store.compareAndSet(revision, next) })),
+    ],
+    [
+      "asks first and looks later",
+      broken((store) => ({
+        compareAndSet: async (revision, next, mayCommit = () => true) =>
+          mayCommit() && (await store.compareAndSet(revision, next)),
+      })),
+    ],
+    [
+      "lists across tenants",
+      broken((store) => ({
+        listOpen: async ({ subject }, ...rest) =>
+          (
+            await Promise.all(
+              [undefined, "st-mary", "st-anne"].map((tenant) => store.listOpen({ subject, tenant }, ...rest)),
+            )
+          ).flat(),
+      })),
+    ],
+    [
+      "lists what has ended as if it had not",
+      broken((store) => ({
+        listOpen: async (...query) =>
+          (await store.listOpen(...query)).filter(({ family }) => family.ended === undefined),
+      })),
+    ],
+    ["lists without a limit", broken((store) => ({ listOpen: (holder, now) => store.listOpen(holder, now, 1_000) }))],
+    [
+      "lists what is over",
+      broken((store) => ({ listOpen: (holder, _now, limit) => store.listOpen(holder, 0, limit) })),
+    ],
+    [
+      "lists the oldest first",
+      broken((store) => ({ listOpen: async (...query) => (await store.listOpen(...query)).toReversed() })),
+    ],
+    [
       "looks names up in a plain object",
       () => {
         const rows: Record<string, StoredSession> = {};
         return {
+          listOpen: async () => [],
           async create(session) {
             if (rows[session.sessionId] !== undefined) throw new Error("taken");
             rows[session.sessionId] = structuredClone(session);

@@ -53,6 +53,7 @@ export const sessionStoreSuite: readonly SessionStoreCase[] = [
           ended: { at: now, why: "reuse" },
         },
         endIsAnnounced: true,
+        device: "Firefox on the ward's desk \u{1F3E5}",
       });
       await store.create(plain);
       await store.create(full);
@@ -124,6 +125,80 @@ export const sessionStoreSuite: readonly SessionStoreCase[] = [
       const outcomes = await Promise.all(rivals.map((rival) => store.compareAndSet(0, rival)));
       assert.equal(outcomes.filter(Boolean).length, 1);
       assert.deepEqual(await store.read(first.sessionId), rivals[outcomes.indexOf(true)]);
+    },
+  },
+  {
+    name: "a change that may not be committed is not made, and its judge is asked only where it would be",
+    async run(store) {
+      const first = session("judged");
+      await store.create(first);
+      const asked: boolean[] = [];
+      const judge = (verdict: boolean) => (): boolean => {
+        asked.push(verdict);
+        return verdict;
+      };
+      assert.equal(await store.compareAndSet(0, rotated(first), judge(false)), false);
+      assert.deepEqual(await store.read(first.sessionId), first);
+      const mistake = new Error("the judge is ill");
+      const ill = (): boolean => {
+        throw mistake;
+      };
+      await assert.rejects(store.compareAndSet(0, rotated(first), ill), mistake);
+      assert.deepEqual(await store.read(first.sessionId), first);
+      assert.equal(await store.compareAndSet(0, rotated(first), judge(true)), true);
+      assert.equal(await store.compareAndSet(0, rotated(first), judge(true)), false);
+      assert.equal(await store.compareAndSet(0, session("absent"), judge(true)), false);
+      assert.deepEqual(asked, [false, true]);
+    },
+  },
+  {
+    name: "a holder's open sessions are listed, newest first: alive, or ended without anyone having been told",
+    async run(store) {
+      const at = (startedAt: number, change: Partial<StoredSession> = {}): StoredSession =>
+        session(`at-${startedAt}`, {
+          family: { generation: 0, spentAt: [], startedAt, expiresAt: later },
+          device: `device ${startedAt}`,
+          ...change,
+        });
+      const [oldest, middle, newest] = [at(now - 3), at(now - 2), at(now - 1)];
+      const over = at(now, { family: { ...oldest.family, startedAt: now, expiresAt: now } });
+      for (const each of [middle, newest, oldest, over]) await store.create(each);
+      const holder = { subject: "nurse-7" };
+      assert.deepEqual(await store.listOpen(holder, now, 10), [newest, middle, oldest]);
+      assert.deepEqual(await store.listOpen(holder, now, 2), [newest, middle]);
+      assert.deepEqual(await store.listOpen(holder, now - 1, 1), [over]);
+
+      const ended = {
+        ...middle,
+        revision: 1,
+        family: { ...middle.family, ended: { at: now, why: "logout" as const } },
+      };
+      await store.compareAndSet(0, ended);
+      await store.compareAndSet(0, rotated(oldest));
+      assert.deepEqual(await store.listOpen(holder, now, 10), [newest, ended, rotated(oldest)]);
+      await store.compareAndSet(1, { ...ended, revision: 2, endIsAnnounced: true });
+      assert.deepEqual(await store.listOpen(holder, now, 10), [newest, rotated(oldest)]);
+      assert.deepEqual(await store.listOpen(holder, later, 10), []);
+    },
+  },
+  {
+    name: "a holder is a subject within a tenant",
+    async run(store) {
+      const sessions = [
+        session("none"),
+        session("mary", { tenant: "st-mary" }),
+        session("anne", { tenant: "st-anne" }),
+        session("other", { subject: "nurse-8", tenant: "st-mary" }),
+        session("joined", { subject: "nurse-7st-mary" }),
+        session("case", { subject: "Nurse-7" }),
+      ];
+      for (const each of sessions) await store.create(each);
+      for (const each of sessions) {
+        const { subject, tenant } = each;
+        assert.deepEqual(await store.listOpen({ subject, tenant }, now, 10), [each]);
+      }
+      assert.deepEqual(await store.listOpen({ subject: "nobody" }, now, 10), []);
+      assert.deepEqual(await store.listOpen({ subject: "nurse-7", tenant: "" }, now, 10), []);
     },
   },
   {

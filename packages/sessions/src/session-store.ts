@@ -16,6 +16,8 @@ export interface StoredSession {
   readonly tenant?: string;
   readonly clientId: string;
   readonly claims: Claims;
+  /** What its holder knows the session by: a label of at most 120 characters, such as the name of a browser. */
+  readonly device?: string;
   /** 0 at first, one more at every change: what compare-and-set compares. */
   readonly revision: number;
   readonly family: Family;
@@ -23,11 +25,17 @@ export interface StoredSession {
   readonly endIsAnnounced?: true;
 }
 
+/** Whose sessions. Without a tenant those that have none. */
+export interface SessionHolder {
+  readonly subject: string;
+  readonly tenant?: string | undefined;
+}
+
 /**
  * What an implementation promises:
  * - **Compare-and-set.** Of any number of concurrent calls for the same session and revision at most one resolves
  *   to true, on all nodes that share the store.
- * - **Fresh reads.** `read` sees every change whose call has resolved. A lagging replica will not do: it would
+ * - **Fresh reads.** `read` and `listOpen` see every change whose call has resolved. A lagging replica will not do: it would
  *   bring an ended session back to life, and make an honest refresh look like reuse.
  * - **Durability.** What has resolved survives whatever the store as a whole survives. One that forgets the newest
  *   changes of a session ends it at the next refresh: the token presented is ahead of the record.
@@ -41,12 +49,20 @@ export interface SessionStore {
   /** Adds a session. Rejects when its id is taken, or when there is no room. */
   create(session: StoredSession): Promise<void>;
 
+  /**
+   * The holder's sessions that are not over by age at `now` and whose end, if they have one, is not announced: at
+   * most `limit`, those that started last first. An index is a good idea: anyone may ask for their own.
+   */
+  listOpen(holder: SessionHolder, now: number, limit: number): Promise<readonly StoredSession[]>;
+
   /** The session as last changed, or undefined when there is none. May still return an expired one. */
   read(sessionId: string): Promise<StoredSession | undefined>;
 
   /**
    * Replaces the session named in `next` if its stored revision is `expectedRevision`. Resolves to false, and
    * changes nothing, when it is another one or the session is gone.
+   * @param mayCommit asked last, where the revision is the expected one: in the same turn as the write, or as close
+   * before it as the store can. False: resolves to false and changes nothing. When it throws: rejects with that.
    */
-  compareAndSet(expectedRevision: number, next: StoredSession): Promise<boolean>;
+  compareAndSet(expectedRevision: number, next: StoredSession, mayCommit?: () => boolean): Promise<boolean>;
 }

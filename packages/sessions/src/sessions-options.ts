@@ -19,6 +19,20 @@ export interface SessionDescription {
   readonly claims: Claims;
 }
 
+/** One of a person's sessions, as that person may see it. Instants are milliseconds since 1970. */
+export interface SessionListing {
+  /** What `end` takes; no secret. */
+  readonly sessionId: string;
+  readonly clientId: string;
+  /** Peer data, bounded and without control characters: escape it like any other text. */
+  readonly device: string | undefined;
+  readonly createdAt: number;
+  /** The last refresh, or the start. */
+  readonly lastUsedAt: number;
+  /** When it is over unless it is refreshed before. */
+  readonly expiresAt: number;
+}
+
 export interface SessionsOptions {
   /** `iss` of every access token. */
   readonly issuer: string;
@@ -60,6 +74,12 @@ export interface SessionsOptions {
    */
   readonly currentClaims?: ((session: SessionDescription) => Claims | Promise<Claims>) | undefined;
   /**
+   * Whether a session, or its holder, has been revoked elsewhere: asked at each refresh, as the last thing before it
+   * is committed, and answered from memory, such as a revocation log's. True ends the session (`onEnded` says
+   * `revoked`). When it throws, or gives anything but a boolean, the answer is 503. Default: never.
+   */
+  readonly isRevoked?: ((session: SessionDescription) => boolean) | undefined;
+  /**
    * A session has ended: called after that is durable, and awaited before the request is answered. Normally once
    * for each; again when it threw or the process died, so it must not mind. Not for sessions over by age.
    */
@@ -96,6 +116,7 @@ export interface ResolvedSessionsOptions {
   readonly cookie: SessionCookie;
   readonly clientId: string;
   readonly currentClaims: (session: SessionDescription) => Claims | Promise<Claims>;
+  readonly isRevoked: (session: SessionDescription) => boolean;
   readonly onEnded: ((ended: SessionEnded) => void | Promise<void>) | undefined;
   readonly onFailure: (cause: unknown) => void;
   readonly clock: Clock;
@@ -120,6 +141,7 @@ export function resolveSessionsOptions({
   cookiePath = sessionsDefaults.cookiePath,
   clientId = publicOrigin,
   currentClaims = ({ claims }) => claims,
+  isRevoked = () => false,
   onEnded,
   onFailure = () => undefined,
   clock = systemClock,
@@ -144,6 +166,7 @@ export function resolveSessionsOptions({
     cookie: describeCookie(cookieName, cookiePath, publicOrigin.startsWith("https:")),
     clientId: assertName("clientId", clientId),
     currentClaims,
+    isRevoked,
     onEnded,
     onFailure,
     clock,

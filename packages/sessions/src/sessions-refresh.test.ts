@@ -109,7 +109,12 @@ describe("refreshing", () => {
 
   it("with the cookie of a session that the store does not know is a 401", async () => {
     const { sessions } = await createFixture({
-      store: { create: async () => undefined, read: async () => undefined, compareAndSet: async () => false },
+      store: {
+        create: async () => undefined,
+        listOpen: async () => [],
+        read: async () => undefined,
+        compareAndSet: async () => false,
+      },
     });
     await expectRefusal(await sessions.refresh(withCookie(await signIn(sessions))), 401, "invalid_token");
   });

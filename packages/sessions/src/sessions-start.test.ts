@@ -67,7 +67,12 @@ describe("signing in", () => {
 
   it("puts nothing into the store when it is refused", async () => {
     let created = 0;
-    const store = { create: async () => void created++, read: async () => undefined, compareAndSet: async () => false };
+    const store = {
+      create: async () => void created++,
+      listOpen: async () => [],
+      read: async () => undefined,
+      compareAndSet: async () => false,
+    };
     const { sessions } = await createFixture({ store });
     await sessions.start({ subject: "nurse-7", request: loginRequest({ origin: "https://evil.example" }) });
     expect(created).toBe(0);

@@ -5,12 +5,19 @@
 
 import { accessTokenSeconds, copyClaims, signAccessToken } from "./access-token.js";
 import { clearCookie, readCookie, writeCookie } from "./cookie.js";
+import { deviceLabel } from "./device-label.js";
 import { openRefreshToken, sealRefreshToken, type RefreshTokenContent } from "./refresh-token.js";
 import { emptyReply, jsonReply, refusal, unavailable, withoutPrinting } from "./replies.js";
 import { checkIsJson, checkMethod, checkOrigin } from "./request-checks.js";
 import { createSessionLife, type Issue } from "./session-life.js";
-import type { Claims } from "./session-store.js";
-import { assertName, resolveSessionsOptions, type SessionsOptions } from "./sessions-options.js";
+import type { Claims, SessionHolder, StoredSession } from "./session-store.js";
+import {
+  assertName,
+  resolveSessionsOptions,
+  type SessionDescription,
+  type SessionListing,
+  type SessionsOptions,
+} from "./sessions-options.js";
 import type { PublicJwk, PublicJwks } from "./signing-key.js";
 
 /** A person whose password, or whatever the application asks for, has just been found right. */
@@ -22,6 +29,11 @@ export interface Login {
   readonly clientId?: string | undefined;
   /** Few and small facts for the access token, 2048 characters as JSON at most. Default none. */
   readonly claims?: Claims | undefined;
+  /**
+   * What the person will know this session by. Control characters are taken out and it is cut to 120 characters;
+   * an empty text means none. Default: the request's User-Agent.
+   */
+  readonly device?: string | undefined;
   /** The request that signed in; its body may have been read. */
   readonly request: Request;
 }
@@ -56,6 +68,14 @@ export interface Sessions {
    * false when the session had ended before, or is unknown. Rejects with the store's error, or that of `onEnded`.
    */
   end(sessionId: string): Promise<boolean>;
+  /** A person's sessions, the newest 100, those that started last first. Rejects with the store's error. */
+  list(holder: SessionHolder): Promise<readonly SessionListing[]>;
+  /**
+   * Ends all of a person's sessions, as `end` does, and resolves to how many: those that began before the call. A
+   * failure does not spare the others: rejects, in the end, with an AggregateError; asked again it does the rest.
+   * Rejects with the store's error where the sessions could not even be found.
+   */
+  endAll(holder: SessionHolder): Promise<number>;
   /** The public keys, the active one first: for a verifier in the same process. */
   publicKeys(): readonly PublicJwk[];
   /** The same as a JWK Set (RFC 7517 5). A new object each time. */
@@ -64,22 +84,32 @@ export interface Sessions {
   jwksResponse(): Response;
 }
 
+/** Sessions that a list shows at most. */
+const maxListed = 100;
+
 /** @throws TypeError or RangeError for options that cannot work, naming the option. */
 export function createSessions(options: SessionsOptions): Sessions {
   const resolved = resolveSessionsOptions(options);
   const { allowedOrigins, clock, cookie, currentClaims, limits, onEnded, publicKeys, refreshKey, store } = resolved;
-  const life = createSessionLife({ store, clock, limits, onEnded });
+  const life = createSessionLife({ store, clock, limits, onEnded, isRevoked });
+
+  function isRevoked(session: StoredSession): boolean {
+    const verdict: unknown = resolved.isRevoked(describe(session));
+    if (typeof verdict !== "boolean") throw new TypeError("isRevoked: true or false, at once");
+    return verdict;
+  }
 
   function checkLogin(request: Request): Response | undefined {
     return checkMethod(request) ?? checkOrigin(request, allowedOrigins, { required: false }) ?? checkIsJson(request);
   }
 
-  async function start({ subject, tenant, clientId = resolved.clientId, claims = {}, request }: Login) {
+  async function start({ subject, tenant, clientId = resolved.clientId, claims = {}, device, request }: Login) {
+    const label = deviceLabel(device ?? request.headers.get("user-agent") ?? "");
     const owner = {
-      subject: assertName("subject", subject),
-      ...(tenant === undefined ? {} : { tenant: assertName("tenant", tenant) }),
+      ...checkHolder({ subject, tenant }),
       clientId: assertName("clientId", clientId),
       claims: copyClaims(claims),
+      ...(label === undefined ? {} : { device: label }),
     };
     return checkLogin(request) ?? (await orUnavailable(() => life.begin(owner, grantWith(owner.claims))));
   }
@@ -118,8 +148,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   }
 
   const grantCurrent: Issue<Response> = async (session, now) => {
-    const { sessionId, subject, tenant, clientId, claims } = session;
-    const current = await currentClaims({ sessionId, subject, tenant, clientId, claims });
+    const current = await currentClaims(describe(session));
     return await grantWith(copyClaims(current))(session, now);
   };
 
@@ -160,8 +189,26 @@ export function createSessions(options: SessionsOptions): Sessions {
     refresh,
     logout,
     end: (sessionId) => life.end(sessionId, "logout"),
+    list: async (holder) => (await life.list(checkHolder(holder), maxListed)).map(toListing),
+    endAll: async (holder) => await life.endAll(checkHolder(holder), "logout"),
     publicKeys: () => publicKeys,
     jwks: () => ({ keys: publicKeys.map((key) => ({ ...key })) }),
     jwksResponse: () => jsonReply(200, { keys: publicKeys }, { "content-type": "application/jwk-set+json" }),
   };
+}
+
+function checkHolder({ subject, tenant }: SessionHolder): Pick<StoredSession, "subject" | "tenant"> {
+  return {
+    subject: assertName("subject", subject),
+    ...(tenant === undefined ? {} : { tenant: assertName("tenant", tenant) }),
+  };
+}
+
+function describe({ sessionId, subject, tenant, clientId, claims }: StoredSession): SessionDescription {
+  return { sessionId, subject, tenant, clientId, claims };
+}
+
+function toListing({ sessionId, clientId, device, family }: StoredSession): SessionListing {
+  const { startedAt, spentAt, expiresAt } = family;
+  return { sessionId, clientId, device, createdAt: startedAt, lastUsedAt: spentAt[0] ?? startedAt, expiresAt };
 }

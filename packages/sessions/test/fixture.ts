@@ -47,9 +47,13 @@ export async function createFixture(options: Partial<SessionsOptions> = {}): Pro
       fail();
       return await inner.read(sessionId);
     },
-    async compareAndSet(expectedRevision, next) {
+    async listOpen(holder, now, limit) {
       fail();
-      return await inner.compareAndSet(expectedRevision, next);
+      return await inner.listOpen(holder, now, limit);
+    },
+    async compareAndSet(expectedRevision, next, mayCommit) {
+      fail();
+      return await inner.compareAndSet(expectedRevision, next, mayCommit);
     },
   };
   const sessions = createSessions({

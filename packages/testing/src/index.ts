@@ -12,3 +12,10 @@ export {
   type IdempotencyStoreCase,
   type IdempotencyStoreSettings,
 } from "./suites/idempotency-store-suite.js";
+
+export {
+  revocationLogSuite,
+  type OpenRevocationLog,
+  type RevocationLogCase,
+  type RevocationLogSettings,
+} from "./suites/revocation-log-suite.js";

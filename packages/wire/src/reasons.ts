@@ -71,12 +71,14 @@ const table = {
   stream_limit: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
   too_many_inflight: { closeCode: null, action: "retry-after", allowReconnect: true, httpStatus: null },
   idempotency_conflict: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 409 },
+  outcome_unknown: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
   result_too_large: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
 
   // One HTTP request.
   invalid_request: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 400 },
   origin_denied: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 403 },
   refresh_superseded: { closeCode: null, action: "retry-after", allowReconnect: true, httpStatus: 409 },
+  not_durable: { closeCode: null, action: "retry-after", allowReconnect: true, httpStatus: 503 },
 } as const;
 
 export type ReasonName = keyof typeof table;

@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions } from "playwright-core";
 import { describe, test, type TestContext } from "vitest";
+import type { Scheme } from "./relay.js";
 
 const usualPlaces = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
@@ -24,13 +25,13 @@ export async function launchBrowser(): Promise<Browser> {
   return await chromium.launch({ executablePath: chromiumPath, args: launchArguments });
 }
 
-/** A person's own browser, with cookies and storage of its own, until the test is over. */
+/** A person's own browser, with cookies and storage of its own, until the test is over. Takes any certificate. */
 export async function openContext(
   browser: Browser,
   { onTestFinished, task }: Pick<TestContext, "onTestFinished" | "task">,
   options: BrowserContextOptions = {},
 ): Promise<BrowserContext> {
-  const context = await browser.newContext(options);
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
   onTestFinished(async () => {
     if (task.result?.state === "fail") await showPages(context, task.name);
     await context.close();
@@ -52,12 +53,21 @@ const testTimeoutMs = 60_000;
 export interface BrowserSuiteOptions {
   /** Tests run side by side: for those who mostly wait for time to pass. Default false. */
   readonly concurrent?: boolean | undefined;
+  /** Runs it once for each, and its name says which. Default http only. */
+  readonly schemes?: readonly Scheme[] | undefined;
 }
 
 /** A suite that needs Chromium: without it skipped, and said so; with `CI=true` failed. */
-export function browserSuite(name: string, body: () => void, { concurrent = false }: BrowserSuiteOptions = {}): void {
+export function browserSuite(
+  name: string,
+  body: (scheme: Scheme) => void,
+  { concurrent = false, schemes }: BrowserSuiteOptions = {},
+): void {
   if (chromiumPath !== undefined) {
-    describe(name, { concurrent, timeout: testTimeoutMs }, body);
+    for (const scheme of schemes ?? ["http"]) {
+      const full = schemes === undefined ? name : `${name}, over ${scheme}`;
+      describe(full, { concurrent, timeout: testTimeoutMs }, () => body(scheme));
+    }
     return;
   }
   if (process.env["CI"] === "true") {
@@ -69,5 +79,5 @@ export function browserSuite(name: string, body: () => void, { concurrent = fals
     return;
   }
   console.warn(`SKIPPED: ${name}. Chromium is missing: \`npm run setup\` installs it (or set CHROMIUM_PATH).`);
-  describe.skipIf(true)(name, body);
+  describe.skipIf(true)(name, () => body("http"));
 }

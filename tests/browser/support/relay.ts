@@ -1,9 +1,17 @@
 /**
- * A TCP relay between browser and demo. It notes the head of every request, as a proxy's access log would see it, and
+ * A relay between browser and demo, which ends TLS where it is asked to, as a proxy does. It notes the head of every request, as a proxy's access log would see it, and
  * fails the way networks fail, when it is told to.
  */
 
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import { createServer as createSecureServer } from "node:tls";
+import { carryTo } from "../../support/carry.js";
+import { certificate, key } from "../../support/certificate.js";
+
+/** Of the address that browsers know. */
+export type Scheme = "http" | "https";
+
+export const schemes: readonly Scheme[] = ["http", "https"];
 
 export interface RequestHead {
   readonly method: string;
@@ -29,26 +37,16 @@ export interface Relay {
   close(): Promise<void>;
 }
 
-export async function startRelay(): Promise<Relay> {
+/** `https` has a certificate that no browser trusts by itself. */
+export async function startRelay(scheme: Scheme): Promise<Relay> {
   const heads: RequestHead[] = [];
   const sockets = new Set<Socket>();
   let target = 0;
   let isSwallowing = false;
   let upgradesToDrop = 0;
 
-  const listener = createServer((client) => {
-    const server = connect(target, "127.0.0.1");
-    for (const [one, other] of [
-      [client, server],
-      [server, client],
-    ] as const) {
-      sockets.add(one);
-      one.on("error", () => other.destroy());
-      one.on("close", () => {
-        sockets.delete(one);
-        other.destroy();
-      });
-    }
+  function take(client: Socket): void {
+    const server = carryTo(target, client, sockets);
     const read = createHeadReader();
     client.on("data", (chunk: Buffer) => {
       for (const head of read(chunk)) {
@@ -63,7 +61,9 @@ export async function startRelay(): Promise<Relay> {
     server.on("data", (chunk: Buffer) => {
       if (!isSwallowing) client.write(chunk);
     });
-  });
+  }
+
+  const listener = scheme === "https" ? createSecureServer({ key, cert: certificate }, take) : createServer(take);
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
 
   function cut(): void {
@@ -72,7 +72,7 @@ export async function startRelay(): Promise<Relay> {
   }
 
   return {
-    origin: `http://127.0.0.1:${(listener.address() as AddressInfo).port}`,
+    origin: `${scheme}://127.0.0.1:${(listener.address() as AddressInfo).port}`,
     heads,
     aim: (port) => void (target = port),
     cut,

@@ -4,7 +4,8 @@ import { execFile, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { plainEnvironment } from "../../../scripts/node-binary.mjs";
-import { Recorder } from "../../support/recorder.js";
+import { linesOf } from "../../support/lines.js";
+import type { Recorder } from "../../support/recorder.js";
 
 const loopback = fileURLToPath(new URL("loopback.mjs", import.meta.url));
 
@@ -31,15 +32,7 @@ export async function startServer(command: string, { cwd, env = {} }: StartOptio
     execArgv: [...flags, "--import", loopback],
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
-  const lines = new Recorder<string>();
-  for (const stream of [child.stdout, child.stderr]) {
-    let rest = "";
-    stream?.setEncoding("utf8").on("data", (chunk: string) => {
-      const parts = (rest + chunk).split("\n");
-      rest = parts.pop() ?? "";
-      for (const line of parts) lines.push(line);
-    });
-  }
+  const lines = linesOf(child);
   const exit = new Promise<number | null>((resolve) => child.once("exit", resolve));
   onTestFinished(async () => {
     child.kill("SIGKILL");

@@ -9,6 +9,8 @@ import { shut } from "../../support/server.js";
 import { createProviderStorage } from "./provider-storage.js";
 
 export const CLIENT_ID = "clinic-page";
+/** The hub, as a client that may ask about tokens. */
+export const HUB_CLIENT = { id: "hub", secret: "the hub's own, as long as a secret should be" } as const;
 export const REDIRECT_URI = "http://127.0.0.1/signed-in";
 /** Who signs in, said by the simulated browser in place of a password. */
 export const PERSON_HEADER = "x-person";
@@ -23,8 +25,20 @@ export interface IdentityProvider {
   failKeys(listener: ((request: IncomingMessage, response: ServerResponse) => void) | undefined): void;
 }
 
-/** @param audience the one resource it issues access tokens for, as `at+jwt` (RFC 9068) of five minutes */
-export async function startIdentityProvider(audience: string): Promise<IdentityProvider> {
+export interface IdentityProviderOptions {
+  /** Default `jwt`: `at+jwt` (RFC 9068). */
+  readonly accessTokenFormat?: "jwt" | "opaque" | undefined;
+  /** How the hub shows that it is itself. Default `client_secret_basic`. */
+  readonly hubClientMethod?: "client_secret_basic" | "client_secret_post" | undefined;
+  /** Where the page's back-channel logouts are sent. Default nowhere. */
+  readonly logoutUri?: string | undefined;
+}
+
+/** @param audience the one resource it issues access tokens for, of five minutes */
+export async function startIdentityProvider(
+  audience: string,
+  options: IdentityProviderOptions = {},
+): Promise<IdentityProvider> {
   const keyRequests: string[] = [];
   let failing: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   let signing = createKey("key-1");
@@ -42,7 +56,8 @@ export async function startIdentityProvider(audience: string): Promise<IdentityP
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
   const adapter = createProviderStorage();
-  const build = (keys: readonly JWK[]): Provider => new Provider(issuer, { ...configure(keys, audience), adapter });
+  const build = (keys: readonly JWK[]): Provider =>
+    new Provider(issuer, { ...configure(keys, audience, options), adapter });
   let provider = build([signing]);
   let answer = provider.callback();
 
@@ -70,7 +85,11 @@ function createKey(kid: string): JWK {
   return { ...(privateKey.export({ format: "jwk" }) as JWK), kid, alg: "ES256", use: "sig" };
 }
 
-function configure(keys: readonly JWK[], audience: string): Configuration {
+function configure(
+  keys: readonly JWK[],
+  audience: string,
+  { accessTokenFormat = "jwt", logoutUri, hubClientMethod = "client_secret_basic" }: IdentityProviderOptions,
+): Configuration {
   return {
     jwks: { keys: [...keys] },
     clients: [
@@ -81,11 +100,32 @@ function configure(keys: readonly JWK[], audience: string): Configuration {
         redirect_uris: [REDIRECT_URI],
         grant_types: ["authorization_code", "refresh_token"],
         id_token_signed_response_alg: "ES256",
+        ...(logoutUri === undefined
+          ? {}
+          : { backchannel_logout_uri: logoutUri, backchannel_logout_session_required: true }),
+      },
+      {
+        client_id: HUB_CLIENT.id,
+        client_secret: HUB_CLIENT.secret,
+        token_endpoint_auth_method: hubClientMethod,
+        redirect_uris: [],
+        response_types: [],
+        grant_types: [],
+        id_token_signed_response_alg: "ES256",
       },
     ],
     cookies: { keys: ["a key for tests"] },
     features: {
       devInteractions: { enabled: false },
+      backchannelLogout: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: (_context, client) => client.clientId === HUB_CLIENT.id },
+      revocation: { enabled: true, allowedPolicy: (_context, client, token) => client.clientId === token.clientId },
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource(context, form) {
+          context.body = form;
+        },
+      },
       resourceIndicators: {
         enabled: true,
         useGrantedResource: () => true,
@@ -93,7 +133,7 @@ function configure(keys: readonly JWK[], audience: string): Configuration {
           scope: "hub",
           audience: resource === audience ? audience : "https://other.example/",
           accessTokenTTL: 300,
-          accessTokenFormat: "jwt",
+          accessTokenFormat,
           jwt: { sign: { alg: "ES256" } },
         }),
       },
@@ -110,7 +150,12 @@ function configure(keys: readonly JWK[], audience: string): Configuration {
     interactions: { url: (_context, { uid }) => `/interaction/${uid}` },
     findAccount: (_context, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
     extraTokenClaims: (_context, token) =>
-      "accountId" in token ? { roles: [token.accountId === "ada" ? "doctor" : "nurse"] } : undefined,
+      "accountId" in token
+        ? { roles: [token.accountId === "ada" ? "doctor" : "nurse"], ...("sid" in token ? { sid: token.sid } : {}) }
+        : undefined,
+    // Without its own dispatcher, which refuses loopback addresses.
+    fetch: (address, init = {}) =>
+      fetch(address, Object.fromEntries(Object.entries(init).filter(([name]) => name !== "dispatcher"))),
     issueRefreshToken: () => true,
     rotateRefreshToken: true,
     async loadExistingGrant({ oidc }) {

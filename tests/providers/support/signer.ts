@@ -9,8 +9,8 @@ export interface Signer {
   /** What the issuer publishes. */
   readonly jwk: { readonly kty: string; readonly kid: string };
   readonly privateKey: KeyObject;
-  /** An access token of five minutes; `patch` changes its claims, `header` its header. */
-  token(patch?: JWTPayload, header?: Readonly<Record<string, unknown>>): Promise<string>;
+  /** An access token of five minutes; `patch` changes its claims (undefined takes one away), `header` its header. */
+  token(patch?: object, header?: Readonly<Record<string, unknown>>): Promise<string>;
 }
 
 export interface SignerOptions {
@@ -30,7 +30,7 @@ export function createSigner(keyId: string, { issuer, audience = "hub", clock }:
     token(patch = {}, header = {}) {
       const now = Math.floor(clock.now() / 1000);
       const claims = { iss: issuer, aud: audience, sub: "alice", iat: now, exp: now + 300, jti: `t-${++issued}` };
-      return new SignJWT({ ...claims, ...patch })
+      return new SignJWT({ ...claims, ...patch } as JWTPayload)
         .setProtectedHeader({ typ: "at+jwt", kid: keyId, ...header, alg: "ES256" })
         .sign(privateKey);
     },

@@ -1,6 +1,6 @@
 /** A real demo on a free port, in this process, with its log kept and a folder of its own. */
 
-import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,8 +34,23 @@ export interface RunningClinic {
   end(): Promise<void>;
 }
 
+const folders = new Set<string>();
+
+/** A folder of its own, until `removeFolders`. */
 export async function newFolder(): Promise<string> {
-  return await mkdtemp(join(tmpdir(), "clinic-"));
+  const folder = await mkdtemp(join(tmpdir(), "clinic-"));
+  folders.add(folder);
+  return folder;
+}
+
+/** Removes what `newFolder` has made in this process so far. */
+export async function removeFolders(): Promise<void> {
+  await Promise.all(Array.from(folders, removeFolder));
+}
+
+async function removeFolder(folder: string): Promise<void> {
+  folders.delete(folder);
+  await rm(folder, { recursive: true, force: true });
 }
 
 export async function runClinic(settings: Partial<ClinicConfig> = {}): Promise<RunningClinic> {
@@ -97,6 +112,7 @@ export async function runClinic(settings: Partial<ClinicConfig> = {}): Promise<R
     async end() {
       await Promise.all(connections.map((connection) => connection.stop()));
       await clinic.close();
+      await removeFolder(folder);
     },
   };
   return running;

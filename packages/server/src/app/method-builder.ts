@@ -2,7 +2,7 @@
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy.js";
-import type { Call } from "../core/dispatch/call.js";
+import type { Call, CommandCall } from "../core/dispatch/call.js";
 import type { HubMethod } from "../core/dispatch/hub.js";
 
 export type ArgumentSchemas = readonly StandardSchemaV1[];
@@ -46,7 +46,7 @@ export interface GuardedMethod<P, Events, Schemas extends ArgumentSchemas> exten
    * Makes it a command: for one caller and one id the handler is entered at most once, and whoever sends it
    * again is told how it ended. The id comes from the client and must be the same on every retry.
    */
-  once(commandId: (...args: ArgumentOutputs<Schemas>) => string): HandledMethod<P, Events, Schemas>;
+  once(commandId: (...args: ArgumentOutputs<Schemas>) => string): CommandMethod<P, Events, Schemas>;
   /**
    * Streams the client sends along, one Standard Schema for the items of each. The handler gets them behind the
    * arguments. An item that its schema refuses ends the stream where it is read.
@@ -59,6 +59,13 @@ export interface GuardedMethod<P, Events, Schemas extends ArgumentSchemas> exten
 export interface HandledMethod<P, Events, Schemas extends ArgumentSchemas> {
   handle<Result>(
     handler: (call: Call<P, Events>, ...args: ArgumentOutputs<Schemas>) => Result,
+  ): Method<ArgumentInputs<Schemas>, Awaited<Result>>;
+}
+
+/** A command: its method may commit. */
+export interface CommandMethod<P, Events, Schemas extends ArgumentSchemas> {
+  handle<Result>(
+    handler: (call: CommandCall<P, Events>, ...args: ArgumentOutputs<Schemas>) => Result,
   ): Method<ArgumentInputs<Schemas>, Awaited<Result>>;
 }
 

@@ -11,11 +11,10 @@ import { createTickets } from "../core/auth/tickets.js";
 import { Connection, type ConnectionObserver } from "../core/connection/connection.js";
 import type { FlushQueue } from "../core/connection/outbox.js";
 import { Registry } from "../core/connection/registry.js";
-import type { CallControl } from "../core/dispatch/call-control.js";
 import { createClientInvoker, type ClientInvoker } from "../core/dispatch/client-invoker.js";
 import { ConnectionCall } from "../core/dispatch/connection-call.js";
 import { HubDeparture } from "../core/dispatch/hub-departure.js";
-import { createDispatcher } from "../core/dispatch/dispatcher.js";
+import { createDispatcher, type DispatcherPorts } from "../core/dispatch/dispatcher.js";
 import type { Hub as CoreHub } from "../core/dispatch/hub.js";
 import { resolveHubOptions, type HubOptions } from "../core/dispatch/hub-settings.js";
 import { AddressedTarget, ScopedSender } from "../core/dispatch/sender.js";
@@ -25,6 +24,8 @@ import { createFanout } from "../core/groups/fanout.js";
 import { createGroups } from "../core/groups/groups.js";
 import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
+import { createReassessment } from "../core/supervision/reassessment.js";
+import { createReauthentication } from "../core/supervision/reauthentication.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
 import { createBindings } from "../signalr/binding.js";
@@ -67,6 +68,7 @@ export interface OpenScope<P> {
 
 /** What a request to a hub asks under its path. */
 const NEGOTIATE = "/negotiate";
+const REFRESH = "/refresh";
 
 export function createScope<Attributes extends object>(
   common: ResolvedCommonOptions,
@@ -100,8 +102,9 @@ export function createScope<Attributes extends object>(
   let isDraining = false;
 
   const senderPorts = { fanout, invokeClient: createClientInvoker(registry) };
-  const createCall = (connection: Connection<P>, method: string, control: CallControl): ConnectionCall<P, unknown> =>
-    new ConnectionCall(connection, method, control, { groups, ...senderPorts });
+  const callPorts = { groups, ...senderPorts };
+  const createCall: DispatcherPorts<P>["createCall"] = (connection, method, control, commit) =>
+    new ConnectionCall(connection, method, control, callPorts, commit);
   const hooks = createHookRunner<P>({
     clock,
     timeoutMs: times.handshakeTimeoutMs,
@@ -116,6 +119,16 @@ export function createScope<Attributes extends object>(
     digest: systemDigest,
     createCall,
     onPolicyFailure: onFailure,
+  });
+
+  const reassess = createReassessment<P>({ clock, groups, telemetry });
+  const reauthenticate = createReauthentication<P>({
+    admitter,
+    clock,
+    random,
+    telemetry,
+    reassess,
+    requirementsOf: ({ hub }) => hubs.get(hub.toLowerCase())?.requirements ?? [],
   });
 
   function tellWhenGone(): void {
@@ -211,6 +224,7 @@ export function createScope<Attributes extends object>(
       },
     },
     dispatch,
+    reauthenticate,
     handshakeTimeoutMs: times.handshakeTimeoutMs,
     connect(arrival, socket) {
       if (arrival.holder.kind !== "admitted") throw new TypeError("connect: nobody was admitted");
@@ -264,9 +278,11 @@ export function createScope<Attributes extends object>(
       buildHub<P, never>(path, resolveHubOptions(`hub ${path}`, hubOptions, settings.hub), (hub) => {
         const key = path.toLowerCase();
         if (hubPaths.has(key)) throw new TypeError(`hub: ${path} is mounted already`);
-        const parent = key.endsWith(NEGOTIATE) ? key.slice(0, -NEGOTIATE.length) : undefined;
-        if (hubPaths.has(key + NEGOTIATE) || (parent !== undefined && hubPaths.has(parent)))
-          throw new TypeError(`hub: ${path} and another hub share a path, one of them with ${NEGOTIATE} behind it`);
+        for (const rest of [NEGOTIATE, REFRESH]) {
+          const parent = key.endsWith(rest) ? key.slice(0, -rest.length) : undefined;
+          if (hubPaths.has(key + rest) || (parent !== undefined && hubPaths.has(parent)))
+            throw new TypeError(`hub: ${path} and another hub share a path, one of them with ${rest} behind it`);
+        }
         assertCookieOrigins(`hub ${path}`, hub.settings.cookie, settings.allowedOrigins);
         hubPaths.add(key);
         hubs.set(key, hub);

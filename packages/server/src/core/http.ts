@@ -68,6 +68,8 @@ export interface ReplyChannel {
   end(): void;
   /** Bytes written that the kernel has not taken yet. */
   readonly queuedBytes: number;
+  /** As {@link Socket.isStuck}. */
+  readonly isStuck?: boolean | undefined;
   /** Ends at once and takes back what the kernel has not delivered (TCP reset). */
   reset(): void;
 }

@@ -3,11 +3,12 @@
  * is a secret of its own beside the credential; knowing one without the other leads nowhere.
  */
 
-import type { HubwardError, TransportName } from "@hubward/wire";
+import type { HubwardError, NegotiateVersion, TransportName } from "@hubward/wire";
 import type { Authentication } from "../core/auth/authentication.js";
 import type { Admission } from "../core/auth/policy.js";
 import type { Ticket } from "../core/auth/tickets.js";
 import type { Clock } from "../core/clock.js";
+import type { Connection } from "../core/connection/connection.js";
 import { createShares } from "../core/admission/shares.js";
 import { identityKey, type ConnectionId } from "../core/ids.js";
 import type { Binding } from "./binding.js";
@@ -27,6 +28,16 @@ export function authenticationOf<P>(holder: Holder<P>): Authentication {
   return holder.kind === "admitted" ? holder.admission.authentication : holder.authentication;
 }
 
+/** Whoever a live connection speaks for, now and after every new credential. */
+export function holderOf<P>(connection: Connection<P>): Holder<P> {
+  return {
+    kind: "admitted",
+    get admission(): Admission<P> {
+      return connection.admission;
+    },
+  };
+}
+
 export interface Attempt<P> {
   readonly connectionToken: string;
   readonly connectionId: ConnectionId;
@@ -38,6 +49,10 @@ export interface Attempt<P> {
   readonly isResumable?: boolean | undefined;
   /** Of those that were negotiated over https and have a ticket. */
   readonly binding?: Binding | undefined;
+  /** 0: its id is the public one, too. Default 1. */
+  readonly negotiateVersion?: NegotiateVersion | undefined;
+  /** What it became, from its socket's opening to its end. */
+  readonly connection: Connection<P> | undefined;
   readonly isAttached: boolean;
   /** The one that claimed it, while it is attached. */
   readonly transport: TransportName | undefined;
@@ -45,10 +60,12 @@ export interface Attempt<P> {
 
 export interface Attempts<P> {
   /** `full`: too many wait already. `over-share`: too many of this identity do. */
-  add(attempt: Omit<Attempt<P>, "isAttached" | "transport">): "added" | "full" | "over-share";
+  add(attempt: Omit<Attempt<P>, "connection" | "isAttached" | "transport">): "added" | "full" | "over-share";
   find(connectionToken: string, hub: string): Attempt<P> | undefined;
   /** A transport claims it. False when one has already. */
   attach(attempt: Attempt<P>, transport: TransportName): boolean;
+  /** Says what it became: its holder is from now on whoever that connection speaks for. */
+  keep(connectionToken: string, connection: Connection<P>): void;
   /** The transport could not be established after all: the attempt waits again, no longer than before. */
   detach(connectionToken: string): void;
   /** The transport is gone: the token dies, the ticket may try again. */
@@ -67,6 +84,8 @@ export interface AttemptOptions {
 }
 
 interface Entry<P> extends Attempt<P> {
+  holder: Holder<P>;
+  connection: Connection<P> | undefined;
   readonly owner: string;
   readonly attachBy: number;
   isAttached: boolean;
@@ -104,7 +123,7 @@ export function createAttempts<P>(
       if (waiting.size >= maxWaiting) return "full";
       const owner = identityKey(authenticationOf(attempt.holder));
       if (!shares.take(owner)) return "over-share";
-      const { connectionToken, connectionId, hub, holder, ticket, isResumable, binding } = attempt;
+      const { connectionToken, connectionId, hub, holder, ticket, isResumable, binding, negotiateVersion } = attempt;
       const attachBy = now + attachMs;
       waiting.set(connectionToken, {
         connectionToken,
@@ -114,6 +133,8 @@ export function createAttempts<P>(
         ticket,
         isResumable,
         binding,
+        negotiateVersion,
+        connection: undefined,
         owner,
         attachBy,
         isAttached: false,
@@ -137,6 +158,12 @@ export function createAttempts<P>(
       entry.isAttached = true;
       entry.transport = transport;
       return true;
+    },
+    keep(connectionToken, connection) {
+      const entry = attached.get(connectionToken);
+      if (entry === undefined) return;
+      entry.connection = connection;
+      entry.holder = holderOf(connection);
     },
     detach(connectionToken) {
       const entry = attached.get(connectionToken);

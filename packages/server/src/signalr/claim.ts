@@ -8,7 +8,8 @@ import type { Socket, SocketListener } from "../core/connection/socket.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpRequest } from "../core/http.js";
 import type { ConnectionId } from "../core/ids.js";
-import { authenticationOf, type Attempt, type Holder } from "./attempts.js";
+import type { Reauthenticate } from "../core/supervision/reauthentication.js";
+import { authenticationOf, holderOf, type Attempt, type Holder } from "./attempts.js";
 import { readCredential, type Applicant, type DoorPorts, type Presented } from "./door.js";
 
 /** One accepted transport, on its way to become a connection. */
@@ -125,6 +126,21 @@ export async function claim<P extends PrincipalBase>(
   return { attempt, holder: await admit(authentication, applicant, hub, ports) };
 }
 
+/**
+ * A later credential than the connection's, shown on any request of its own, is a new one for the connection. One that
+ * is not welcome changes nothing, the request's answer neither.
+ */
+export async function takeLater<P>(
+  { presented, authentication }: Known<P>,
+  { connection }: Attempt<P>,
+  { settings }: Hub<P>,
+  reauthenticate: Reauthenticate<P>,
+): Promise<void> {
+  if (presented.kind !== "token" || connection === undefined || !settings.hasAuthenticationRefresh) return;
+  if (authentication.expiresAt <= connection.authentication.expiresAt) return;
+  await reauthenticate(connection, presented.credential).catch(() => undefined);
+}
+
 /** What becomes of a claimed attempt. */
 export function arrive<P>(
   { attempt, holder }: Claim<P>,
@@ -135,19 +151,24 @@ export function arrive<P>(
 ): Arrival<P> {
   const { ticket, connectionToken, connectionId } = attempt;
   let isBound = false;
+  let became: Connection<P> | undefined;
   return {
     hub,
     holder,
     connectionId,
     transport,
     remoteAddress,
-    isResumable: false,
-    keep: () => undefined,
+    isResumable: transport === "WebSockets" && attempt.isResumable === true,
+    keep(connection) {
+      became = connection;
+      attempts.keep(connectionToken, connection);
+    },
     bind() {
       if (ticket === undefined) return true;
       const siblings = tickets.bind(ticket, connectionToken);
       for (const sibling of siblings ?? []) attempts.end(sibling);
       isBound = siblings !== undefined;
+      if (isBound && became !== undefined) tickets.follow(ticket, holderOf(became));
       return isBound;
     },
     end() {

@@ -16,6 +16,7 @@ import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { identityKey, joinKey, type ConnectionId } from "../core/ids.js";
 import type { Random } from "../core/random.js";
+import type { Reauthenticate } from "../core/supervision/reauthentication.js";
 import type { PrincipalFields, Telemetry } from "../core/telemetry.js";
 import { authenticationOf, type Attempts, type Holder } from "./attempts.js";
 import type { Bindings } from "./binding.js";
@@ -30,6 +31,7 @@ export interface DoorPorts<P> {
   readonly digest: Digest;
   readonly bindings: Bindings;
   readonly telemetry: Telemetry;
+  readonly reauthenticate: Reauthenticate<P>;
   readonly allowedOrigins: ReadonlySet<string>;
   /** Whether a JWT may stand in the query of hub paths. */
   readonly allowQueryToken: boolean;
@@ -62,7 +64,9 @@ export async function readCredential<P>(
     const ticket = ports.tickets.find(bearer.token, hub.path);
     const authentication = ticket === undefined ? undefined : authenticationOf(ticket.holder);
     if (edge !== undefined && authentication !== undefined) assertSameIdentity(edge, authentication);
-    const isAlive = authentication !== undefined && authentication.expiresAt > ports.clock.now();
+    // What it became ends at its own time and says why: no status of a request's does.
+    const isCurrent = authentication !== undefined && authentication.expiresAt > ports.clock.now();
+    const isAlive = isCurrent || ticket?.isBound === true;
     if (ticket !== undefined && isAlive) return { kind: "ticket", ticket };
     const inItsPlace = orCookie && edge === undefined ? cookieBeside(request, cookie, ports.allowedOrigins) : undefined;
     if (inItsPlace !== undefined) return { kind: "token", credential: inItsPlace };

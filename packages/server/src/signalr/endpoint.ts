@@ -15,15 +15,18 @@ import { bindingCookieName } from "./binding.js";
 import { refuse, type DoorPorts } from "./door.js";
 import { openDoomed, type DoomedConnection } from "./doomed.js";
 import { SignalRHandler } from "./handler.js";
+import { createControlCalls } from "./control-calls.js";
 import { createNegotiate } from "./negotiate.js";
+import { createRefresh } from "./refresh.js";
 import { transportDialects } from "./transports/dialects.js";
-import { createTransportRequests } from "./transports/requests.js";
+import { createTransportRequests, type AnswerRequest } from "./transports/requests.js";
 import { createUpgrade } from "./upgrade.js";
 
 /** Sockets that exist only to be told why not. */
 const MAX_DOOMED = 1_000;
 /** Behind a hub's path. */
 const NEGOTIATE = "/negotiate";
+const REFRESH = "/refresh";
 /** They get less time than welcome ones. Milliseconds. */
 const MAX_DOOMED_MS = 5_000;
 
@@ -33,6 +36,9 @@ export interface DoomedConnections {
   forget(doomed: DoomedConnection): void;
   readonly size: number;
 }
+
+/** What is asked under a hub's path. */
+type Rest = "" | typeof NEGOTIATE | typeof REFRESH;
 
 export interface SignalRPorts<P> extends DoorPorts<P> {
   readonly doomed: DoomedConnections;
@@ -81,6 +87,9 @@ export function createSignalREndpoint<P extends PrincipalBase>(
         decodeLimits: decodeLimitsOf(hub),
         dialects,
         isResumable: arrival.isResumable,
+        control: hub.settings.hasAuthenticationRefresh
+          ? createControlCalls(connection, ports.reauthenticate)
+          : undefined,
         bind: () => arrival.bind(),
       }),
     );
@@ -91,6 +100,12 @@ export function createSignalREndpoint<P extends PrincipalBase>(
   };
   const upgrade = createUpgrade<P>(ports, open);
   const answerRequest = createTransportRequests<P>(ports, open);
+  const refresh = createRefresh<P>(ports);
+  const answerAs: Readonly<Record<Rest, AnswerRequest<P>>> = {
+    "": answerRequest,
+    [NEGOTIATE]: (request, _body, hub) => negotiate(request, hub),
+    [REFRESH]: (request, _body, hub) => refresh(request, hub),
+  };
 
   function decodeLimitsOf(hub: Hub<P>): DecodeLimits {
     const known = limits.get(hub);
@@ -100,15 +115,17 @@ export function createSignalREndpoint<P extends PrincipalBase>(
     return made;
   }
 
-  function find(path: string): { readonly hub: Hub<P>; readonly rest: string } | undefined {
+  function find(path: string): { readonly hub: Hub<P>; readonly rest: Rest } | undefined {
     // A hub URL configured with a slash at its end is the same hub.
     const lower = path.toLowerCase();
     const asked = lower.length > 1 && lower.endsWith("/") ? lower.slice(0, -1) : lower;
     const exact = hubs.get(asked);
     if (exact !== undefined) return { hub: exact, rest: "" };
-    if (!asked.endsWith(NEGOTIATE)) return undefined;
-    const hub = hubs.get(asked.slice(0, -NEGOTIATE.length));
-    return hub === undefined ? undefined : { hub, rest: NEGOTIATE };
+    const rest = asked.endsWith(NEGOTIATE) ? NEGOTIATE : asked.endsWith(REFRESH) ? REFRESH : undefined;
+    if (rest === undefined) return undefined;
+    const hub = hubs.get(asked.slice(0, -rest.length));
+    const isThere = hub !== undefined && (rest === NEGOTIATE || hub.settings.hasAuthenticationRefresh);
+    return isThere ? { hub, rest } : undefined;
   }
 
   /** Before any authentication: a browser asks it without a credential. */
@@ -126,9 +143,8 @@ export function createSignalREndpoint<P extends PrincipalBase>(
     async request(request, body) {
       const found = find(request.path);
       if (found === undefined) return textReply(404, "");
-      const answer = isPreflight(request)
-        ? preflight(request, found.hub)
-        : await (found.rest === "" ? answerRequest(request, body, found.hub) : negotiate(request, found.hub));
+      const { hub, rest } = found;
+      const answer = isPreflight(request) ? preflight(request, hub) : await answerAs[rest](request, body, hub);
       return shareWith(answer, request, ports.allowedOrigins);
     },
     async upgrade(request) {

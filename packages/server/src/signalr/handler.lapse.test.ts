@@ -1,10 +1,21 @@
 /** What becomes of calls, streams, uploads and questions when their connection lapses, or is somebody else's. */
 
 import { recordingTelemetry } from "@hubward/testing";
-import { decodeLimitDefaults, jsonCodec, messageType, type HubMessage } from "@hubward/wire";
+import { decodeLimitDefaults, type HubwardError, jsonCodec, messageType, type HubMessage } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
 import { admissionOf, bytes, createFixture, text, type Staff } from "../../test/connection-fixture.js";
-import { deferred, hubOf, methodOf, policy, requirement, textSchema, type Deferred } from "../../test/hub-fixture.js";
+import {
+  allowAll,
+  deferred,
+  groupOf,
+  hubOf,
+  methodOf,
+  policy,
+  requirement,
+  template,
+  textSchema,
+  type Deferred,
+} from "../../test/hub-fixture.js";
 import type { Call } from "../core/dispatch/call.js";
 import { ConnectionCall } from "../core/dispatch/connection-call.js";
 import { createDispatcher } from "../core/dispatch/dispatcher.js";
@@ -12,6 +23,8 @@ import type { HubMethod } from "../core/dispatch/hub.js";
 import { createMemoryIdempotencyStore } from "../memory/idempotency-store.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { SignalRHandler } from "./handler.js";
+
+const open = groupOf(template("open", allowAll));
 
 const HELLO = '{"protocol":"json","version":1}\x1e';
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -80,6 +93,18 @@ function createBench({ judge = () => true }: { readonly judge?: () => boolean | 
         return work(call);
       }) as Handle,
     }),
+    methodOf("SayLater", {
+      requirements,
+      handle: (async (call: Call<Staff>) => {
+        await work(call);
+        try {
+          call.toOthers().emit("later");
+        } catch (error) {
+          read.push(`emit ${(error as HubwardError).reason}`);
+        }
+        await call.groups.join(open).catch((error: HubwardError) => void read.push(`join ${error.reason}`));
+      }) as Handle,
+    }),
     methodOf("Leave", {
       requirements,
       handle: ((call: Call<Staff>) => {
@@ -138,6 +163,7 @@ function createBench({ judge = () => true }: { readonly judge?: () => boolean | 
   return {
     ...fixture,
     ...peer,
+    fixture,
     of,
     works,
     signals,
@@ -314,6 +340,26 @@ describe("a lapse", () => {
     expect([other.signals[0]?.aborted, await other.hear()]).toEqual([true, []]);
     other.works[0]?.resolve("secret");
     expect(await other.hear()).toEqual(["1 ! token_expired", "2 = words"]);
+  });
+
+  it("silences what was stopped for good: with standing back, it neither says, joins nor asks anything", async () => {
+    const bench = createBench();
+    const other = bench.fixture.connect();
+    bench.call("SayLater", "1");
+    await settle();
+    bench.lapse();
+    bench.comeBack();
+    bench.works[0]?.resolve(undefined);
+    expect(await bench.hear()).toEqual(["1 ! reauth_required"]);
+    expect([bench.read, other.said()]).toEqual([["emit reauth_required", "join reauth_required"], ""]);
+    const quiet = createBench();
+    const listener = quiet.fixture.connect();
+    quiet.call("SayLater", "1");
+    await settle();
+    quiet.works[0]?.resolve(undefined);
+    expect([await quiet.hear(), quiet.read]).toEqual([["1 = null"], []]);
+    while (quiet.clock.pendingTurn > 0) quiet.clock.endTurn();
+    expect(listener.said()).toBe("later([])\n");
   });
 
   it("is not needed for that: a call that ends its own connection hears of it, too", async () => {

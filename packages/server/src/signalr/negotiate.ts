@@ -23,6 +23,7 @@ import type { Hub } from "../core/dispatch/hub.js";
 import type { HubSettings } from "../core/dispatch/hub-settings.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { identityKey, type ConnectionId } from "../core/ids.js";
+import { toldSeconds } from "../core/supervision/reauthentication.js";
 import { authenticationOf, type Holder } from "./attempts.js";
 import type { Binding } from "./binding.js";
 import { clientKind } from "./client.js";
@@ -56,9 +57,7 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     return made;
   }
 
-  async function holdBack(authentication: Authentication): Promise<void> {
-    const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
-    if (delayMs === 0) return;
+  async function holdBack(authentication: Authentication, delayMs: number): Promise<void> {
     if (heldBack >= MAX_HELD_BACK) throw new HubwardError("try_again_later", { retryAfterSeconds: 10 });
     heldBack++;
     await new Promise<void>((resolve) => ports.clock.after(delayMs, resolve));
@@ -74,7 +73,8 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     isStock: boolean,
   ): Promise<Holder<P>> {
     assertWorthConnecting(authentication, ports.clock);
-    await holdBack(authentication);
+    const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
+    if (delayMs > 0) await holdBack(authentication, delayMs);
     try {
       const admission = await ports.admitter.identify(authentication);
       applicant.roles = admission.principal.roles;
@@ -118,6 +118,7 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
       ticket,
       isResumable,
       binding,
+      negotiateVersion: version,
     });
     if (added !== "added") {
       if (issued !== undefined) ports.tickets.end(issued.ticket);
@@ -126,7 +127,13 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     const accessToken = issued?.secret.reveal();
     const availableTransports = transportsOf(hub.settings);
     // To a client that did not ask for it, it is an error.
-    const common = { kind: "connection", availableTransports, accessToken, useStatefulReconnect: isResumable } as const;
+    const common = {
+      kind: "connection",
+      availableTransports,
+      accessToken,
+      tokenLifetimeSeconds: lifetimeOf(hub, holder),
+      useStatefulReconnect: isResumable,
+    } as const;
     // Version 0 knows one id only, so there the id is the secret one.
     const body = negotiateBody(
       version === 0
@@ -134,6 +141,12 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
         : { ...common, negotiateVersion: 1, connectionId, connectionToken },
     );
     return { body, connectionId };
+  }
+
+  /** Only where the client may bring a later one. */
+  function lifetimeOf(hub: Hub<P>, holder: Holder<P>): number | undefined {
+    if (!hub.settings.hasAuthenticationRefresh || holder.kind !== "admitted") return undefined;
+    return toldSeconds(authenticationOf(holder).expiresAt - ports.clock.now(), ports.random);
   }
 
   return async (request, hub) => {

@@ -119,7 +119,7 @@ export class Responder<P> {
     if (control.refusal !== undefined) return this.#refuseStopped(message, control.refusal);
     const refusal = connection.refusal();
     if (refusal !== undefined) return this.finish(message, refusal.message);
-    const wait = control.judging ?? connection.outbox.room(bytes.length, clock.monotonic());
+    const wait = control.judging ?? connection.outbox.room(bytes.length, clock);
     if (wait !== undefined) return wait.then(() => this.#sendResult(message, control, bytes));
     connection.send({ bytes, group: undefined });
     return undefined;
@@ -134,7 +134,7 @@ export class Responder<P> {
         if (bytes.length > connection.maxFrameBytes) throw new HubwardError("result_too_large");
         return bytes;
       },
-      room: (length) => control.judging ?? connection.outbox.room(length, clock.monotonic()),
+      room: (length) => control.judging ?? connection.outbox.room(length, clock),
       send(bytes) {
         if (connection.refusal() !== undefined) return false;
         connection.send({ bytes, group: undefined });

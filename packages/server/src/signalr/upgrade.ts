@@ -11,7 +11,6 @@ import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
 import type { Authentication } from "../core/auth/authentication.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
-import type { Connection } from "../core/connection/connection.js";
 import type { Resumption } from "../core/connection/resumption.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { UpgradeAnswer } from "../core/endpoint.js";
@@ -27,7 +26,6 @@ import {
   refusalHints,
   refusalTexts,
   type Arrival,
-  type Claim,
   type OpenSocket,
 } from "./claim.js";
 import { clientKind } from "./client.js";
@@ -43,9 +41,6 @@ const NOT_NEGOTIATED = "a cookie opens no connection that was not negotiated";
 const NOT_RESUMABLE_HINT = "the connection has ended, or its replay holds what may no longer be seen";
 
 export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgrade<P> {
-  /** By connection token: connections that their client may bring a new transport. */
-  const kept = new Map<string, Connection<P>>();
-
   async function withoutNegotiate(
     authentication: Authentication,
     applicant: Applicant,
@@ -55,22 +50,6 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
     if (delayMs > 0) throw new HubwardError("try_again_later", { retryAfterSeconds: delayMs / 1000 });
     return admit(authentication, applicant, hub, ports);
-  }
-
-  /** As `arrive`, and found again by its client after its transport was lost, where that was negotiated. */
-  function arriveKept(claimed: Claim<P>, request: HttpRequest, hub: Hub<P>): Arrival<P> {
-    const { connectionToken, isResumable = false } = claimed.attempt;
-    const arrival = arrive(claimed, "WebSockets", request, hub, ports);
-    if (!isResumable) return arrival;
-    return {
-      ...arrival,
-      isResumable,
-      keep: (connection) => void kept.set(connectionToken, connection),
-      end() {
-        kept.delete(connectionToken);
-        arrival.end();
-      },
-    };
   }
 
   function accept(arrival: Arrival<P>, request: HttpRequest): UpgradeAnswer {
@@ -137,13 +116,13 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       refuse(request, hub, ports, new HubwardError("not_found"), applicant, refusalHints.unknownId);
       return no(UNKNOWN_ID);
     }
-    const resumption = kept.get(claimed.attempt.connectionToken)?.resumption;
+    const resumption = claimed.attempt.connection?.resumption;
     if (resumption !== undefined) return resume(resumption, request, hub, applicant);
     if (!ports.attempts.attach(claimed.attempt, "WebSockets")) {
       refuse(request, hub, ports, new HubwardError("superseded"), applicant, refusalHints.hasTransport);
       return no(claimed.attempt.transport === "WebSockets" ? HAS_TRANSPORT : OTHER_TRANSPORT);
     }
-    return accept(arriveKept(claimed, request, hub), request);
+    return accept(arrive(claimed, "WebSockets", request, hub, ports), request);
   }
 
   return async (request, hub) => {

@@ -82,6 +82,27 @@ class SmallStore implements IdempotencyStore {
   }
 }
 
+type Started = Extract<CommandStart, { state: "started" }>;
+
+/** The same with transactions. */
+class CommittingStore extends SmallStore {
+  override claim(key: string, digest: string): CommandStart {
+    const started = super.claim(key, digest) as Started;
+    return { ...started, commit: (work) => this.commit(started, work) as ReturnType<typeof work> };
+  }
+
+  isOpen = (started: Started): boolean => !this.#committed.has(started);
+  readonly #committed = new Set<Started>();
+
+  commit(started: Started, work: (transaction: unknown) => unknown): unknown {
+    if (!this.isOpen(started)) throw new TypeError("ended");
+    const value = work(undefined);
+    this.#committed.add(started);
+    void started.finish({ kind: "value", value });
+    return value;
+  }
+}
+
 async function failures(create: CreateIdempotencyStore): Promise<string[]> {
   const failed: string[] = [];
   for (const each of idempotencyStoreSuite) await each.run(create).catch(() => failed.push(each.name));
@@ -91,6 +112,7 @@ async function failures(create: CreateIdempotencyStore): Promise<string[]> {
 describe("the suite for idempotency stores", () => {
   it("passes a store that keeps the contract, also one that answers later", async () => {
     expect(await failures((settings) => new SmallStore(settings))).toEqual([]);
+    expect(await failures((settings) => new CommittingStore(settings))).toEqual([]);
     const later: CreateIdempotencyStore = async (settings) => {
       const store = new SmallStore(settings);
       return { start: async (key, digest) => store.start(key, digest) };
@@ -170,6 +192,38 @@ describe("the suite for idempotency stores", () => {
         }
       },
       /settled stays/,
+    ],
+    [
+      "commits, and records something else",
+      class extends CommittingStore {
+        override commit(started: Started, work: (transaction: unknown) => unknown): unknown {
+          const value = work(undefined);
+          void started.finish({ kind: "hidden" });
+          return value;
+        }
+      },
+      /what is committed is the outcome/,
+    ],
+    [
+      "commits twice",
+      class extends CommittingStore {
+        override isOpen = (): boolean => true;
+      },
+      /what is committed is the outcome/,
+    ],
+    [
+      "gives a command up when its work throws",
+      class extends CommittingStore {
+        override commit(started: Started, work: (transaction: unknown) => unknown): unknown {
+          try {
+            return super.commit(started, work);
+          } catch (error) {
+            void started.abandon();
+            throw error;
+          }
+        }
+      },
+      /whose work throws/,
     ],
     [
       "never forgets",

@@ -149,6 +149,33 @@ export const idempotencyStoreSuite: readonly IdempotencyStoreCase[] = [
     await third.finish({ kind: "hidden" });
     assertSame(await ended(store, "let-go"), { kind: "hidden" });
   }),
+  contractCase("what is committed is the outcome, where a store has transactions, and stays", async (store) => {
+    const first = await claim(store, "committed");
+    if (first.commit === undefined) return;
+    const waiting = await store.start("committed", "digest", "owner");
+    assert.deepEqual(await first.commit(() => ({ orderId: "o-1" })), { orderId: "o-1" });
+    assert.ok(waiting.state === "known");
+    assertSame(await waiting.outcome, DONE, "whoever waited");
+    assertSame(await ended(store, "committed"), DONE);
+    await first.finish({ kind: "hidden" });
+    await first.abandon();
+    await assert.rejects(async () => first.commit?.(() => "again"), "a second commit");
+    assertSame(await ended(store, "committed"), DONE, "after the second commit");
+  }),
+  contractCase("a commit whose work throws has not happened, and the command goes on", async (store) => {
+    const { commit, finish } = await claim(store, "failed");
+    if (commit === undefined) return;
+    const mistake = new Error("on purpose");
+    const fail = (): never => {
+      throw mistake;
+    };
+    await assert.rejects(async () => commit(fail), mistake);
+    const again = await store.start("failed", "digest", "owner");
+    assert.ok(again.state === "known");
+    await finish({ kind: "hub-error", message: "no" });
+    assertSame(await again.outcome, { kind: "hub-error", message: "no" });
+    assertSame(await ended(store, "failed"), { kind: "hub-error", message: "no" });
+  }),
   contractCase("keys are compared exactly, whatever stands in them", async (store) => {
     const keys = [
       "a",

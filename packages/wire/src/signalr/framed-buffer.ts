@@ -1,5 +1,6 @@
 /** A growing buffer for one message and the length in front of it, which serves message after message. */
 
+import { allocate } from "../memory.js";
 import { MAX_PREFIX_BYTES, prefixLength, writePrefix } from "./varint.js";
 
 const INITIAL_BYTES = 2048;
@@ -50,7 +51,9 @@ export class FramedBuffer {
     const length = this.#at - MAX_PREFIX_BYTES;
     const start = MAX_PREFIX_BYTES - prefixLength(length);
     writePrefix(this.#bytes, start, length);
-    return this.#bytes.slice(start, this.#at);
+    const framed = allocate(this.#at - start);
+    framed.set(this.#bytes.subarray(start, this.#at));
+    return framed;
   }
 
   /** Makes room and returns the memory from the next byte on. Nothing counts as written before `advance`. */

@@ -6,7 +6,7 @@
 
 import { buildMessage } from "./envelope.js";
 import { readJsonObject } from "./json-reader.js";
-import { writeJson } from "./json-writer.js";
+import { writeJson, writeString } from "./json-writer.js";
 import { decodeLimitDefaults, messageType } from "./messages.js";
 import type { CompletionMessage, DecodeLimits, HubCodec, HubMessage, MessageHeaders } from "./messages.js";
 import { unreachable } from "./unreachable.js";
@@ -35,9 +35,9 @@ function writeMessage(message: HubMessage): string {
     case messageType.invocation:
     case messageType.streamInvocation: {
       const { type, invocationId, target, streamIds = [] } = message;
-      const id = invocationId === undefined ? "" : `,"invocationId":${JSON.stringify(invocationId)}`;
+      const id = invocationId === undefined ? "" : `,"invocationId":${writeString(invocationId)}`;
       const streams = streamIds.length === 0 ? "" : `,"streamIds":${JSON.stringify(streamIds)}`;
-      const call = `"target":${JSON.stringify(target)},"arguments":${writeJson(message.arguments)}`;
+      const call = `"target":${writeString(target)},"arguments":${writeJson(message.arguments)}`;
       return `{"type":${type}${writeHeaders(message.headers)}${id},${call}${streams}}`;
     }
     case messageType.streamItem:
@@ -67,7 +67,7 @@ interface Head {
 }
 
 function writeHead({ type, headers, invocationId }: Head): string {
-  return `{"type":${type}${writeHeaders(headers)},"invocationId":${JSON.stringify(invocationId)}`;
+  return `{"type":${type}${writeHeaders(headers)},"invocationId":${writeString(invocationId)}`;
 }
 
 function writeHeaders(headers: MessageHeaders | undefined): string {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { toBase64, writeJson } from "./json-writer.js";
+import { toBase64, writeJson, writeString } from "./json-writer.js";
 
 test("base64 is what Node writes", () => {
   fc.assert(
@@ -13,6 +13,41 @@ test("base64 is what Node writes", () => {
 
 test("values without bytes are written as JSON.stringify writes them", () => {
   fc.assert(fc.property(fc.jsonValue(), (value) => writeJson(value) === JSON.stringify(value)));
+});
+
+describe("texts are written as JSON.stringify writes them", () => {
+  test.each([
+    "",
+    'a"b',
+    "a\\b",
+    "\u0000\u001f\u007f\u0080",
+    "\ud800",
+    "x\udc00",
+    "\u{1f3e5}",
+    "\u2028\ufeff\uffff",
+    "a\u001e",
+    "é",
+  ])("%j", (text) => {
+    expect(writeString(text)).toBe(JSON.stringify(text));
+  });
+
+  test("whatever they hold, however long they are", () => {
+    const unit = fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code));
+    const anything = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.array(unit).map((units) => units.join("")),
+    );
+    fc.assert(
+      fc.property(anything, fc.constantFrom(1, 300), (text, times) => {
+        const long = text.repeat(times);
+        expect(writeString(long)).toBe(JSON.stringify(long));
+      }),
+    );
+    for (let code = 0; code <= 0xffff; code++) {
+      const text = String.fromCharCode(code);
+      if (writeString(text) !== JSON.stringify(text)) expect(writeString(text)).toBe(JSON.stringify(text));
+    }
+  });
 });
 
 describe("bytes", () => {

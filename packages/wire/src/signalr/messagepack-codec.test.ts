@@ -138,6 +138,7 @@ describe("writing", () => {
     const copy = first.slice();
     messagePackCodec.encode({ type: 2, invocationId: "abc", item: 2 });
     expect(first).toEqual(copy);
-    expect(first.buffer.byteLength).toBe(first.length);
+    // Not the buffer it was written in: whoever keeps a short message keeps little beside it.
+    expect(first.buffer.byteLength).toBeLessThanOrEqual(1024);
   });
 });

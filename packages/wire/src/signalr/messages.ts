@@ -132,7 +132,10 @@ export interface HubCodec {
   readonly name: "json" | "messagepack";
   /** "text": WebSocket text frames. "binary": WebSocket binary frames. */
   readonly transferFormat: "text" | "binary";
-  /** Encodes one message with its framing. Throws TypeError for a value the encoding has no form for. */
+  /**
+   * Encodes one message with its framing. The bytes are the caller's own; their `buffer` may hold those of others, too.
+   * Throws TypeError for a value the encoding has no form for.
+   */
   encode(message: HubMessage): Uint8Array;
   /**
    * Decodes the body of one message, its framing already taken off.

@@ -3,15 +3,25 @@
  * could otherwise name the same room, method or call.
  */
 
+import { allocate } from "../memory.js";
 import { HubwardError } from "../reasons.js";
 
 /** Fatal: never a replacement character. `ignoreBOM` keeps a byte order mark in the text instead of hiding it. */
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
+/** Where short texts are encoded first, because their length is known last. */
+const draft = new Uint8Array(4096);
+/** Bytes of a UTF-16 code unit at most. */
+const MAX_UNIT_BYTES = 3;
+
 /** Encodes a text as UTF-8; a lone surrogate becomes U+FFFD. */
 export function encodeUtf8(text: string): Uint8Array {
-  return encoder.encode(text);
+  if (text.length * MAX_UNIT_BYTES > draft.length) return encoder.encode(text);
+  const { written } = encoder.encodeInto(text, draft);
+  const bytes = allocate(written);
+  bytes.set(draft.subarray(0, written));
+  return bytes;
 }
 
 /** Decodes bytes as UTF-8. @throws HubwardError malformed_unicode */

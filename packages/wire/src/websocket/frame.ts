@@ -4,6 +4,8 @@
  * @see RFC 6455 5.2 (framing), 5.5 (control frames), 7.4 (status codes)
  */
 
+import { allocate } from "../memory.js";
+
 const FIN = 0x80;
 const opcodes = { text: 0x1, binary: 0x2, close: 0x8, ping: 0x9 } as const;
 
@@ -50,12 +52,12 @@ export function isSendableCloseCode(code: number): boolean {
 function render(opcode: number, payload: Uint8Array): Uint8Array {
   const { length } = payload;
   const header = length < 126 ? 2 : length <= 0xffff ? 4 : 10;
-  const frame = new Uint8Array(header + length);
+  const frame = allocate(header + length);
   frame[0] = FIN | opcode;
   if (header === 2) {
     frame[1] = length;
   } else {
-    const view = new DataView(frame.buffer);
+    const view = new DataView(frame.buffer, frame.byteOffset);
     view.setUint8(1, header === 4 ? 126 : 127);
     if (header === 4) view.setUint16(2, length);
     else view.setBigUint64(2, BigInt(length));

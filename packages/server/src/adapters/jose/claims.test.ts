@@ -56,6 +56,27 @@ describe("what a token says", () => {
     });
   });
 
+  const jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"; // of RFC 9449 6.1
+  test.each<[string, object, string | undefined]>([
+    ["the key it is bound to", { cnf: { jkt } }, jkt],
+    ["a certificate, which is not looked at", { cnf: { "x5t#S256": jkt } }, undefined],
+    ["no key", {}, undefined],
+  ])("it may name %s", (_what, claims, expected) => {
+    expect(authenticate(claims).keyThumbprint).toBe(expected);
+  });
+
+  test.each<[string, unknown]>([
+    ["text", jkt],
+    ["null", null],
+    ["a list", [jkt]],
+    ["too short a thumbprint", { jkt: jkt.slice(1) }],
+    ["a thumbprint with padding", { jkt: `${jkt}=` }],
+    ["no text", { jkt: 7 }],
+    ["null for a thumbprint", { jkt: null }],
+  ])("a key it is bound to that is %s is refused", (_what, cnf) => {
+    expect(verdictOn({ cnf })).toBe("invalid_token");
+  });
+
   test("what the token leaves out is undefined", () => {
     const { tenant, clientId, sessionId, tokenId, issuedAt } = authenticate({});
     expect([tenant, clientId, sessionId, tokenId, issuedAt]).toEqual([

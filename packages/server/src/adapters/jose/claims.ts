@@ -3,12 +3,16 @@
 import type { Authentication } from "../../core/auth/authentication.js";
 import type { EpochMs } from "../../core/clock.js";
 import { HubwardError } from "@hubward/wire";
+import { assertAudience, freezeDeeply, readIdentifier, readInstant, type Claims } from "./claim-values.js";
 import { refuseToken } from "./refuse-token.js";
 import { ownMember } from "./strict-json.js";
 
 export interface ClaimRules {
   readonly issuer: string;
-  readonly audience: ReadonlySet<string>;
+  /** Whether `iss` may be missing, because who answers for these claims is known already (RFC 7662 2.2). Default false. */
+  readonly mayOmitIssuer?: boolean | undefined;
+  /** `any`: whoever answers for these claims has looked at the audience. */
+  readonly audience: ReadonlySet<string> | "any";
   /** In place of `audience`, where it is defined. */
   readonly clientIds: ReadonlySet<string> | undefined;
   /** Accepted values by claim; undefined accepts any. */
@@ -16,16 +20,12 @@ export interface ClaimRules {
   readonly tenantClaim: string | undefined;
   readonly clockSkewMs: number;
   readonly maxTokenAgeMs: number | undefined;
+  /** The expiry is this far away at most; a missing `exp` is then no fault. Default: `exp` alone decides. */
+  readonly maxRemainingMs?: number | undefined;
 }
 
-type Claims = Readonly<Record<string, unknown>>;
-
-/** Longest identifier taken from a claim, in UTF-16 code units. */
-const MAX_IDENTIFIER_LENGTH = 512;
-/** The last instant a Date can hold (ECMA-262 21.4.1.1). */
-const MAX_EPOCH_MS = 8.64e15;
-/** Control characters forge log lines; two lone surrogates become the same bytes in every store. */
-const UNFIT_FOR_IDENTIFIERS = /[\p{Cc}\p{Cs}]/u;
+/** A SHA-256 as unpadded base64url. */
+const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
 
 /**
  * Turns verified claims into a frozen Authentication; `claims` itself is frozen deeply.
@@ -37,15 +37,17 @@ export function authenticateClaims(
   rules: ClaimRules,
   now: EpochMs,
 ): Authentication {
-  if (ownMember(claims, "iss") !== rules.issuer) throw refuseToken("the issuer is another");
-  if (rules.clientIds === undefined) assertAudience(ownMember(claims, "aud"), rules.audience);
-  else assertClient(claims, rules.clientIds);
+  const isImplied = rules.mayOmitIssuer === true && !Object.hasOwn(claims, "iss");
+  if (!isImplied && ownMember(claims, "iss") !== rules.issuer) throw refuseToken("the issuer is another");
+  if (rules.clientIds !== undefined) assertClient(claims, rules.clientIds);
+  else if (rules.audience !== "any") assertAudience(ownMember(claims, "aud"), rules.audience);
   for (const [name, accepted] of rules.requiredClaims) assertClaim(ownMember(claims, name), accepted);
   // RFC 8417 2.2: a security event or logout token says something about somebody; it is never a bearer's.
   if (Object.hasOwn(claims, "events")) throw refuseToken("this is a security event token");
 
-  const expiresAt = readInstant(claims, "exp");
-  if (expiresAt === undefined) throw refuseToken("the expiry is missing");
+  const latestExpiry = rules.maxRemainingMs === undefined ? Infinity : now + rules.maxRemainingMs;
+  const expiresAt = Math.min(readInstant(claims, "exp") ?? latestExpiry, latestExpiry) as EpochMs;
+  if (expiresAt === Infinity) throw refuseToken("the expiry is missing");
   const issuedAt = readInstant(claims, "iat");
   const notBefore = readInstant(claims, "nbf");
   const latestStart = now + rules.clockSkewMs;
@@ -67,6 +69,7 @@ export function authenticateClaims(
     sessionId: readIdentifier(claims, "sid"),
     tokenId: readIdentifier(claims, "jti"),
     keyId,
+    keyThumbprint: readKeyThumbprint(claims),
     issuedAt,
     expiresAt,
     claims,
@@ -75,13 +78,6 @@ export function authenticateClaims(
   if (now >= expiresAt) throw new HubwardError("token_expired");
   freezeDeeply(claims);
   return Object.freeze(authentication);
-}
-
-/** RFC 7519 4.1.3: a string or an array of strings; one of them must be us. */
-function assertAudience(audience: unknown, ours: ReadonlySet<string>): void {
-  const named: readonly unknown[] = Array.isArray(audience) ? audience : [audience];
-  const isWellFormed = named.every((name) => typeof name === "string");
-  if (!isWellFormed || !named.some((name) => ours.has(name))) throw refuseToken("the audience is another");
 }
 
 /** RFC 7519 4.1.3: who is not named by an `aud` that is there must reject the token. */
@@ -96,31 +92,15 @@ function assertClaim(value: unknown, accepted: ReadonlySet<string> | undefined):
   if (!holds) throw refuseToken("a required claim is missing or another");
 }
 
-/**
- * A NumericDate (RFC 7519 2: seconds, fractions allowed) in whole milliseconds, rounded down. Numbers that are no
- * instant are refused: a timer armed with 1e308 fires at once.
- */
-function readInstant(claims: Claims, name: "exp" | "iat" | "nbf"): EpochMs | undefined {
-  const value = ownMember(claims, name);
-  if (value === undefined) return undefined;
-  const ms = typeof value === "number" ? Math.floor(value * 1000) : NaN;
-  if (!(ms >= 0 && ms <= MAX_EPOCH_MS)) throw refuseToken("a date is not an instant");
-  return ms as EpochMs;
-}
-
-function readIdentifier(claims: Claims, name: string): string | undefined {
-  const value = ownMember(claims, name);
-  if (value === undefined) return undefined;
-  if (typeof value !== "string" || value === "" || value.length > MAX_IDENTIFIER_LENGTH) {
-    throw refuseToken("an identifier is not a string of reasonable length");
+/** RFC 7800 3 and RFC 9449 6.1. Other ways to bind a token are not looked at. */
+function readKeyThumbprint(claims: Claims): string | undefined {
+  const confirmation = ownMember(claims, "cnf");
+  if (confirmation === undefined) return undefined;
+  if (typeof confirmation !== "object" || confirmation === null || Array.isArray(confirmation)) {
+    throw refuseToken("the confirmation is no object");
   }
-  if (UNFIT_FOR_IDENTIFIERS.test(value)) throw refuseToken("an identifier holds control characters or broken Unicode");
-  return value;
-}
-
-/** The depth was bounded when the JSON was parsed. */
-function freezeDeeply(value: unknown): void {
-  if (typeof value !== "object" || value === null) return;
-  for (const member of Object.values(value)) freezeDeeply(member);
-  Object.freeze(value);
+  const thumbprint = ownMember(confirmation as Claims, "jkt");
+  if (thumbprint === undefined) return undefined;
+  if (typeof thumbprint !== "string" || !THUMBPRINT.test(thumbprint)) throw refuseToken("jkt is no thumbprint");
+  return thumbprint;
 }

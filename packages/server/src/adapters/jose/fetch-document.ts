@@ -6,8 +6,9 @@
  * something else in the process installed, and verifies certificates whatever the environment says.
  */
 
-import { request as requestHttp, type IncomingMessage } from "node:http";
+import { request as requestHttp, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
 import { request as requestHttps } from "node:https";
+import type { Secret } from "../../core/auth/secret.js";
 import { parseStrictObject } from "./strict-json.js";
 
 export interface FetchBounds {
@@ -19,21 +20,39 @@ export interface FetchBounds {
   readonly ca: readonly string[] | undefined;
 }
 
+/** A form to post in place of a plain GET. Both hold secrets: nothing of them is told in an error. */
+export interface FormToPost {
+  /** `application/x-www-form-urlencoded`. */
+  readonly body: Secret;
+  readonly authorization: Secret | undefined;
+}
+
 const MAX_HEADER_BYTES = 16 * 1024;
 
 /**
- * Fetches the object. The answer must be a plain 200, whatever its content type says, and its body a JSON object of
+ * Fetches the object, or posts a form and takes the answer. The answer must be a plain 200, whatever its content type says, and its body a JSON object of
  * well-formed UTF-8 without duplicate members.
  * @throws Error (always as a rejection) when it is anything else, incomplete, too long or too late. Messages are
  * constants but for the status and the system's code.
  */
-export function fetchDocument(url: URL, { signal, maxBytes, ca }: FetchBounds): Promise<Record<string, unknown>> {
+export function fetchDocument(
+  url: URL,
+  { signal, maxBytes, ca }: FetchBounds,
+  form?: FormToPost,
+): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(new Error("the answer took too long"));
     const send = url.protocol === "https:" ? requestHttps : requestHttp;
+    const body = form?.body.reveal() ?? "";
     const request = send(url, {
       agent: false,
-      headers: { accept: "application/json", "accept-encoding": "identity", connection: "close" },
+      method: form === undefined ? "GET" : "POST",
+      headers: {
+        accept: "application/json",
+        "accept-encoding": "identity",
+        connection: "close",
+        ...headersOf(form, body),
+      },
       maxHeaderSize: MAX_HEADER_BYTES,
       insecureHTTPParser: false,
       rejectUnauthorized: true, // said aloud, because NODE_TLS_REJECT_UNAUTHORIZED would change the default
@@ -69,8 +88,17 @@ export function fetchDocument(url: URL, { signal, maxBytes, ca }: FetchBounds): 
         settle(() => resolve(document));
       });
     });
-    request.end();
+    request.end(body);
   });
+}
+
+function headersOf(form: FormToPost | undefined, body: string): OutgoingHttpHeaders {
+  if (form === undefined) return {};
+  return {
+    "content-type": "application/x-www-form-urlencoded",
+    "content-length": Buffer.byteLength(body),
+    ...(form.authorization === undefined ? {} : { authorization: form.authorization.reveal() }),
+  };
 }
 
 /** What is told of a fault. The error itself stays here: a parser's quotes the answer, which may hold a secret. */

@@ -2,7 +2,8 @@
 
 export { jwt, type JwtAuthenticator, type TokenAuthenticator } from "./jwt.js";
 export { issuers } from "./issuers.js";
-export { jwtDefaults, type ClientAudience, type JwtOptions } from "./options.js";
+export { jwtDefaults, type JwtOptions } from "./options.js";
+export type { ClientAudience } from "./option-checks.js";
 export type { Algorithm } from "./algorithms.js";
 export { publicKey, sharedSecret, type KeyOptions, type KeySelector, type KeySource } from "./key-source.js";
 export { jwks } from "./remote-jwks.js";
@@ -17,6 +18,47 @@ export {
   type ProviderOptions,
   type ProviderRules,
 } from "./providers.js";
+export { introspection, type IntrospectionAuthenticator } from "./introspection/introspection.js";
+export { hashToken } from "./token-hash.js";
+export {
+  introspectionDefaults,
+  type IntrospectionClient,
+  type IntrospectionDefaults,
+  type IntrospectionOptions,
+} from "./introspection/introspection-options.js";
+export {
+  backChannelLogout,
+  backChannelLogoutDefaults,
+  type BackChannelLogoutDefaults,
+  type BackChannelLogoutOptions,
+} from "./events/back-channel-logout.js";
+export type { Logout } from "./events/logout-claims.js";
+export { securityEvents } from "./events/security-events.js";
+export {
+  securityEventsDefaults,
+  type SecurityEventsDefaults,
+  type SecurityEventsOptions,
+} from "./events/security-events-options.js";
+export type {
+  EventMessage,
+  SecurityAction,
+  SecurityEvent,
+  SecurityEventName,
+  StreamVerification,
+  UnknownSecurityEvent,
+} from "./events/security-event.js";
+export type { EventTarget } from "./events/event-subject.js";
+export type { EventReceiver } from "./events/receive.js";
+export { receiverDefaults, type ReceiverOptions } from "./events/receiver-options.js";
+export { verifyDpopProof, type DpopProofInput, type DpopVerdict } from "./dpop/dpop-proof.js";
+export { dpopNonces, type DpopNonceOptions, type DpopNonces } from "./dpop/dpop-nonces.js";
+export {
+  dpopReplays,
+  type DpopReplayOptions,
+  type DpopReplays,
+  type DpopUse,
+  type SpentProof,
+} from "./dpop/dpop-replays.js";
 export { localJwks, type JsonWebKeySet } from "./jwks.js";
 export { spkiPem, type Jwk, type PublicKeyInput } from "./public-key.js";
 export { base64urlSecret } from "./base64url.js";

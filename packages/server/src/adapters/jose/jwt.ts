@@ -1,18 +1,16 @@
 /** The authenticator for JSON Web Tokens. */
 
-import { HubwardError } from "@hubward/wire";
 import type { Authentication } from "../../core/auth/authentication.js";
 import type { Authenticator } from "../../core/auth/authenticator.js";
 import type { BearerCredential } from "../../core/auth/credential.js";
 import { authenticateClaims } from "./claims.js";
 import { claimKeys } from "./key-owner.js";
-import type { KeySource } from "./key-source.js";
 import { resolveJwtOptions, type JwtOptions, type ResolvedJwtOptions } from "./options.js";
 import { refuseToken } from "./refuse-token.js";
-import { parseStrictObject } from "./strict-json.js";
-import { createTokenReader, type TokenHeader, type TokenParts, type TokenReader } from "./token-header.js";
+import { findKey, readClaims } from "./signed-token.js";
+import { createTokenReader, type TokenReader } from "./token-header.js";
 import { createVerifiedTokenCache, type VerifiedToken } from "./verified-token-cache.js";
-import { VerificationKey } from "./verification-key.js";
+import type { VerificationKey } from "./verification-key.js";
 
 /** What {@link jwt} and `issuers` have in common. */
 export interface TokenAuthenticator extends Authenticator {
@@ -97,45 +95,4 @@ function verifyToken(
     }
     return verified;
   });
-}
-
-function findKey(keys: KeySource, header: TokenHeader): VerificationKey | Promise<VerificationKey> {
-  let found: ReturnType<KeySource["find"]>;
-  try {
-    found = keys.find(header);
-  } catch (cause) {
-    throw keysUnavailable(cause);
-  }
-  if (!isThenable(found)) return assertKey(found);
-  return Promise.resolve(found).then(assertKey, (cause: unknown) => {
-    throw keysUnavailable(cause);
-  });
-}
-
-/** A source of the application's own may hand out anything. */
-function assertKey(key: VerificationKey | undefined): VerificationKey {
-  if (!(key instanceof VerificationKey)) throw refuseToken("no key of the issuer fits");
-  return key;
-}
-
-function keysUnavailable(cause: unknown): HubwardError {
-  if (cause instanceof HubwardError && cause.reason === "auth_unavailable") return cause;
-  return new HubwardError("auth_unavailable", { retryAfterSeconds: 1, cause });
-}
-
-/** The claims, once their signature holds: nothing of them is read before. */
-function readClaims({ header, payload, signature, signed }: TokenParts, key: VerificationKey): Record<string, unknown> {
-  // One algorithm per key, even if a source hands out the wrong one.
-  if (header.algorithm !== key.algorithm) throw refuseToken("the algorithm is not the key's");
-  // Strict base64url, all of it: its characters are their own bytes.
-  if (!key.verifies(Buffer.from(signed, "latin1"), Buffer.from(signature, "base64url"))) {
-    throw refuseToken("the signature is wrong");
-  }
-  const claims = parseStrictObject(Buffer.from(payload, "base64url"));
-  if (claims === undefined) throw refuseToken("the claims are not a JSON object with unique members");
-  return claims;
-}
-
-function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === "function";
 }

@@ -2,7 +2,7 @@
 
 import type { KeySource } from "./key-source.js";
 
-/** By source; whichever `jwt()` takes a source first decides. */
+/** By source; whichever function takes a source first decides. */
 const owners = new WeakMap<KeySource, string>();
 
 /**
@@ -13,7 +13,7 @@ const owners = new WeakMap<KeySource, string>();
 export function claimKeys(keys: KeySource, issuer: string): void {
   const owner = keys.issuer ?? owners.get(keys);
   if (owner !== undefined && owner !== issuer) {
-    throw new TypeError("jwt.keys: these are the keys of another issuer; each issuer needs a source of its own");
+    throw new TypeError("keys: these are the keys of another issuer; each issuer needs a source of its own");
   }
   owners.set(keys, issuer);
 }

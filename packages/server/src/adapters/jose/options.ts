@@ -4,6 +4,15 @@ import type { Clock, EpochMs } from "../../core/clock.js";
 import { assertAlgorithms, type Algorithm } from "./algorithms.js";
 import type { ClaimRules } from "./claims.js";
 import type { KeySource } from "./key-source.js";
+import {
+  assertKeySource,
+  assertRange,
+  assertText,
+  assertTexts,
+  resolveAudience,
+  resolveRequiredClaims,
+  type ClientAudience,
+} from "./option-checks.js";
 import { normalizeType, type HeaderRules } from "./token-header.js";
 
 export interface JwtOptions {
@@ -60,15 +69,6 @@ export interface JwtOptions {
   readonly clock?: Pick<Clock, "now"> | undefined;
 }
 
-/**
- * Stands in for `aud` where an issuer writes none into access tokens (Amazon Cognito). Weaker than an audience: every
- * service that trusts the same client accepts the same tokens.
- */
-export interface ClientAudience {
-  /** The token's `client_id` must be one of these. A token that does have an `aud` is refused. */
-  readonly clientIds: readonly string[];
-}
-
 export const jwtDefaults = {
   types: ["at+jwt", "application/at+jwt"],
   allowMissingType: false,
@@ -96,14 +96,14 @@ export function resolveJwtOptions(options: JwtOptions): ResolvedJwtOptions {
     maxTokenBytes = jwtDefaults.maxTokenBytes,
     maxCachedTokens = jwtDefaults.maxCachedTokens,
   } = options;
-  assertText("issuer", issuer);
-  assertTexts("types", types);
-  if (tenantClaim !== undefined) assertText("tenantClaim", tenantClaim);
+  assertText("jwt.issuer", issuer);
+  assertTexts("jwt.types", types);
+  if (tenantClaim !== undefined) assertText("jwt.tenantClaim", tenantClaim);
   if (typeof allowMissingType !== "boolean") throw new TypeError("jwt.allowMissingType: true or false");
-  assertRange("clockSkewSeconds", clockSkewSeconds, 0, 300);
-  assertRange("maxTokenBytes", maxTokenBytes, 64, 65_536);
-  assertRange("maxCachedTokens", maxCachedTokens, 0, 10_000_000);
-  if (maxTokenAgeSeconds !== undefined) assertRange("maxTokenAgeSeconds", maxTokenAgeSeconds, 1, 1e9);
+  assertRange("jwt.clockSkewSeconds", clockSkewSeconds, 0, 300);
+  assertRange("jwt.maxTokenBytes", maxTokenBytes, 64, 65_536);
+  assertRange("jwt.maxCachedTokens", maxCachedTokens, 0, 10_000_000);
+  if (maxTokenAgeSeconds !== undefined) assertRange("jwt.maxTokenAgeSeconds", maxTokenAgeSeconds, 1, 1e9);
   return {
     keys,
     maxTokenBytes,
@@ -114,8 +114,8 @@ export function resolveJwtOptions(options: JwtOptions): ResolvedJwtOptions {
     },
     claims: {
       issuer,
-      ...resolveAudience(options.audience),
-      requiredClaims: resolveRequiredClaims(options.requiredClaims ?? {}),
+      ...resolveAudience("jwt", options.audience),
+      requiredClaims: resolveRequiredClaims("jwt", options.requiredClaims ?? {}),
       tenantClaim,
       clockSkewMs: clockSkewSeconds * 1000,
       maxTokenAgeMs: maxTokenAgeSeconds === undefined ? undefined : maxTokenAgeSeconds * 1000,
@@ -126,9 +126,7 @@ export function resolveJwtOptions(options: JwtOptions): ResolvedJwtOptions {
 }
 
 function resolveAlgorithms({ keys, algorithms }: JwtOptions): ReadonlySet<Algorithm> {
-  if (typeof keys?.find !== "function" || typeof keys.holds !== "function" || !Array.isArray(keys.algorithms)) {
-    throw new TypeError("jwt.keys: a KeySource is needed, such as sharedSecret(bytes) or publicKey(key)");
-  }
+  assertKeySource("jwt.keys", keys);
   const servable: readonly Algorithm[] = keys.algorithms;
   assertAlgorithms(servable);
   if (algorithms === undefined) return new Set(servable);
@@ -137,46 +135,4 @@ function resolveAlgorithms({ keys, algorithms }: JwtOptions): ReadonlySet<Algori
     throw new RangeError("jwt.algorithms: the keys cannot serve every algorithm named");
   }
   return new Set(algorithms);
-}
-
-function resolveAudience(audience: JwtOptions["audience"]): Pick<ClaimRules, "audience" | "clientIds"> {
-  if (isClientAudience(audience)) {
-    assertTexts("audience.clientIds", audience.clientIds);
-    return { audience: new Set(), clientIds: new Set(audience.clientIds) };
-  }
-  const names = typeof audience === "string" ? [audience] : audience;
-  assertTexts("audience", names);
-  return { audience: new Set(names), clientIds: undefined };
-}
-
-function isClientAudience(audience: JwtOptions["audience"]): audience is ClientAudience {
-  return typeof audience === "object" && audience !== null && "clientIds" in audience;
-}
-
-function resolveRequiredClaims(claims: NonNullable<JwtOptions["requiredClaims"]>): ClaimRules["requiredClaims"] {
-  const rules = Object.entries(claims).map(([name, value]) => {
-    assertText("requiredClaims", name);
-    if (value === true) return [name, undefined] as const;
-    const values = typeof value === "string" ? [value] : value;
-    assertTexts(`requiredClaims.${name}`, values);
-    return [name, new Set(values)] as const;
-  });
-  return new Map(rules);
-}
-
-function assertText(option: string, value: unknown): void {
-  if (typeof value !== "string") throw new TypeError(`jwt.${option}: a string is needed`);
-  if (value === "") throw new RangeError(`jwt.${option}: must not be empty`);
-}
-
-function assertTexts(option: string, values: unknown): void {
-  if (!Array.isArray(values)) throw new TypeError(`jwt.${option}: a list of strings is needed`);
-  if (values.length === 0) throw new RangeError(`jwt.${option}: must name at least one`);
-  for (const value of values) assertText(option, value);
-}
-
-function assertRange(option: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(`jwt.${option}: a whole number from ${min} to ${max}`);
-  }
 }

@@ -70,7 +70,7 @@ export interface ResolvedRemoteKeyOptions extends RemoteKeyDefaults {
 export function resolveRemoteKeyOptions(options: RemoteKeyOptions = {}): ResolvedRemoteKeyOptions {
   const { algorithms = remoteKeyDefaults.algorithms, onFailure, clock = systemClock } = options;
   const allowLoopbackHttp = options.allowLoopbackHttp ?? remoteKeyDefaults.allowLoopbackHttp;
-  const ca = typeof options.ca === "string" ? [options.ca] : options.ca;
+  const ca = readCertificates("keys.ca", options.ca);
   if (algorithms.length === 0) throw new RangeError("keys.algorithms: at least one algorithm");
   for (const algorithm of algorithms) {
     if (!isAlgorithm(algorithm) || algorithm === "HS256") {
@@ -78,9 +78,6 @@ export function resolveRemoteKeyOptions(options: RemoteKeyOptions = {}): Resolve
     }
   }
   if (typeof allowLoopbackHttp !== "boolean") throw new TypeError("keys.allowLoopbackHttp: true or false");
-  if (ca !== undefined && !(ca.length > 0 && ca.every((pem) => typeof pem === "string"))) {
-    throw new TypeError("keys.ca: PEM text");
-  }
   if (onFailure !== undefined && typeof onFailure !== "function") throw new TypeError("keys.onFailure: a function");
   const maxAgeMs = readNumber(options, "maxAgeMs", 1000, 86_400_000);
   return {
@@ -96,6 +93,18 @@ export function resolveRemoteKeyOptions(options: RemoteKeyOptions = {}): Resolve
     onFailure: onFailure ?? (() => undefined),
     clock,
   };
+}
+
+/** @throws TypeError */
+export function readCertificates(
+  option: string,
+  ca: string | readonly string[] | undefined,
+): readonly string[] | undefined {
+  const list = typeof ca === "string" ? [ca] : ca;
+  if (list !== undefined && !(list.length > 0 && list.every((pem) => typeof pem === "string"))) {
+    throw new TypeError(`${option}: PEM text`);
+  }
+  return list;
 }
 
 type NumberOption = "maxAgeMs" | "maxStaleMs" | "cooldownMs" | "timeoutMs" | "maxBytes" | "maxKeys";

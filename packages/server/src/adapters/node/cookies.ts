@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import { takeCookies, type ReadCookie } from "../../core/auth/cookie-header.js";
 import type { CookieNames } from "../../core/endpoint.js";
 import type { OwnCookies } from "../../core/http.js";
-import { forgetDistinctHeaders } from "./request.js";
+import { forgetDistinctHeaders } from "./distinct-headers.js";
 
 /**
  * By the raw headers: there may be several, and one name in two of them is one too many.

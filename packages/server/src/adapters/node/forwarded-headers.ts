@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { ForwardedHeaders } from "../../core/auth/credential.js";
 import { Secret } from "../../core/auth/secret.js";
 import type { ForwardedPort } from "../../core/endpoint.js";
-import { forgetDistinctHeaders } from "./request.js";
+import { forgetDistinctHeaders } from "./distinct-headers.js";
 
 /** Names and values that Node keeps of a request where `server.maxHeadersCount` was left as it is. */
 const DEFAULT_MAX_RAW_HEADERS = 2_000;

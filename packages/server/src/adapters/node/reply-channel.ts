@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from "node:http";
 import type { DeferredReply, ReplyChannel, ReplyListener } from "../../core/http.js";
-import { resetConnection } from "./web-socket.js";
+import { isStuck, resetConnection } from "./web-socket.js";
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -37,6 +37,11 @@ class NodeReplyChannel implements ReplyChannel {
 
   get queuedBytes(): number {
     return this.#response.writableLength;
+  }
+
+  get isStuck(): boolean {
+    const { socket } = this.#response;
+    return this.queuedBytes !== 0 && (socket === null || isStuck(socket));
   }
 
   reply(status: number, headers: Headers, body?: Uint8Array): void {

@@ -3,14 +3,14 @@
  * and cut from the request, before any other listener or logger can see them.
  */
 
-import { IncomingMessage } from "node:http";
-import { Socket } from "node:net";
+import type { IncomingMessage } from "node:http";
 import { readBearer, saysBearer } from "../../app/http.js";
 import type { BearerCredential, ForwardedHeaders } from "../../core/auth/credential.js";
 import { Secret } from "../../core/auth/secret.js";
 import type { CookieNames } from "../../core/endpoint.js";
 import type { HttpRequest } from "../../core/http.js";
 import { takeOwnCookies } from "./cookies.js";
+import { forgetDistinctHeaders } from "./distinct-headers.js";
 
 /** The path as hubs are found by it, or undefined when it is no path at all. */
 export function pathOf(url: string): string | undefined {
@@ -115,22 +115,4 @@ function takeAuthorization(request: IncomingMessage, bearers: BearerCredential[]
   delete headers.authorization;
   forgetDistinctHeaders(request, AUTHORIZATION);
   return isReadable;
-}
-
-/**
- * Node keeps `headersDistinct` once somebody in front has asked for it, tokens and all; asking for it here only to
- * clean it would cost a tenth of a whole connect.
- */
-export function forgetDistinctHeaders(request: IncomingMessage, name: string): void {
-  if (keptDistinctHeaders === undefined) return;
-  const kept = (request as unknown as Record<symbol, unknown>)[keptDistinctHeaders];
-  if (kept !== null && kept !== undefined) delete request.headersDistinct[name];
-}
-
-/** Where Node keeps them: found once, on a request of our own that has been asked. */
-const keptDistinctHeaders = findDistinctHeaders(new IncomingMessage(new Socket()));
-
-function findDistinctHeaders(asked: IncomingMessage): symbol | undefined {
-  if (typeof asked.headersDistinct !== "object") return undefined;
-  return Object.getOwnPropertySymbols(asked).find(({ description }) => description === "kHeadersDistinct");
 }

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { randomBytes } from "node:crypto";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { renderFrame } from "@hubward/wire";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Socket, SocketListener } from "../../core/connection/socket.js";
@@ -305,7 +305,7 @@ describe("a peer", () => {
 
 describe("over TLS", () => {
   async function openSecure(): Promise<
-    Ends & { readonly bytes: Recorder<Buffer>; readonly peerClosed: Promise<boolean> }
+    Ends & { readonly peer: TLSSocket; readonly bytes: Recorder<Buffer>; readonly peerClosed: Promise<boolean> }
   > {
     const { port, ends } = await serve(createSecureServer({ key, cert: certificate }) as unknown as Server);
     const bytes = new Recorder<Buffer>();
@@ -316,8 +316,24 @@ describe("over TLS", () => {
     peer.on("error", (error: NodeJS.ErrnoException) => (wasReset ||= error.code === "ECONNRESET"));
     peer.on("data", bytes.push);
     const peerClosed = new Promise<boolean>((resolve) => peer.on("close", () => resolve(wasReset)));
-    return { ...(await ends), bytes, peerClosed };
+    return { ...(await ends), peer, bytes, peerClosed };
   }
+
+  test("what was written in this turn is not stuck, and what the kernel does not take is", async () => {
+    const { socket, peer, peerClosed } = await openSecure();
+    socket.write(textFrame("a ping, say"));
+    expect([socket.queuedBytes > 0, socket.isStuck]).toEqual([true, false]);
+    peer.pause();
+    const chunk = textFrame("x".repeat(1 << 20));
+    for (let count = 0; count < 64 && socket.isStuck !== true; count++) {
+      socket.write(chunk);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(socket.isStuck).toBe(true);
+    socket.reset();
+    peer.resume();
+    await peerClosed;
+  });
 
   const said = ({ items }: Recorder<Buffer>): string => Buffer.concat(items).toString("latin1");
 

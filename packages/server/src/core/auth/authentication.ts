@@ -12,6 +12,8 @@ export interface Authentication extends Identity {
   readonly tokenId: string | undefined;
   /** Key that signed it (`kid`). */
   readonly keyId: string | undefined;
+  /** Thumbprint of the key its bearer must hold (`cnf.jkt`: RFC 9449 6.1), where the token is bound to one. */
+  readonly keyThumbprint?: string | undefined;
   readonly issuedAt: EpochMs | undefined;
   /** The claim itself, without leeway: no action and no delivery from this instant on. */
   readonly expiresAt: EpochMs;

@@ -5,8 +5,8 @@ import type { Secret } from "./secret.js";
 export interface BearerCredential {
   readonly kind: "bearer";
   readonly token: Secret;
-  /** Where it stood. A bearer in the query or in a cookie is a mode that must be switched on. */
-  readonly source: "header" | "query" | "cookie";
+  /** Where it stood. A bearer in the query or in a cookie is a mode that must be switched on; `message`: in band. */
+  readonly source: "header" | "query" | "cookie" | "message";
 }
 
 /** Who a gateway says is asking, in headers of its own. Adapters make one only of what they may believe. */

@@ -36,6 +36,8 @@ export interface Tickets<Holder> {
   own(ticket: Ticket<Holder>, connectionToken: string): boolean;
   /** Binds it to the attempt that completed its handshake. Returns the siblings, which die; undefined if it lost. */
   bind(ticket: Ticket<Holder>, connectionToken: string): readonly string[] | undefined;
+  /** Its connection speaks for somebody of its own from now on. */
+  follow(ticket: Ticket<Holder>, holder: Holder): void;
   end(ticket: Ticket<Holder>): void;
   readonly size: number;
 }
@@ -50,6 +52,7 @@ export interface TicketOptions {
 }
 
 interface Entry<Holder> extends Ticket<Holder> {
+  holder: Holder;
   readonly owner: string;
   readonly hash: string;
   readonly attachBy: number;
@@ -134,6 +137,10 @@ export function createTickets<Holder>(
       for (const token of siblings) entry.connectionTokens.delete(token);
       entry.isBound = true;
       return siblings;
+    },
+
+    follow(ticket, holder) {
+      (ticket as Entry<Holder>).holder = holder;
     },
 
     end(ticket) {

@@ -27,7 +27,7 @@ function createFixture(limits: Parameters<typeof createOutboxPeer>[2] = {}): Fix
   return {
     ...peer,
     clock,
-    roomFor: (length) => peer.outbox.room(length, clock.monotonic()),
+    roomFor: (length) => peer.outbox.room(length, clock),
     hold: () => peer.outbox.hold(readInstant(clock)),
     settle: () => {
       while (clock.pendingTurn > 0) clock.endTurn();

@@ -7,7 +7,7 @@
  * peer sends, its confirmations among it, the kernel's word has to do.
  */
 
-import type { Instant } from "../clock.js";
+import type { Clock, Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
 import { isOver, type Lifetime } from "./lifetime.js";
@@ -131,13 +131,13 @@ export class Outbox implements Outgoing {
     this.drained();
   }
 
-  room(length: number, now: number): Promise<void> | undefined {
+  room(length: number, clock: Pick<Clock, "monotonic">): Promise<void> | undefined {
     const isRoomy = this.#heldBytes < MAX_BATCH_BYTES && this.pendingBytes + length <= this.#maxBytes;
     if (isRoomy || !this.#isOpen) return undefined;
     const room = new Promise<void>((resolve) => {
       (this.#waiting ??= []).push(resolve);
     });
-    this.#askToConfirm(Math.floor(now));
+    this.#askToConfirm(Math.floor(clock.monotonic()));
     return room;
   }
 
@@ -267,7 +267,7 @@ export class Outbox implements Outgoing {
   isAnswering(now: number): boolean {
     // What a polling peer has not come for yet is held here, not in a kernel: nothing is stuck.
     if (this.#socket.isPolled === true) return true;
-    if (this.#socket.queuedBytes !== 0) return false;
+    if (this.#socket.isStuck ?? this.#socket.queuedBytes !== 0) return false;
     return this.#requestedBytes === -1 || now - this.#requestedAt < CONFIRMATION_OVERDUE_MS;
   }
 

@@ -1,6 +1,6 @@
 /** Where a connection's frames wait to be written: an outbox, or one that also keeps them until they are acknowledged. */
 
-import type { Instant } from "../clock.js";
+import type { Clock, Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
 import type { Lifetime } from "./lifetime.js";
@@ -16,7 +16,7 @@ export interface Outgoing {
    * written any more; else a promise for when to ask again. For those who have more to say than fits: whoever asks
    * first never makes its peer a slow consumer.
    */
-  room(length: number, now: number): Promise<void> | undefined;
+  room(length: number, clock: Pick<Clock, "monotonic">): Promise<void> | undefined;
   /**
    * Takes back what was not handed over, in order. Undefined where the peer would count wrong without it: its
    * connection cannot go on.

@@ -3,7 +3,7 @@
  * rest back while too much is not, and sends again over the next transport. One {@link Outbox} per transport.
  */
 
-import type { Instant } from "../clock.js";
+import type { Clock, Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
 import type { EndingEvent } from "./lifecycle.js";
@@ -99,9 +99,9 @@ export class ReplayOutbox implements Outgoing {
     this.#outbox?.release();
   }
 
-  room(length: number, now: number): Promise<void> | undefined {
+  room(length: number, clock: Pick<Clock, "monotonic">): Promise<void> | undefined {
     if (!this.#isOpen) return undefined;
-    if (this.#outbox !== undefined && this.#buffer.waitingBytes === 0) return this.#outbox.room(length, now);
+    if (this.#outbox !== undefined && this.#buffer.waitingBytes === 0) return this.#outbox.room(length, clock);
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
     });

@@ -9,6 +9,11 @@ export interface Socket {
   /** Bytes handed over that the kernel has not taken yet. While it is not 0, nothing is to be handed over. */
   readonly queuedBytes: number;
   /**
+   * The kernel did not take what it was offered. Not the same as `queuedBytes` where the kernel's answer is heard a turn
+   * later, as over TLS. Default: whether `queuedBytes` is not 0.
+   */
+  readonly isStuck?: boolean | undefined;
+  /**
    * The peer comes for what it is told (long polling): `queuedBytes` is not 0 while no request of it waits, last
    * frames wait for its next request, and its silence is the transport's own business. Default false.
    */

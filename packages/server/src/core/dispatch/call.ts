@@ -112,3 +112,17 @@ export interface Call<P, Events = unknown> extends Sender<P, Events> {
    */
   abort(): void;
 }
+
+/** What the method of a command (`.once`) gets to work with. */
+export interface CommandCall<P, Events = unknown> extends Call<P, Events> {
+  /**
+   * Exactly once: runs `work` in a transaction of the idempotency store, which commits it together with the record of
+   * the command, or neither. What `work` returns is the command's result from then on, for whoever sends it again,
+   * too, whatever the method itself returns or throws afterwards. Once for each command; again only after it failed.
+   * @param work gets the store's transaction: say its type, as in `(tx: Transaction) => …` with `@hubward/sqlite`,
+   * where work must be done at once, without a promise.
+   * @throws (rejects with) TypeError for a store without transactions, and for a second commit; HubwardError when the
+   * caller has lost its standing; what `work` throws. Nothing was committed then.
+   */
+  commit<Result, Transaction = unknown>(work: (transaction: Transaction) => Result): Promise<Awaited<Result>>;
+}

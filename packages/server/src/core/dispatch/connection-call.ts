@@ -6,9 +6,10 @@ import type { Fanout } from "../groups/fanout.js";
 import type { GroupReference } from "../groups/group.js";
 import type { Groups } from "../groups/groups.js";
 import type { ConnectionId } from "../ids.js";
-import type { Call, CallGroups, ConnectionTarget, PrincipalReference, Target } from "./call.js";
+import type { CallGroups, CommandCall, ConnectionTarget, PrincipalReference, Target } from "./call.js";
 import type { CallControl } from "./call-control.js";
 import type { ClientInvoker } from "./client-invoker.js";
+import type { Commit } from "./commit.js";
 import { ScopedSender, type SenderPorts } from "./sender.js";
 
 export interface CallPorts<P> {
@@ -17,18 +18,21 @@ export interface CallPorts<P> {
   readonly invokeClient: ClientInvoker;
 }
 
-export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P> {
+export class ConnectionCall<P, Events> implements CommandCall<P, Events>, CallGroups<P> {
   readonly method: string;
   readonly principal: P;
   readonly authentication: Authentication;
   readonly #connection: Connection<P>;
   readonly #ports: CallPorts<P>;
   readonly #control: CallControl;
+  readonly #commit: Commit | undefined;
   #sender: ScopedSender<P, Events> | undefined;
 
-  constructor(connection: Connection<P>, method: string, control: CallControl, ports: CallPorts<P>) {
+  /** `commit`: of commands only. */
+  constructor(connection: Connection<P>, method: string, control: CallControl, ports: CallPorts<P>, commit?: Commit) {
     this.#connection = connection;
     this.#control = control;
+    this.#commit = commit;
     this.#ports = ports;
     this.method = method;
     this.principal = connection.admission.principal;
@@ -56,7 +60,9 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
   }
 
   join(group: GroupReference<P>): Promise<void> {
-    const joining = this.#ports.groups.join(this.#connection, group);
+    const { refusal } = this.#control;
+    const joining =
+      refusal === undefined ? this.#ports.groups.join(this.#connection, group) : Promise.reject<void>(refusal);
     // A refusal nobody waits for is still a refusal, not the end of the process.
     joining.catch(() => undefined);
     return joining;
@@ -96,6 +102,15 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
     this.#connection.apply({ type: "aborted", reason: "normal" });
   }
 
+  commit<Result, Transaction = unknown>(work: (transaction: Transaction) => Result): Promise<Awaited<Result>> {
+    const mistake = "commit: only the method of a command (.once) has one";
+    const committing =
+      this.#commit?.(work as (transaction: unknown) => Result) ?? Promise.reject(new TypeError(mistake));
+    // A failure nobody waits for is still a failure, not the end of the process.
+    committing.catch(() => undefined);
+    return committing;
+  }
+
   get #senderPorts(): SenderPorts {
     const { fanout, invokeClient } = this.#ports;
     return {
@@ -114,7 +129,11 @@ export class ConnectionCall<P, Events> implements Call<P, Events>, CallGroups<P>
       tenant: connection.tenant,
       hub: connection.hub,
       issuer: connection.authentication.issuer,
-      assertAllowed: () => connection.assertMaySpeak(),
+      assertAllowed: () => {
+        // Also when standing is back: what was stopped has none of it.
+        this.#control.assertNotStopped();
+        connection.assertMaySpeak();
+      },
     }));
   }
 }

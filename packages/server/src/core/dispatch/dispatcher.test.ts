@@ -1,7 +1,8 @@
 import { createFakeClock } from "@hubward/testing";
 import { describe, expect, it } from "vitest";
 import { createDispatchFixture } from "../../../test/dispatch-fixture.js";
-import { admissionOf, type Peer } from "../../../test/connection-fixture.js";
+import { HubwardError } from "@hubward/wire";
+import { admissionOf, type Peer, type Staff } from "../../../test/connection-fixture.js";
 import {
   deferred,
   denyAll,
@@ -14,6 +15,8 @@ import {
 } from "../../../test/hub-fixture.js";
 import { createMemoryIdempotencyStore } from "../../memory/idempotency-store.js";
 import { HubError } from "../errors.js";
+import type { CommandCall } from "./call.js";
+import type { IdempotencyStore } from "./idempotency-store.js";
 import { Upload } from "./upload.js";
 
 describe("dispatching a call", () => {
@@ -167,6 +170,19 @@ describe("a call whose connection lapses, and is back, while a filter waits", ()
   });
 });
 
+/** The store of this process, as if it had transactions. */
+function transactional(answered: Promise<void> = Promise.resolve()): IdempotencyStore {
+  const store = createMemoryIdempotencyStore({ clock: createFakeClock() });
+  return {
+    ...store,
+    async start(...question) {
+      await answered;
+      const start = await store.start(...question);
+      return start.state === "started" ? { ...start, commit: async (work) => work(undefined) } : start;
+    },
+  };
+}
+
 describe("a command whose connection lapses", () => {
   const order = (handle: () => unknown) =>
     hubOf([methodOf("Order", { schemas: [textSchema()], commandId: (id: string) => id, handle })]);
@@ -203,6 +219,35 @@ describe("a command whose connection lapses", () => {
     work.resolve("done");
     await outcome;
     expect([await bench.dispatch(peer, hub, ["a"]), entered]).toEqual([{ kind: "value", value: "done" }, 1]);
+  });
+
+  it("commits nothing once it was stopped, though its connection is back", async () => {
+    const bench = createDispatchFixture(transactional());
+    const work = deferred<void>();
+    const caught: unknown[] = [];
+    const handle = async (call: CommandCall<Staff>): Promise<void> => {
+      await work.promise;
+      await call.commit(() => "written").catch((error: HubwardError) => void caught.push(error.reason));
+    };
+    const peer = bench.connect();
+    const { outcome, control } = bench.begin(peer, order(handle as () => unknown), ["a"]);
+    await settle();
+    control.stop(new HubwardError("reauth_required"));
+    work.resolve();
+    await outcome;
+    expect(caught).toEqual(["reauth_required"]);
+  });
+
+  it("keeps its transaction where its principal was replaced before it began", async () => {
+    const asked = deferred<void>();
+    const bench = createDispatchFixture(transactional(asked.promise));
+    const peer = bench.connect();
+    const handle = (call: CommandCall<Staff>): Promise<string> => call.commit(() => "written");
+    const answer = bench.dispatch(peer, order(handle as () => unknown), ["a"]);
+    await settle();
+    become(peer);
+    asked.resolve();
+    expect(await answer).toEqual({ kind: "value", value: "written" });
   });
 
   it("finds somebody else where the store has answered: the rules are asked about them", async () => {

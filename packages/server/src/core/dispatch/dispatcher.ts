@@ -7,6 +7,7 @@ import type { Digest } from "../digest.js";
 import { joinKey } from "../ids.js";
 import type { Call } from "./call.js";
 import type { CallControl } from "./call-control.js";
+import { CommandCommit, type Commit } from "./commit.js";
 import { throughFilters } from "./filter.js";
 import { canonicalText } from "./fingerprint.js";
 import { pass, passAgain, type Passage } from "./gate.js";
@@ -42,7 +43,8 @@ export interface CallRequest {
 export interface DispatcherPorts<P> {
   readonly idempotency: IdempotencyStore;
   readonly digest: Digest;
-  readonly createCall: (connection: Connection<P>, method: string, control: CallControl) => Call<P>;
+  /** `commit`: where the method is a command's. */
+  readonly createCall: (connection: Connection<P>, method: string, control: CallControl, commit?: Commit) => Call<P>;
   readonly onPolicyFailure: PolicyFailure;
 }
 
@@ -72,15 +74,16 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     hub: Hub<P>,
     request: CallRequest,
     passage: Passage<P>,
+    commit?: Commit,
   ): Outcome | Promise<Outcome> {
     const { method, args } = passage;
     // Between the gate and here a store may have been asked.
-    if (isOfAnother(connection, passage)) return runAgain(connection, hub, request, passage);
+    if (isOfAnother(connection, passage)) return runAgain(connection, hub, request, passage, commit);
     const obstacle = obstacleTo(connection, request, passage);
     if (obstacle !== undefined) return obstacle;
     request.control.granted(() => refusalOf(passAgain(connection, hub, passage, ports.onPolicyFailure)));
     try {
-      const call = ports.createCall(connection, method.name, request.control);
+      const call = ports.createCall(connection, method.name, request.control, commit);
       const all = request.uploads.length === 0 ? args : [...args, ...readUploads(request.uploads, method.uploads)];
       if (hub.filters.length > 0) return runFiltered(connection, hub, request, passage, call, all);
       const result = method.handle(call, ...(all as never[]));
@@ -100,9 +103,10 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     hub: Hub<P>,
     request: CallRequest,
     { method, args }: Passage<P>,
+    commit: Commit | undefined,
   ): Outcome | Promise<Outcome> {
     const go = (passed: Passage<P> | HubwardError): Outcome | Promise<Outcome> =>
-      passed instanceof HubwardError ? refused(passed, method) : run(connection, hub, request, passed);
+      passed instanceof HubwardError ? refused(passed, method) : run(connection, hub, request, passed, commit);
     const passed = passAgain(connection, hub, { method, args }, ports.onPolicyFailure);
     return passed instanceof Promise ? passed.then(go) : go(passed);
   }
@@ -156,7 +160,18 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
       }
       if (start.state === "known") return replay(await start.outcome, method);
       const refusal = connection.refusal();
-      const outcome = refusal === undefined ? await run(connection, hub, request, passage) : refused(refusal, method);
+      const commit = new CommandCommit(start.commit, () => {
+        request.control.assertNotStopped();
+        connection.assertMaySpeak();
+      });
+      const outcome =
+        refusal === undefined ? await run(connection, hub, request, passage, commit.run) : refused(refusal, method);
+      const committed = await commit.end();
+      if (committed !== undefined) {
+        // It has happened, and is recorded: an error on the way out cannot take it back.
+        if (outcome.kind === "failed") ports.onPolicyFailure(method.name, outcome.error);
+        return { kind: "value", value: committed.value };
+      }
       if (outcome.kind === "refused" || outcome.kind === "cancelled") await start.abandon();
       else await settle(start.finish, outcome);
       return outcome;

@@ -14,6 +14,8 @@ export interface HubSettings {
   readonly maxStreams: number;
   /** Items of one upload stream that wait for the method before the peer is held back. */
   readonly maxUploadItems: number;
+  /** Whether clients may bring a later credential for a live connection. */
+  readonly hasAuthenticationRefresh: boolean;
   /** Whether a client that asks for it may come back to its connection after its transport was lost. */
   readonly hasStatefulReconnect: boolean;
   /** Bytes kept for a client until it acknowledges them. */
@@ -38,6 +40,11 @@ export interface HubOptions {
   readonly maxStreams?: number | undefined;
   /** Items of one upload stream that wait for the method before the peer is held back. Default 10. */
   readonly maxUploadItems?: number | undefined;
+  /**
+   * Whether clients may bring a later credential for a live connection: `POST {hub}/refresh`, as .NET 11 has it, and
+   * `hubward.reauthenticate`. Default false.
+   */
+  readonly authenticationRefresh?: boolean | undefined;
   /** Whether a client that asks for it may come back to its connection after its transport was lost. Default false. */
   readonly statefulReconnect?: boolean | undefined;
   /** Bytes kept for a client until it acknowledges them. Default 100000. */
@@ -58,6 +65,7 @@ export const hubDefaults: HubSettings = {
   maxParallelInvocations: 1,
   maxStreams: 16,
   maxUploadItems: 10,
+  hasAuthenticationRefresh: false,
   hasStatefulReconnect: false,
   maxReplayBytes: 100_000,
   hasDetailedErrors: false,
@@ -83,6 +91,7 @@ export function resolveHubOptions(
     maxParallelInvocations: count("maxParallelInvocations"),
     maxStreams: count("maxStreams"),
     maxUploadItems: count("maxUploadItems"),
+    hasAuthenticationRefresh: options.authenticationRefresh ?? defaults.hasAuthenticationRefresh,
     hasStatefulReconnect: options.statefulReconnect ?? defaults.hasStatefulReconnect,
     maxReplayBytes: count("maxReplayBytes"),
     hasDetailedErrors: options.detailedErrors ?? defaults.hasDetailedErrors,

@@ -2,7 +2,10 @@
 
 import type { ReasonName } from "@hubward/wire";
 
-/** How a command ended, in plain data: what the caller was told, to be told again. */
+/**
+ * How a command ended, in plain data: what the caller was told, to be told again. Of one that nobody will ever tell
+ * the end of, because the process died while it ran, a durable store says the reason `outcome_unknown`.
+ */
 export type CommandOutcome =
   | { readonly kind: "value"; readonly value: unknown }
   /** The application refused in its own words. */
@@ -23,6 +26,14 @@ export type CommandStart =
       readonly state: "started";
       readonly finish: (outcome: CommandOutcome) => void | Promise<void>;
       readonly abandon: () => void | Promise<void>;
+      /**
+       * Only of a store that keeps its records where the application keeps its own: runs `work` in a transaction and
+       * records there that the command ended with the value `work` returns. Both have happened once it is done;
+       * neither when it throws or rejects, with what `work` threw or the store's own error, and the command then goes
+       * on. After it `finish` and `abandon` change nothing.
+       * @throws TypeError for work that is not done at once, where the store's transactions are synchronous.
+       */
+      readonly commit?: (<Result>(work: (transaction: unknown) => Result) => Result | Promise<Result>) | undefined;
     }
   /** It runs or ran: wait for how it ended. */
   | { readonly state: "known"; readonly outcome: CommandOutcome | Promise<CommandOutcome> }

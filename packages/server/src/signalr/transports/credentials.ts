@@ -17,11 +17,7 @@ import { joinKey } from "../../core/ids.js";
  * each time. `cookie`: the request's, where it counts. @throws HubwardError invalid_request for what does not fit
  * together
  */
-export function fingerprintOf(
-  request: HttpRequest,
-  digest: Digest,
-  cookie?: BearerCredential | undefined,
-): string | undefined {
+export function fingerprintOf(request: HttpRequest, digest: Digest, cookie?: BearerCredential): string | undefined {
   const bearer = bearerOf(request) ?? cookie;
   const forwarded = believe(request.forwarded);
   if (bearer === undefined && forwarded === undefined) return undefined;

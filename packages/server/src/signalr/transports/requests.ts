@@ -25,6 +25,7 @@ import {
   isOwner,
   refusalHints,
   refusalTexts,
+  takeLater,
   type Arrival,
   type Known,
   type OpenSocket,
@@ -98,8 +99,8 @@ export function createTransportRequests<P extends PrincipalBase>(
     const attempt = ports.attempts.find(id, hub.path);
     if (attempt === undefined || !isOwner(known, attempt, ports)) throw new UnknownId("not_found");
     if (transport === undefined || attempt.isAttached) {
-      // Here a later credential of the same identity is a refresh. Until there is one it is good for this request
-      // and replaces nothing, as an older one never will.
+      // An older one is good for this request and replaces nothing.
+      await takeLater(known, attempt, hub, ports.reauthenticate);
       sockets.get(attempt)?.credentials.add(fingerprint);
       return serve(request, body, attempt);
     }

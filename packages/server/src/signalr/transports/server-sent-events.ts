@@ -88,6 +88,10 @@ export class ServerSentEventsSocket implements RequestSocket, Beating {
     return this.#channel?.queuedBytes ?? 0;
   }
 
+  get isStuck(): boolean {
+    return this.#channel?.isStuck ?? this.queuedBytes !== 0;
+  }
+
   write(bytes: Uint8Array, confirm = false): void {
     if (this.#isClosing) return;
     this.#channel?.write(bytes);
