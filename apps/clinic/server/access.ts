@@ -5,6 +5,7 @@ import {
   hasRole,
   hubward,
   type App,
+  type HubwardOptions,
   type Policy,
   type Principal,
   type PrincipalAttributes,
@@ -36,9 +37,11 @@ export interface AppParts {
   readonly directory: Pick<Directory, "find">;
   readonly allowedOrigins: readonly string[];
   readonly telemetry: Telemetry;
+  /** Default: memory. */
+  readonly stores?: Pick<HubwardOptions, "idempotency" | "revocations"> | undefined;
 }
 
-export function createClinicApp({ sessions, directory, allowedOrigins, telemetry }: AppParts): ClinicApp {
+export function createClinicApp({ sessions, directory, allowedOrigins, telemetry, stores }: AppParts): ClinicApp {
   return hubward<StaffAttributes>({
     authenticator: jwt({
       issuer,
@@ -53,6 +56,10 @@ export function createClinicApp({ sessions, directory, allowedOrigins, telemetry
     },
     allowedOrigins,
     telemetry,
+    ...stores,
+    maxTokenAgeMs: longestTokenSeconds * 1000,
+    // Tokens are issued in this process, by this clock.
+    maxIssuerSkewMs: 0,
   });
 }
 
