@@ -174,6 +174,28 @@ describe("app.recheck", () => {
     expect(await adding).toMatchObject({ joined: 0, refused: [{ reason: "forbidden" }] });
   });
 
+  it("takes what waits behind a connected hook, too", async () => {
+    const { app, connect, tokenOf } = createApp();
+    let open: () => void = () => undefined;
+    const nurses = app.policy("Nurses", ({ principal }) => principal.hasRole("nurse"));
+    const group = app.group("ward", {}).allow(nurses);
+    const anybody = app.policy("Anybody", () => true);
+    app
+      .hub(HUB)
+      .allow(anybody)
+      .connected(() => new Promise<void>((resolve) => (open = resolve)))
+      .methods(() => ({}));
+    const peer = await connect(tokenOf({ subject: "ann" }));
+    expect(await app.groups.add({ subject: "ann" }, group())).toMatchObject({ joined: 1 });
+    app.to(group()).emit("waits");
+    app.toPrincipal({ subject: "ann" }).emit("marker");
+    tokenOf({ subject: "ann", roles: [] });
+    expect(await app.recheck({ subject: "ann" })).toMatchObject({ matched: 1, lost: 1 });
+    open();
+    await settle();
+    expect(peer.hear()).toMatchObject([{ target: "marker" }]);
+  });
+
   it.each([[{}], [{ subject: "ann", session: "s1" }], [{ group: { template: {}, values: {} } }], [undefined]])(
     "refuses the selector %j",
     async (selector) => {
