@@ -65,8 +65,12 @@ describe("telemetry as JSON lines", () => {
       "connection.reauthenticated": "info",
       "reauthentication.refused": "warning",
       "membership.lost": "info",
+      "recheck.completed": "info",
       "connection.detached": "info",
       "connection.resumed": "info",
+      "revocation.applied": "info",
+      "revocation.failed": "error",
+      "revocation.unavailable": "error",
       "call.refused": "warning",
       "application.failed": "error",
     });

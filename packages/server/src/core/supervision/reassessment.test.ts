@@ -34,7 +34,7 @@ async function createBench() {
     become(next: Answer) {
       answer = next;
       peer.connection.replace(admissionOf(), "reauthenticated");
-      return reassess(peer.connection);
+      return reassess(peer.connection).then(({ lost }) => lost);
     },
     answers(next: Answer) {
       answer = next;

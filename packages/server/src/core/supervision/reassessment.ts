@@ -5,12 +5,12 @@
 
 import type { Clock, Timer } from "../clock.js";
 import type { Connection } from "../connection/connection.js";
-import { groupName, type GroupReference } from "../groups/group.js";
-import type { Groups } from "../groups/groups.js";
+import { groupName } from "../groups/group.js";
+import type { Groups, Reassessment } from "../groups/groups.js";
 import type { Telemetry } from "../telemetry.js";
 
-/** Resolves with the groups it lost when every rule has answered, or failed to. */
-export type Reassess<P> = (connection: Connection<P>) => Promise<readonly GroupReference<P>[]>;
+/** Resolves when every rule has answered, or failed to. */
+export type Reassess<P> = (connection: Connection<P>) => Promise<Reassessment<P>>;
 
 export interface ReassessmentPorts<P> {
   readonly clock: Pick<Clock, "after">;
@@ -24,7 +24,7 @@ const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
 
 export function createReassessment<P>({ clock, groups, telemetry }: ReassessmentPorts<P>): Reassess<P> {
-  async function reassess(connection: Connection<P>, retryMs: number): Promise<readonly GroupReference<P>[]> {
+  async function reassess(connection: Connection<P>, retryMs: number): Promise<Reassessment<P>> {
     const { version } = connection;
     let limit: Timer | undefined;
     const late = (): Promise<void> => new Promise((resolve) => void (limit = clock.after(RULE_TIMEOUT_MS, resolve)));
@@ -44,7 +44,7 @@ export function createReassessment<P>({ clock, groups, telemetry }: Reassessment
           void reassess(connection, Math.min(MAX_RETRY_MS, retryMs * 2));
       });
     }
-    return lost;
+    return { lost, unanswered };
   }
 
   return (connection) => reassess(connection, FIRST_RETRY_MS);

@@ -18,6 +18,7 @@ import type { Credential } from "../auth/credential.js";
 import type { Requirement } from "../auth/policy.js";
 import { Secret } from "../auth/secret.js";
 import { readInstant } from "../clock.js";
+import { patient } from "../../../test/policy-watch.js";
 import { createReassessment } from "./reassessment.js";
 import { createReauthentication, toldSeconds, type Renewal } from "./reauthentication.js";
 
@@ -54,6 +55,8 @@ function createBench({ fraction = 0, requirements = [], mapping = () => ({}), pr
     principalId: ({ principal }) =>
       typeof principalId === "function" ? principalId(principal.subject) : (principalId ?? principal.subject),
     onFailure: (where, error) => void fixture.failures.push([where, error]),
+    deadline: patient,
+    revocations: { assertWelcome: () => undefined, refusal: () => undefined },
   });
   const reauthenticate = createReauthentication<Staff>({
     admitter,
@@ -62,6 +65,7 @@ function createBench({ fraction = 0, requirements = [], mapping = () => ({}), pr
     telemetry,
     reassess: createReassessment<Staff>({ clock, groups, telemetry }),
     requirementsOf: () => requirements,
+    isOutdated: () => false,
   });
   let tokens = 0;
 
