@@ -1,5 +1,6 @@
 /** What becomes of calls, streams, uploads and questions when their connection lapses, or is somebody else's. */
 
+import { patientWatch } from "../../test/policy-watch.js";
 import { recordingTelemetry } from "@hubward/testing";
 import { decodeLimitDefaults, type HubwardError, jsonCodec, messageType, type HubMessage } from "@hubward/wire";
 import { describe, expect, it } from "vitest";

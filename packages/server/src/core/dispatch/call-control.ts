@@ -69,6 +69,7 @@ export class CallControl {
    * connection's standing says
    */
   assertMaySpeak(connection: { assertMaySpeak(): void }): void {
+    // Also when standing is back: what was stopped has none of it.
     if (this.#refusal !== undefined) throw this.#refusal;
     connection.assertMaySpeak();
   }
