@@ -6,11 +6,12 @@
 
 import { describe, test } from "vitest";
 import { busy, idle } from "./drills/expiry.js";
+import { unavailable, wrongClock } from "./drills/unavailable.js";
 import { everyStockClient } from "./support/stock-clients.js";
 import { fakeTime, realTime } from "./support/ward.js";
 
 const newest = everyStockClient.filter(({ version }) => version === 10);
-const drills = [...idle, ...busy];
+const drills = [...idle, ...busy, ...unavailable, ...wrongClock];
 
 for (const client of newest) {
   describe(client.name, () => {

@@ -4,7 +4,7 @@
  */
 
 import type { HubwardOptions, TelemetryEvent } from "@hubward/server";
-import type { Authenticator } from "@hubward/server/ports";
+import type { Authenticator, Clock, EpochMs, MonotonicMs } from "@hubward/server/ports";
 import { HubwardError, type Notice } from "@hubward/wire";
 import { Recorder } from "../../tests/support/recorder.js";
 import { text, wholeNumber, word } from "../../tests/support/schemas.js";
@@ -55,6 +55,17 @@ export interface WardTimes {
 export const fakeTime: WardTimes = { isReal: false, lifetime: 20, graceMs: 10_000 };
 export const realTime: WardTimes = { isReal: true, lifetime: 3, graceMs: 4_000 };
 
+/** The time of day without `Date`, which a drill may set wrong for the client. */
+const serverClock: Clock = {
+  now: () => Math.round(performance.timeOrigin + performance.now()) as EpochMs,
+  monotonic: () => performance.now() as MonotonicMs,
+  after(delayMs, run) {
+    const timer = setTimeout(run, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+  endOfTurn: (run) => void setImmediate(run),
+};
+
 type WardEvents = { vitals: [reading: number] };
 
 export async function createWard(
@@ -77,10 +88,10 @@ export async function createWard(
     clientTimeoutMs: 3_600_000,
     keepAliveMs: 3_600_000,
     outbox: { maxLagMs: 3_600_000 },
-    ...(isReal ? { clock: undefined } : {}),
+    ...(isReal ? { clock: serverClock } : {}),
     ...options,
   });
-  const issuer = isReal ? await createIssuer({ now: Date.now as never }) : world.issuer;
+  const issuer = isReal ? await createIssuer(serverClock) : world.issuer;
   verifying.by = issuer.authenticator;
 
   const { app, clock, telemetry } = world;
