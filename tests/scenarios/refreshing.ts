@@ -36,6 +36,8 @@ export interface Ward extends RunningApp<Principal> {
   enterWith(token: string, query?: string): Promise<Live>;
   /** `token`: null for none. */
   refresh(id: string | null, token: string | null, options?: RefreshOptions): Promise<PlainReply>;
+  /** Told to those who watch; whoever has the role `icu` may. */
+  tell(reading: number): void;
   token(subject?: string, options?: TokenOptions): Promise<string>;
   /** `connection.reauthenticated` and `reauthentication.refused`, in order, in short. */
   outcomes(): readonly string[];
@@ -44,16 +46,21 @@ export interface Ward extends RunningApp<Principal> {
 /** `visitor` among the roles is not let in; whoever has the role `unmapped` is unknown to the directory. */
 export async function runWard(options: RunOptions = {}): Promise<Ward> {
   let calls = 0;
+  let tell: Ward["tell"] = () => undefined;
   const running = await runApp(
     ({ claims }) => {
       const roles = (claims["roles"] as readonly string[] | undefined) ?? [];
       return roles.includes("unmapped") ? null : { roles };
     },
     (app) => {
+      const icuStaff = app.policy("IcuStaff", ({ principal }) => principal.hasRole("icu"));
+      const icu = app.group("icu", {}).allow(icuStaff);
+      tell = (reading) => app.to(icu()).emit("vitals", reading);
       app
         .hub<{ vitals: [reading: number] }>(HUB)
         .allow(app.policy("Staff", ({ principal }) => !principal.hasRole("visitor")))
         .methods((m) => ({
+          Watch: m.handle((call) => call.groups.join(icu())),
           Who: m.handle(({ principal, expiresInSeconds }) => ({
             subject: principal.subject,
             roles: principal.roles,
@@ -97,6 +104,7 @@ export async function runWard(options: RunOptions = {}): Promise<Ward> {
   };
   return {
     ...running,
+    tell: (reading) => tell(reading),
     negotiate,
     token: (subject = "ada", tokenOptions) => issuer.token(subject, tokenOptions),
     enterWith,

@@ -25,6 +25,7 @@ import {
   isCookieOver,
   refusalHints,
   refusalTexts,
+  takeLater,
   type Arrival,
   type OpenSocket,
 } from "./claim.js";
@@ -117,7 +118,10 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       return no(UNKNOWN_ID);
     }
     const resumption = claimed.attempt.connection?.resumption;
-    if (resumption !== undefined) return resume(resumption, request, hub, applicant);
+    if (resumption !== undefined) {
+      await takeLater(known, claimed.attempt, hub, ports.reauthenticate);
+      return resume(resumption, request, hub, applicant);
+    }
     if (!ports.attempts.attach(claimed.attempt, "WebSockets")) {
       refuse(request, hub, ports, new HubwardError("superseded"), applicant, refusalHints.hasTransport);
       return no(claimed.attempt.transport === "WebSockets" ? HAS_TRANSPORT : OTHER_TRANSPORT);
