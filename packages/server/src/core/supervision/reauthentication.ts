@@ -39,7 +39,7 @@ export interface ReauthenticationPorts<P> {
 
 /** Attempts of one connection at once, and how long one takes to come back. */
 const MAX_ATTEMPTS = 5;
-const ATTEMPT_MS = 10_000;
+const ATTEMPT_MS = 2_500;
 /** Clients are told up to this share less than there is, each its own, so that those who came together part. */
 const TOLD_SPREAD = 0.1;
 
