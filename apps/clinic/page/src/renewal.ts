@@ -47,6 +47,8 @@ export function createRenewal({ session, clock, random, invoke, listener }: Rene
   /** What the connection holds; undefined while there is none. */
   let shown: string | undefined;
   let isShowing = false;
+  /** Asked for again meanwhile: the token may be another by now. */
+  let isDue = false;
   let failedTries = 0;
   let cancelTimer = (): void => undefined;
 
@@ -58,21 +60,27 @@ export function createRenewal({ session, clock, random, invoke, listener }: Rene
   /** Shows the hub whatever newer token the session holds. */
   async function show(): Promise<void> {
     const before = shown;
+    isDue = isShowing;
     if (before === undefined || isShowing) return;
     isShowing = true;
     try {
       const token = await session.token();
-      if (token === before || shown !== before) return;
-      const lifetimeMs = parseRenewal(await invoke("hubward.reauthenticate", token));
-      if (shown !== before) return;
-      shown = token;
-      failedTries = 0;
-      settle(lifetimeMs);
+      if (token !== before && shown === before) await bring(token);
     } catch (error) {
       if (shown === before) consider(readFailure(error, "failed"));
     } finally {
       isShowing = false;
     }
+    if (isDue) await show();
+  }
+
+  async function bring(token: string): Promise<void> {
+    const before = shown;
+    const lifetimeMs = parseRenewal(await invoke("hubward.reauthenticate", token));
+    if (shown !== before) return;
+    shown = token;
+    failedTries = 0;
+    settle(lifetimeMs);
   }
 
   function settle(lifetimeMs: number | undefined): void {
