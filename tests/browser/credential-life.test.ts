@@ -15,11 +15,27 @@ import {
 } from "./support/clinic-page.js";
 import { startSite, type ClinicSite } from "./support/clinic-site.js";
 import { schemes } from "./support/relay.js";
-import { isCloseBecause, isRequestTo, isSocket, readings, type Sighting } from "./support/sightings.js";
+import {
+  hubMessages,
+  isCloseBecause,
+  isRequestTo,
+  isSocket,
+  readings,
+  sentMessages,
+  type Sighting,
+} from "./support/sightings.js";
 
 const isExpiry = isCloseBecause("token_expired;action=refresh");
 const isRefresh = isRequestTo("/auth/refresh");
 const isLogin = isRequestTo("/auth/login");
+const isNegotiate = isRequestTo("/hubs/clinical/negotiate");
+/** The page shows the hub a newer token, over the connection itself. */
+const isRenewal = (sighting: Sighting): boolean =>
+  sentMessages(sighting).some(({ target }) => target === "hubward.reauthenticate");
+const isLapse = (sighting: Sighting): boolean =>
+  hubMessages(sighting).some(
+    ({ target, arguments: args }) => target === "hubward.notice" && JSON.stringify(args).includes('"kind":"expired"'),
+  );
 const isVitals = (sighting: Sighting): boolean => readings(sighting).length > 0;
 
 browserSuite(
@@ -37,46 +53,84 @@ browserSuite(
       await site?.stop();
     });
 
-    test("a connection ends with its token and says so, one refresh brings it back to its ward, again and again", async (own) => {
+    test("the countdown starts over in place, again and again: one negotiate, one socket, readings throughout", async (own) => {
       const context = await openContext(browser, own);
       const { page, seen } = await openWard(context, site.origin, "doctor-icu", "icu");
-      await seen.take(3, isExpiry);
-      await logEntries(page, "token_expired;action=refresh").nth(2).waitFor();
+      await seen.take(3, isRenewal);
+      await element(page, "credential-countdown", { phase: "renewed" }).waitFor();
+      await logEntries(page, "took the new credential").nth(2).waitFor();
       const [first = -1, second = -1, third = -1] = seen.items.flatMap((item, index) =>
-        isExpiry(item) ? [index] : [],
+        isRenewal(item) ? [index] : [],
       );
-
-      // Between one expiry and the next: a new credential, a new socket, readings on it.
+      // Between one renewal and the next: a new credential, and readings on the socket of before.
       for (const cycle of [seen.items.slice(first, second), seen.items.slice(second, third)]) {
         expect(cycle.filter(isRefresh).length).toBeGreaterThan(0);
-        expect(cycle.filter(isSocket)).toHaveLength(1);
         expect(cycle.filter(isVitals).length).toBeGreaterThan(0);
       }
-      // One refresh for each, however many ask. A wait before reconnecting may let one more fall due.
-      expect(seen.items.slice(first, third).filter(isRefresh).length).toBeLessThanOrEqual(3);
+      expect(seen.items.filter(isSocket)).toHaveLength(1);
+      expect(seen.items.filter(isNegotiate)).toHaveLength(1);
       expect(seen.items.filter(isLogin)).toHaveLength(1);
-
-      const sockets = seen.items.filter(isSocket).length;
-      await seen.take(sockets + 1, isSocket);
+      expect(seen.items.filter((sighting) => isExpiry(sighting) || isLapse(sighting))).toEqual([]);
       await connectionIs(page, "live");
-      await wardIs(page, "icu", "joined");
       await heartRatesMove(page);
-      expect(await element(page, "credential-countdown").getAttribute("data-seconds")).toMatch(/^[0-5]$/);
+      expect(await element(page, "credential-countdown").getAttribute("data-seconds")).toMatch(/^[0-6]$/);
     });
 
-    test("no reading arrives between a token's end and the connection's", async (own) => {
+    test("while nobody can refresh, it is told apart, readings stop at the token's end, and all comes back by itself", async (own) => {
       const context = await openContext(browser, own);
-      const { seen } = await openWard(context, site.origin, "doctor-icu", "icu");
-      await seen.take(2, isExpiry);
-      const close = seen.items.findIndex(isExpiry);
-      const next = seen.items.findIndex((item, index) => index > close && isSocket(item));
-      expect(seen.items.slice(close + 1, next).filter(isVitals)).toEqual([]);
-      // In the closing frame itself the Close is the last word.
-      expect(seen.items[close]).toMatchObject({
-        kind: "frame",
-        text: expect.stringMatching(/"type":7[^\u001e]*\u001e$/),
+      const { page, seen } = await openWard(context, site.origin, "doctor-icu", "icu");
+      const body = JSON.stringify({ error: "auth_unavailable;action=retry-after;retry_after=1" });
+      await context.route("**/auth/refresh", (route) => route.fulfill({ status: 503, body }));
+      await logEntries(page, "could not be renewed for now").first().waitFor();
+      await seen.first(isLapse);
+      await element(page, "connection-badge", { state: "refreshing" }).waitFor();
+      const strip = element(page, "status-strip");
+      await strip.waitFor();
+      expect(await strip.innerText()).toContain("You stay signed in");
+      await seen.take(3, isRefresh);
+      expect(await element(page, "submit").count()).toBe(0);
+      await context.unroute("**/auth/refresh");
+
+      const lapse = seen.items.findIndex(isLapse);
+      const isBack = (sighting: Sighting, index: number): boolean =>
+        index > lapse && (isRenewal(sighting) || isSocket(sighting));
+      await seen.first((sighting) => isBack(sighting, seen.items.indexOf(sighting)));
+      await isLiveAgain({ page, seen });
+      await heartRatesMove(page);
+      const back = seen.items.findIndex(isBack);
+      expect(seen.items.slice(lapse + 1, back).filter(isVitals)).toEqual([]);
+      expect(seen.items.filter(isLogin)).toHaveLength(1);
+    }, 60_000);
+
+    for (const [name, offsetMs] of [
+      ["ahead", 3_600_000],
+      ["behind", -3_600_000],
+    ] as const) {
+      test(`a computer whose clock is an hour ${name} keeps its session and its socket`, async (own) => {
+        const context = await openContext(browser, own);
+        await context.addInitScript(`{
+          const Real = Date, offset = ${offsetMs};
+          globalThis.Date = class extends Real {
+            constructor(...args) { super(...(args.length === 0 ? [Real.now() + offset] : args)); }
+            static now() { return Real.now() + offset; }
+          };
+        }`);
+        const { page, seen } = await openWard(context, site.origin, "doctor-icu", "icu");
+        const skewMs = (await page.evaluate<number>("Date.now()")) - Date.now();
+        expect(Math.abs(skewMs - offsetMs)).toBeLessThan(600_000);
+        const before = seen.items.filter(isRefresh).length;
+        await seen.take(2, isRenewal);
+        await connectionIs(page, "live");
+        await heartRatesMove(page);
+        expect(seen.items.filter(isSocket)).toHaveLength(1);
+        expect(seen.items.filter(isLogin)).toHaveLength(1);
+        // Neither a refresh for nothing nor one too few.
+        expect(seen.items.filter(isRefresh).length - before).toBeLessThanOrEqual(
+          seen.items.filter(isRenewal).length + 1,
+        );
+        expect(await element(page, "credential-countdown").getAttribute("data-seconds")).toMatch(/^[0-6]$/);
       });
-    });
+    }
 
     test("the cookie keeps a person signed in across a reload, and signing out ends the session for good", async (own) => {
       const context = await openContext(browser, own);
@@ -123,9 +177,9 @@ browserSuite(
       await Promise.all([one.page.reload(), two.page.reload()]);
       await Promise.all([wardIs(one.page, "icu", "joined"), wardIs(two.page, "icu", "joined")]);
 
-      // Their tokens now end together. Two ends later both are still there.
-      const tabs = [one, two].map((tab) => ({ ...tab, expiries: tab.seen.items.filter(isExpiry).length }));
-      await Promise.all(tabs.map(({ seen, expiries }) => seen.take(expiries + 2, isExpiry)));
+      // Their tokens now end together. Two renewals later both are still there.
+      const tabs = [one, two].map((tab) => ({ ...tab, renewals: tab.seen.items.filter(isRenewal).length }));
+      await Promise.all(tabs.map(({ seen, renewals }) => seen.take(renewals + 2, isRenewal)));
       await Promise.all(tabs.map((tab) => isLiveAgain(tab)));
       expect(one.seen.items.filter(isLogin)).toHaveLength(1);
       expect(two.seen.items.filter(isLogin)).toHaveLength(0);

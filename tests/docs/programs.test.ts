@@ -60,7 +60,7 @@ describe("the recipes", () => {
     "rights",
     "ending",
   ];
-  const finished = ["fetch", "issuers", "logging", "ward.test"];
+  const finished = ["fetch", "issuers", "logging", "renewing", "ward.test"];
 
   test("are all run here", () => {
     const names = programsOf(recipes).map(({ name }) => name.replace(/\.ts$/, ""));
@@ -79,6 +79,20 @@ describe("the recipes", () => {
     const connection = await connect(`${url}/hubs/ward`, nina);
     expect(await connection.invoke("WhoAmI")).toBe("nina");
     expect(await outcomeOf(clientOf(`${url}/hubs/ward`, vera).start())).toContain("forbidden: staff only");
+  });
+
+  test("renewing: a stock client keeps its connection with a later token", async () => {
+    const { port } = await start(recipes, "http.js");
+    const connection = clientOf(`http://127.0.0.1:${port}/hubs/ward`, await tokenOf("nina"));
+    const { stayConnected } = (await import(join(folderOf(recipes), "renewing.js"))) as {
+      stayConnected(connection: unknown, freshToken: () => Promise<string>): Promise<() => Promise<number>>;
+    };
+    const renew = await stayConnected(connection, () => tokenOf("nina"));
+    const id = connection.connectionId;
+    expect(await renew()).toBeGreaterThan(0);
+    expect(await connection.invoke("WhoAmI")).toBe("nina");
+    expect(connection.connectionId).toBe(id);
+    await connection.stop();
   });
 
   test("beside: a WebSocket of one's own asks the same policies, and the hub is there, too", async () => {

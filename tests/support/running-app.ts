@@ -56,8 +56,8 @@ export async function runApp<Attributes extends object>(
   const app = hubward({
     telemetry: telemetry.push,
     clock,
-    ...options,
     authenticator: issuer.authenticator,
+    ...options,
     principal,
   });
   declare(app);

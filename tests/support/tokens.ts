@@ -9,8 +9,8 @@ export const AUDIENCE = "https://hub.hubward.test/";
 
 export interface TokenOptions {
   readonly roles?: readonly string[] | undefined;
-  /** Seconds from now, default 300. */
-  readonly lifetime?: number | undefined;
+  /** Seconds from now, default 300; null for a token without an end. */
+  readonly lifetime?: number | null | undefined;
   /** Seconds the token was issued ago, default 0. */
   readonly age?: number | undefined;
   /** Further claims: `sid`, `tid`, `client_id`, whatever a test needs. */
@@ -40,15 +40,14 @@ export async function createIssuer(
     authenticator: jwt({ issuer, audience: AUDIENCE, keys: publicKey(jwk), tenantClaim, clock }),
     token(subject, { roles = [], lifetime = 300, age = 0, claims = {} } = {}) {
       const now = Math.floor(clock.now() / 1000);
-      return new SignJWT({ roles, client_id: "tests", ...claims })
+      const unsigned = new SignJWT({ roles, client_id: "tests", ...claims })
         .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: "test-key" })
         .setIssuer(issuer)
         .setAudience(AUDIENCE)
         .setSubject(subject)
         .setIssuedAt(now - age)
-        .setExpirationTime(now + lifetime)
-        .setJti(`token-${++issued}`)
-        .sign(privateKey);
+        .setJti(`token-${++issued}`);
+      return (lifetime === null ? unsigned : unsigned.setExpirationTime(now + lifetime)).sign(privateKey);
     },
   };
 }

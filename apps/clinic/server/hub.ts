@@ -43,7 +43,7 @@ export function mountClinicalHub({ app, policies, patients, now }: HubParts): Cl
   }
 
   app
-    .hub<WardEvents>(hubPath)
+    .hub<WardEvents>(hubPath, { authenticationRefresh: true })
     .allow(clinicalOrAdmin)
     .methods((method) => ({
       SubscribeToWard: method.args(wardNameSchema).handle((call, name) => call.groups.join(wardNamed(name))),

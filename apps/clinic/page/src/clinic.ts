@@ -8,6 +8,7 @@ import { type Identity, parseIdentity, wardIds, wardNames } from "./hub-contract
 import { createOrders, type Orders } from "./orders.js";
 import { createPatients, type Patients } from "./patients.js";
 import { type Failure, readFailure } from "./reasons.js";
+import { createRenewal, type RenewalPhase } from "./renewal.js";
 import { createServerLog, type LogKind, type ServerLog } from "./server-log.js";
 import { type CredentialLife, createSession, type Session, type SignInAnswer } from "./session.js";
 import { createVitalsStore, type VitalsStore } from "./vitals-store.js";
@@ -35,6 +36,8 @@ export interface Clinic {
   readonly signedInAs: ReadonlySignal<string | undefined>;
   /** The credential of the live connection, which may be older than the session's newest. */
   readonly connectionCredential: ReadonlySignal<CredentialLife | undefined>;
+  /** How it is renewed in place. */
+  readonly renewal: ReadonlySignal<RenewalPhase>;
   readonly refusal: ReadonlySignal<Refusal | undefined>;
   /** Signed out here, while the server could not be told. */
   readonly isSignOutUnsure: ReadonlySignal<boolean>;
@@ -105,6 +108,24 @@ export function createClinic({ hubUrl, clock, fetch, random, createId }: ClinicO
     onRefused: ({ drugName, patientId }, failure) => refuse(`${drugName} for ${nameOf(patientId)}`, failure),
   });
 
+  const renewal = createRenewal({
+    session,
+    clock,
+    random,
+    invoke: (method, ...args) => connection.invoke(method, ...args),
+    listener: {
+      renewed(leftMs) {
+        const lifetimeMs = Math.max(leftMs, session.credential.peek()?.lifetimeMs ?? 0);
+        connectionCredential.value = { expiresAt: clock.now() + leftMs, lifetimeMs };
+        connection.presented(session.credential.peek()?.expiresAt ?? 0);
+        log.add("credential", "The connection took the new credential and goes on.");
+      },
+      lapsed: (graceSeconds) =>
+        log.add("credential", `The connection's credential has ended; it waits ${graceSeconds} s for a new one.`),
+      failed: (failure) => log.add(logKindOf(failure), describeFailure(failure), failure.text),
+    },
+  });
+
   const wardEvents = createWardEvents({ clock, wards, patients, vitals, orders, log });
 
   const connection: ClinicalConnection = createClinicalConnection({
@@ -113,18 +134,21 @@ export function createClinic({ hubUrl, clock, fetch, random, createId }: ClinicO
     clock,
     random,
     listener: {
-      live() {
+      live(token) {
         connectionCredential.value = session.credential.peek();
+        renewal.live(token);
         void askWhoIAm();
         wards.connected();
         orders.connected();
       },
       lost() {
         connectionCredential.value = undefined;
+        renewal.lost();
         wards.disconnected();
       },
       failed: (failure) => log.add(logKindOf(failure), describeFailure(failure), failure.text),
       event: (name, payload) => wardEvents.receive(name, payload),
+      notice: (payload) => renewal.notice(payload),
     },
   });
 
@@ -191,6 +215,7 @@ export function createClinic({ hubUrl, clock, fetch, random, createId }: ClinicO
     const credential = session.credential.value;
     if (credential === undefined) return;
     log.add("credential", `New credential, good for ${formatCountdown(credential.lifetimeMs)}.`);
+    renewal.credentialChanged();
     // Credentials can be had again: no need to sit out the wait that their lack has caused.
     const state = connection.state.peek();
     const isWaiting = (state.kind === "closed" || state.kind === "reconnecting") && state.nextTryAt !== undefined;
@@ -218,6 +243,7 @@ export function createClinic({ hubUrl, clock, fetch, random, createId }: ClinicO
     identity,
     signedInAs,
     connectionCredential,
+    renewal: renewal.phase,
     refusal,
     isSignOutUnsure,
     demo,

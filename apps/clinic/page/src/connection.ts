@@ -22,13 +22,15 @@ export type ConnectionState =
   | { readonly kind: "denied"; readonly failure: Failure };
 
 export interface ConnectionListener {
-  /** A new connection is up: nothing is subscribed on it yet. */
-  live(): void;
+  /** A new connection is up, opened with this token: nothing is subscribed on it yet. */
+  live(token: string): void;
   /** It is gone, and so is every subscription. */
   lost(): void;
   /** The server, or the network, ended it or did not let it start. */
   failed(failure: Failure): void;
   event(name: "Vitals" | "MedicationOrdered", payload: unknown): void;
+  /** What the server says about the life of this connection. */
+  notice(payload: unknown): void;
 }
 
 export interface ClinicalConnection {
@@ -37,6 +39,8 @@ export interface ClinicalConnection {
   stop(): Promise<void>;
   /** Starts again at once, with a fresh count of tries. Does nothing while the connection is live. */
   reconnectNow(): void;
+  /** The connection was shown another token in the place of the one it was opened with, which ends then. */
+  presented(until: number): void;
   /** Calls a hub method. Rejects with the stock client's errors; read them with `readFailure`. */
   invoke(method: string, ...args: readonly unknown[]): Promise<unknown>;
 }
@@ -83,6 +87,7 @@ export function createClinicalConnection(options: ConnectionOptions): ClinicalCo
 
   hub.on("Vitals", (payload: unknown) => listener.event("Vitals", payload));
   hub.on("MedicationOrdered", (payload: unknown) => listener.event("MedicationOrdered", payload));
+  hub.on("hubward.notice", (payload: unknown) => listener.notice(payload));
   hub.onreconnected(() => markLive());
   hub.onclose((error) => {
     markLost(readFailure(error));
@@ -168,7 +173,7 @@ export function createClinicalConnection(options: ConnectionOptions): ClinicalCo
     liveSince = clock.now();
     refusedTokens = 0;
     state.value = { kind: "live" };
-    listener.live();
+    listener.live(presentedToken);
   }
 
   function markLost(failure: Failure | undefined): void {
@@ -202,6 +207,9 @@ export function createClinicalConnection(options: ConnectionOptions): ClinicalCo
     },
     reconnectNow() {
       if (state.peek().kind !== "live") begin();
+    },
+    presented(until) {
+      presentedUntil = until;
     },
     invoke: (method, ...args) => hub.invoke<unknown>(method, ...args),
   };

@@ -116,6 +116,23 @@ export function parsePatients(value: unknown): readonly Patient[] {
   });
 }
 
+/** What this page heeds of `hubward.notice`. */
+export type HubNotice = { readonly kind: "expiring" } | { readonly kind: "expired"; readonly graceSeconds: number };
+
+export function parseHubNotice(value: unknown): HubNotice | undefined {
+  if (!isFields(value)) return undefined;
+  const { kind, graceSeconds } = value;
+  if (kind === "expiring") return { kind };
+  return kind === "expired" ? { kind, graceSeconds: typeof graceSeconds === "number" ? graceSeconds : 0 } : undefined;
+}
+
+/** Reads the answer to `hubward.reauthenticate`: milliseconds the new credential lasts. */
+export function parseRenewal(value: unknown): number | undefined {
+  if (!isFields(value)) return undefined;
+  const seconds = parseNumber(value["expiresInSeconds"]);
+  return Number.isNaN(seconds) ? undefined : seconds * 1_000;
+}
+
 function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

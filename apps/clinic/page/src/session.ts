@@ -41,6 +41,11 @@ export interface Session {
    * Rejects with the reason `auth_unavailable` when refreshing failed for now, `session_revoked` when it is over.
    */
   token(): Promise<string>;
+  /**
+   * A token other than this one, fetched where none is held yet; asked for by the server, whatever the clock here says.
+   * Rejects as {@link token} does.
+   */
+  renew(than: string): Promise<string>;
   /** The server did not accept this token: the next {@link token} refreshes, unless a newer one is held already. */
   reject(token: string): void;
   /** Ends the session because the server said so. */
@@ -162,6 +167,16 @@ export function createSession({ clock, auth, random }: SessionOptions): Session 
     return Math.max(grown, (retryAfterSeconds ?? 0) * 1_000) * (1 + random() * 0.5);
   }
 
+  /** What is held, unless that has to be renewed first. */
+  async function tokenUnless(isDue: (held: Held) => boolean): Promise<string> {
+    if (state.peek().phase === "signed-out") throw new Error("session_revoked;action=relogin");
+    if (held !== undefined && !isDue(held)) return held.token;
+    await refresh();
+    if (held !== undefined && isUsable(held, clock.now())) return held.token;
+    if (state.peek().phase === "signed-out") throw new Error("session_revoked;action=relogin");
+    throw new Error("auth_unavailable;action=retry-after");
+  }
+
   return {
     state,
     credential,
@@ -177,14 +192,8 @@ export function createSession({ clock, auth, random }: SessionOptions): Session 
       if (answer.kind === "superseded") return { kind: "unavailable", failure: supersededForLong };
       return answer;
     },
-    async token() {
-      if (state.peek().phase === "signed-out") throw new Error("session_revoked;action=relogin");
-      if (held !== undefined && clock.now() < held.refreshAt) return held.token;
-      await refresh();
-      if (held !== undefined && isUsable(held, clock.now())) return held.token;
-      if (state.peek().phase === "signed-out") throw new Error("session_revoked;action=relogin");
-      throw new Error("auth_unavailable;action=retry-after");
-    },
+    token: () => tokenUnless(({ refreshAt }) => clock.now() >= refreshAt),
+    renew: (than) => tokenUnless(({ token }) => token === than),
     reject(token) {
       if (held?.token !== token) return;
       held = undefined;

@@ -5,7 +5,6 @@ import { recordingTelemetry } from "@hubward/testing";
 import { decodeLimitDefaults, type HubwardError, jsonCodec, messageType, type HubMessage } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
 import { admissionOf, bytes, createFixture, text, type Staff } from "../../test/connection-fixture.js";
-import { patientWatch } from "../../test/policy-watch.js";
 import {
   allowAll,
   deferred,

@@ -25,6 +25,7 @@ import {
   isCookieOver,
   refusalHints,
   refusalTexts,
+  takeLater,
   type Arrival,
   type OpenSocket,
 } from "./claim.js";
@@ -121,6 +122,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     if (connection !== undefined && resumption !== undefined) {
       const refusal = ports.admitter.refusal(connection.authentication, connection.id);
       if (refusal !== undefined) throw refusal;
+      await takeLater(known, claimed.attempt, hub, ports.reauthenticate);
       return resume(resumption, request, hub, applicant);
     }
     if (!ports.attempts.attach(claimed.attempt, "WebSockets")) {

@@ -8,7 +8,8 @@ import { AlarmIcon, CheckIcon } from "./icons.js";
 export function AlarmSummary(): JSX.Element | null {
   const { clinic } = usePage();
   const alarming = clinic.vitals.alarming.value;
-  const isLive = clinic.connection.state.value.kind === "live";
+  // While lapsed nothing is heard: silence is no good news then.
+  const isLive = clinic.connection.state.value.kind === "live" && clinic.renewal.value !== "lapsed";
   if (alarming.length === 0) {
     return isLive ? (
       <p class="alarm-summary quiet">

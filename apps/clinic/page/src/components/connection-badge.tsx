@@ -4,8 +4,10 @@ import { badgeLabels } from "../wording.js";
 import { usePage } from "./context.js";
 
 export function ConnectionBadge(): JSX.Element {
-  const { kind } = usePage().clinic.connection.state.value;
-  const shown = kind === "idle" ? "connecting" : kind;
+  const { clinic } = usePage();
+  const { kind } = clinic.connection.state.value;
+  const isLapsed = kind === "live" && clinic.renewal.value === "lapsed";
+  const shown = isLapsed ? "refreshing" : kind === "idle" ? "connecting" : kind;
   return (
     <p class="badge" role="status" data-testid="connection-badge" data-state={shown}>
       <span class="badge-dot" aria-hidden="true" />

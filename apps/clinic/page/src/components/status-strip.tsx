@@ -13,8 +13,17 @@ export function StatusStrip(): JSX.Element | null {
   const state = clinic.connection.state.value;
   const session = clinic.session.state.value;
   const outage = session.phase === "active" ? session.outage : undefined;
+  const isLapsed = useLasting(state.kind === "live" && clinic.renewal.value === "lapsed", blipMs);
   const isBlip = !useLasting(state.kind === "refreshing" || state.kind === "reconnecting", blipMs);
 
+  if (isLapsed) {
+    return (
+      <Strip tone={outage === undefined ? "calm" : "attention"} title={conditionTitles.expired}>
+        Readings and orders wait until a new credential is there. You stay signed in.
+        {outage === undefined ? "" : ` The next try is in ${formatCountdown(outage.nextTryAt - ticker.value)}.`}
+      </Strip>
+    );
+  }
   if (state.kind === "live" && outage !== undefined) {
     return (
       <Strip tone="attention" title={conditionTitles.unavailable}>

@@ -41,7 +41,7 @@ export interface ReauthenticationPorts<P> {
 
 /** Attempts of one connection at once, and how long one takes to come back. */
 const MAX_ATTEMPTS = 5;
-const ATTEMPT_MS = 10_000;
+const ATTEMPT_MS = 2_500;
 /** How often a recheck may overtake what was asked before nobody can say what holds. */
 const MAX_OVERTAKEN = 3;
 /** Clients are told up to this share less than there is, each its own, so that those who came together part. */

@@ -1,0 +1,199 @@
+/**
+ * The ward of the drills: a hub whose credentials end while its connections live, what happens on it counted, and the
+ * people who connect to it. On the fake clock time passes when a drill says so, on the real one by itself.
+ */
+
+import type { HubwardOptions, TelemetryEvent } from "@hubward/server";
+import type { Authenticator, Clock, EpochMs, MonotonicMs } from "@hubward/server/ports";
+import { HubwardError, type Notice } from "@hubward/wire";
+import { Recorder } from "../../tests/support/recorder.js";
+import { text, wholeNumber, word } from "../../tests/support/schemas.js";
+import { createIssuer, type TestIssuer, type TokenOptions } from "../../tests/support/tokens.js";
+import type { StockClient } from "./stock-clients.js";
+import { createWorld, type Party, type World } from "./world.js";
+
+export const TOKEN_EXPIRED = "token_expired;action=refresh";
+
+export interface Visitor extends Party {
+  readonly client: StockClient;
+  /** Readings that arrived. */
+  readonly vitals: Recorder<number>;
+  readonly notices: Recorder<Notice>;
+  /** What its token factory gives from now on. */
+  present: () => string | Promise<string>;
+  /** What a call comes to: its value, or the text of its failure behind the client's own words. */
+  try(method: string, ...args: readonly unknown[]): Promise<unknown>;
+  /** Brings a token in band. */
+  reauthenticate(token: string | Promise<string>): Promise<unknown>;
+}
+
+export interface Ward extends Pick<World, "app" | "telemetry" | "open"> {
+  readonly issuer: TestIssuer;
+  /** Orders that took effect. */
+  readonly effects: string[];
+  /** Items of `Monitor` that were made. */
+  readonly made: Recorder<number>;
+  /** Told to the members of `icu`. */
+  tell(reading: number): void;
+  /** From now on nobody can say whether a credential is good. */
+  provider: "up" | "down";
+  token(options?: TokenOptions, subject?: string): Promise<string>;
+  admit(client: StockClient, options?: TokenOptions): Promise<Visitor>;
+  /** On the fake clock; the real one needs no help. */
+  pass(visitor: Visitor, seconds: number): Promise<void>;
+  opened(): number;
+  refusals(): readonly string[];
+}
+
+export interface WardTimes {
+  readonly isReal: boolean;
+  /** Of each token. Seconds. */
+  readonly lifetime: number;
+  readonly graceMs: number;
+}
+
+export const fakeTime: WardTimes = { isReal: false, lifetime: 20, graceMs: 10_000 };
+export const realTime: WardTimes = { isReal: true, lifetime: 3, graceMs: 4_000 };
+
+/** The time of day without `Date`, which a drill may set wrong for the client. */
+const serverClock: Clock = {
+  now: () => Math.round(performance.timeOrigin + performance.now()) as EpochMs,
+  monotonic: () => performance.now() as MonotonicMs,
+  after(delayMs, run) {
+    const timer = setTimeout(run, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+  endOfTurn: (run) => void setImmediate(run),
+};
+
+type WardEvents = { vitals: [reading: number] };
+
+export async function createWard(
+  { isReal, lifetime, graceMs }: WardTimes = fakeTime,
+  options: Partial<HubwardOptions> = {},
+): Promise<Ward> {
+  let provider: Ward["provider"] = "up";
+  const verifying: { by?: Authenticator } = {};
+  const authenticator: Authenticator = {
+    authenticate(credential) {
+      if (provider === "down") throw new HubwardError("auth_unavailable", { retryAfterSeconds: 2 });
+      return (verifying.by as Authenticator).authenticate(credential);
+    },
+  };
+  const world = await createWorld({
+    authenticator,
+    authenticationRefresh: true,
+    graceMs,
+    // Time that passes at one stroke gives nobody a chance to answer meanwhile.
+    clientTimeoutMs: 3_600_000,
+    keepAliveMs: 3_600_000,
+    outbox: { maxLagMs: 3_600_000 },
+    ...(isReal ? { clock: serverClock } : {}),
+    ...options,
+  });
+  const issuer = isReal ? await createIssuer(serverClock) : world.issuer;
+  verifying.by = issuer.authenticator;
+
+  const { app, clock, telemetry } = world;
+  const effects: string[] = [];
+  const gates = new Map<string, () => void>();
+  const made = new Recorder<number>();
+  const ownWard = app.policy("OwnWard", ({ principal }, ward: string) => principal.hasRole(`ward-${ward}`));
+  const ward = app.group("ward/{ward}", { ward: word }).allow(ownWard, (values) => values.ward);
+  app
+    .hub<WardEvents>("/hubs/ward")
+    .allow(app.policy("WardStaff", () => true))
+    .methods((m) => ({
+      Watch: m.args(text).handle((call, name) => call.groups.join(ward({ ward: name }))),
+      Who: m.handle(({ principal }) => principal.subject),
+      Roles: m.handle(({ principal }) => principal.roles),
+      Order: m
+        .args(text)
+        .once((id) => id)
+        .handle((_call, id) => {
+          effects.push(id);
+          return `ordered ${id}`;
+        }),
+      /** Takes effect at once and answers when the gate of its name opens. */
+      OrderSlowly: m
+        .args(text)
+        .once((id) => id)
+        .handle(async (_call, id) => {
+          effects.push(id);
+          await new Promise<void>((resolve) => gates.set(id, resolve));
+          return `ordered ${id}`;
+        }),
+      Monitor: m.args(wholeNumber).stream(async function* (call, from) {
+        for (let reading = from; !call.signal.aborted; reading++) {
+          made.push(reading);
+          yield reading;
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      }),
+    }));
+  const url = `http://127.0.0.1:${world.port}/hubs/ward`;
+  const token: Ward["token"] = (tokenOptions, subject = "ada") =>
+    issuer.token(subject, { roles: ["ward-icu"], lifetime, ...tokenOptions });
+
+  return {
+    app,
+    telemetry,
+    issuer,
+    effects,
+    made,
+    open: (name) => gates.get(name)?.(),
+    tell: (reading) => app.to(ward({ ward: "icu" })).emit("vitals", reading),
+    get provider() {
+      return provider;
+    },
+    set provider(next) {
+      provider = next;
+    },
+    token,
+    async admit(client, tokenOptions) {
+      const holder: { present: Visitor["present"] } = { present: () => token(tokenOptions) };
+      const party = world.build(
+        client,
+        { accessTokenFactory: () => holder.present(), reconnectDelays: Array<number>(400).fill(20) },
+        url,
+      );
+      const { connection } = party;
+      const vitals = new Recorder<number>();
+      const notices = new Recorder<Notice>();
+      connection.on("vitals", vitals.push);
+      connection.on("hubward.notice", notices.push);
+      const attempt: Visitor["try"] = (method, ...args) =>
+        connection.invoke(method, ...args).catch((error: unknown) => (error as Error).message);
+      await connection.start();
+      await connection.invoke("Watch", "icu");
+      return {
+        ...party,
+        client,
+        vitals,
+        notices,
+        get present() {
+          return holder.present;
+        },
+        set present(next) {
+          holder.present = next;
+        },
+        try: attempt,
+        reauthenticate: async (next) => attempt("hubward.reauthenticate", await next),
+      };
+    },
+    async pass({ client }, seconds) {
+      if (isReal) return;
+      for (let passed = 0; passed < seconds; passed++) {
+        await world.polled(client);
+        clock.advance(1_000);
+        // A ping that was due goes there and its answer comes back.
+        for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
+    opened: () => telemetry.items.filter(({ event }) => event === "connection.opened").length,
+    refusals: () =>
+      telemetry.items.flatMap((event: TelemetryEvent) =>
+        event.event === "reauthentication.refused" ? [event.reason] : [],
+      ),
+  };
+}
