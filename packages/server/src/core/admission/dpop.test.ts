@@ -42,7 +42,12 @@ function credentialOf(
   proof?: string | null,
   { source = "header", ...rest }: Partial<DpopPresentation> & Pick<Partial<BearerCredential>, "source"> = {},
 ): BearerCredential {
-  const dpop = { proof: proof == null ? undefined : new Secret(proof), method: "POST", path: "/hub", ...rest };
+  const dpop = {
+    proof: typeof proof !== "string" ? undefined : new Secret(proof),
+    method: "POST",
+    path: "/hub",
+    ...rest,
+  };
   return { kind: "bearer", token: new Secret(token), source, dpop: proof === undefined ? undefined : dpop };
 }
 
