@@ -13,6 +13,8 @@ export interface TestAuthenticationOptions {
   readonly sessionId?: string | undefined;
   readonly tokenId?: string | undefined;
   readonly keyId?: string | undefined;
+  /** Of the key that the token is bound to. Default none. */
+  readonly keyThumbprint?: string | undefined;
   /** Milliseconds since 1970. Default unknown. */
   readonly issuedAt?: number | undefined;
   /** Milliseconds since 1970. Default in the year 2100. */
@@ -35,6 +37,7 @@ export function testAuthentication({
   sessionId,
   tokenId,
   keyId,
+  keyThumbprint,
 }: TestAuthenticationOptions = {}): Authentication {
   return deepFreeze({
     subject,
@@ -44,6 +47,7 @@ export function testAuthentication({
     sessionId,
     tokenId,
     keyId,
+    ...(keyThumbprint === undefined ? undefined : { keyThumbprint }),
     issuedAt: issuedAt as EpochMs | undefined,
     expiresAt: expiresAt as EpochMs,
     claims: structuredClone(claims),

@@ -76,6 +76,8 @@ const table = {
 
   // One HTTP request.
   invalid_request: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 400 },
+  invalid_dpop_proof: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 401 },
+  use_dpop_nonce: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 401 },
   origin_denied: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 403 },
   refresh_superseded: { closeCode: null, action: "retry-after", allowReconnect: true, httpStatus: 409 },
   not_durable: { closeCode: null, action: "retry-after", allowReconnect: true, httpStatus: 503 },

@@ -4,7 +4,7 @@ import { createApp } from "../../test/app-fixture.js";
 import { Secret } from "../core/auth/secret.js";
 import { forwardedIdentity } from "./forwarded-identity.js";
 import { HubwardError, refusalReply } from "./index.js";
-import { decideRequest, readBearer } from "./http.js";
+import { decideRequest, rawPathOf, readBearer } from "./http.js";
 
 async function refusal(asked: Promise<unknown>): Promise<HubwardError> {
   return asked.then(
@@ -181,6 +181,25 @@ describe("a bearer in a header", () => {
     [undefined, undefined],
     [null, undefined],
   ])("%j: %s", (header, expected) => {
-    expect(readBearer(header)?.reveal()).toBe(expected);
+    expect(readBearer(header, {}, () => undefined)?.token.reveal()).toBe(expected);
+  });
+
+  it("of the DPoP scheme has its proof and its request beside it, as it was before a framework cut a prefix off", () => {
+    const request = { method: "PUT", url: "/7?x=1", originalUrl: "/patients/7?x=1" };
+    const { dpop } = readBearer("dPoP abc", request, () => new Secret("proof")) ?? {};
+    expect([dpop?.proof?.reveal(), dpop?.method, dpop?.path]).toEqual(["proof", "PUT", "/patients/7"]);
+    expect(readBearer("Bearer abc", request, () => new Secret("proof"))?.dpop).toBeUndefined();
+  });
+
+  it.each([
+    ["/a/%62?c#d", "/a/%62"],
+    ["https://evil.example/a?b", "/a"],
+    ["//evil.example/a", "//evil.example/a"],
+    ["*", undefined],
+    [".evil.example/a", undefined],
+    ["https://evil.example", undefined],
+    [undefined, undefined],
+  ])("is shown at a path: %s", (url, path) => {
+    expect(rawPathOf(url)).toBe(path);
   });
 });

@@ -19,23 +19,27 @@ export interface RequestWithHeaders {
   readonly headers: { get(name: string): string | null } | { readonly [Name in ReadHeader]?: string | undefined };
   /** Without one, a cookie counts as it does for a POST. */
   readonly method?: string | undefined;
+  /** With a query, relative or not: its path alone is read, by which a DPoP proof names the request. */
+  readonly url?: string | undefined;
+  /** The same, before a framework took a prefix off. */
+  readonly originalUrl?: string | undefined;
 }
 
-type ReadHeader = "authorization" | "cookie" | "host" | "origin" | FetchMetadata;
+type ReadHeader = "authorization" | "dpop" | "cookie" | "host" | "origin" | FetchMetadata;
 
 /** What browsers say of a request's context (W3C Fetch Metadata). */
 type FetchMetadata = `sec-fetch-${"site" | "mode" | "dest"}`;
 
 export interface HttpAuthentication<P> {
   /**
-   * Who asks, by `Authorization: Bearer`; queries and tickets are no credential here. The application's `cookie` is
+   * Who asks, by `Authorization: Bearer`, or `DPoP` with its proof; queries and tickets are no credential here. The application's `cookie` is
    * one where no bearer stands: from pages of this origin, or for a GET that a person navigates to. What a gateway
    * forwarded counts where the request, or at least its `headers`, is the one that an attached server received. A
    * browser may have sent that for any page, so an Origin must then be one of `allowedOrigins`; without one,
    * `Sec-Fetch-Site` must be `same-origin` or `none`, or the request a navigation. A browser that sends neither (an old
    * one, or one over plain HTTP) is let through as a client that is no browser: no route may change anything by GET.
-   * @throws HubwardError invalid_token | token_expired | forbidden | auth_unavailable | invalid_request |
-   * origin_denied; `refusalReply` answers it
+   * @throws HubwardError invalid_token | token_expired | invalid_dpop_proof | use_dpop_nonce | forbidden |
+   * auth_unavailable | invalid_request | origin_denied; `refusalReply` answers it
    */
   authenticate(request: RequestWithHeaders): Promise<Admission<P>>;
   /** Who asks, if the policy allows it. @throws HubwardError as `authenticate`, and forbidden */
@@ -96,18 +100,37 @@ function readOrRefuse(readResource: (() => unknown) | undefined): unknown {
   }
 }
 
-/** One b64token (RFC 6750 2.1); the scheme's case is free. */
-const BEARER_PATTERN = /^Bearer +([A-Za-z0-9\-._~+/]+=*) *$/i;
+/** One b64token (RFC 6750 2.1) or token68 (RFC 9449 7.1), which are the same; the scheme's case is free. */
+const BEARER_PATTERN = /^(Bearer|DPoP) +([A-Za-z0-9\-._~+/]+=*) *$/i;
 
-/** The bearer token of a header's value, or undefined when it holds another scheme or nothing. */
-export function readBearer(authorization: string | null | undefined): Secret | undefined {
-  const token = BEARER_PATTERN.exec(authorization ?? "")?.[1];
-  return token === undefined ? undefined : new Secret(token);
+/**
+ * The token of a header's value, or undefined when it holds another scheme or nothing.
+ * @param readProof the value of the `DPoP` header beside it, asked for in that scheme alone
+ */
+export function readBearer(
+  authorization: string | null | undefined,
+  { method, url, originalUrl }: Omit<RequestWithHeaders, "headers">,
+  readProof: () => Secret | undefined,
+): BearerCredential | undefined {
+  const [, scheme, token] = BEARER_PATTERN.exec(authorization ?? "") ?? [];
+  if (token === undefined) return undefined;
+  const bearer = { kind: "bearer", token: new Secret(token), source: "header" } as const;
+  if (scheme?.toLowerCase() !== "dpop") return bearer;
+  return { ...bearer, dpop: { proof: readProof(), method, path: rawPathOf(originalUrl ?? url) } };
 }
 
-/** Whether a header's value is meant to be a bearer token, readable or not. */
+/** The path of a request's URL as it stands there, or undefined when it has none. */
+export function rawPathOf(url: string | undefined): string | undefined {
+  if (url === undefined) return undefined;
+  const end = url.indexOf("?");
+  // A proxy's way of asking names the whole URL (RFC 9112 3.2.2), and so does a web Request.
+  const raw = (end === -1 ? url : url.slice(0, end)).replace(/^https?:\/\/[^/]*/i, "");
+  return raw.startsWith("/") ? raw : undefined;
+}
+
+/** Whether a header's value is meant to be a bearer token of either scheme, readable or not. */
 export function saysBearer(authorization: string | null | undefined): boolean {
-  return /^\s*bearer\b/i.test(authorization ?? "");
+  return /^\s*(?:bearer|dpop)\b/i.test(authorization ?? "");
 }
 
 export interface HttpAuthenticationPorts<P> {
@@ -136,11 +159,13 @@ export function createHttpAuthentication<P>({
 
   async function authenticate(request: RequestWithHeaders): Promise<Admission<P>> {
     const { headers } = request;
-    const token = readBearer(headerOf(headers, "authorization"));
-    if (token !== undefined && isTicket(token)) throw new HubwardError("invalid_token");
-    const bearer = token === undefined ? undefined : ({ kind: "bearer", token, source: "header" } as const);
+    const bearer = readBearer(headerOf(headers, "authorization"), request, () => {
+      const proof = headerOf(headers, "dpop") ?? undefined;
+      return proof === undefined ? undefined : new Secret(proof);
+    });
+    if (bearer !== undefined && isTicket(bearer.token)) throw new HubwardError("invalid_token");
     const credential = joinCredentials(bearer, forwarded.get(headers)) ?? readRouteCookie(request);
-    if (credential === undefined) throw new MissingCredential();
+    if (credential === undefined) throw new MissingCredential(undefined, admitter.challenge);
     // A gateway knows people by cookies, which a browser sends along for any page.
     const isAmbient = credential.kind === "forwarded";
     const refusal = isAmbient ? judgeAmbientOrigin((name) => headerOf(headers, name), allowedOrigins) : undefined;

@@ -55,6 +55,7 @@ export { hasClaim, hasRole } from "./rules.js";
 
 export { anyOf, type Admission, type Policy, type PolicyContext } from "../core/auth/policy.js";
 export type { CookieOptions, CookieRule } from "../core/auth/cookie-options.js";
+export type { DpopVerifier } from "../core/auth/dpop.js";
 export type { Authentication } from "../core/auth/authentication.js";
 export type { Principal, PrincipalAttributes, PrincipalBase, PrincipalMapping } from "../core/auth/principal.js";
 export type { HubFilter } from "../core/dispatch/filter.js";

@@ -76,4 +76,22 @@ describe("an application's options", () => {
   ])("refuse %o", (wrong, kind) => {
     expect(() => resolveOptions({ ...required, ...wrong } as HubwardOptions)).toThrow(kind);
   });
+
+  it("take a gateway beside required proofs only where the bearer is required, too", () => {
+    const verifier = { isRequired: true, algorithms: [], nonce: () => undefined, verify: () => neverAsked() };
+    const resolve = (bearer: "optional" | "required" | "refused") => {
+      const forwarded = { headers: ["x-user"], trustedOnly: true, bearer, authenticate: () => neverAsked() };
+      const authenticator = { ...required.authenticator, forwarded };
+      return resolveOptions({ ...required, authenticator, dpop: verifier }).dpop;
+    };
+    expect(resolve("required")).toBe(verifier);
+    expect(() => resolve("optional")).toThrow(TypeError);
+    expect(() => resolve("refused")).toThrow(TypeError);
+    for (const wrong of [true, "checked", {}, null])
+      expect(() => resolveOptions({ ...required, dpop: wrong as never })).toThrow(TypeError);
+  });
 });
+
+function neverAsked(): Promise<never> {
+  return Promise.reject(new Error("nobody asks"));
+}

@@ -1,6 +1,7 @@
 /** What an application may set, and what holds when it does not. */
 
 import type { Authenticator } from "../core/auth/authenticator.js";
+import type { DpopPolicy, DpopVerifier } from "../core/auth/dpop.js";
 import type { Principal, PrincipalMapping } from "../core/auth/principal.js";
 import type { Clock } from "../core/clock.js";
 import {
@@ -31,6 +32,12 @@ import { systemRandom } from "../platform/system-crypto.js";
 export interface ScopeOptions<Attributes extends object = object> extends HubOptions {
   /** Verifies bearer tokens, for hubs and for HTTP routes alike. `jwt()` of `@hubward/server/jose` is one. */
   readonly authenticator: Authenticator;
+  /**
+   * Who checks that a token which is bound to a key (`cnf.jkt`) comes from who holds it: `dpop()` of
+   * `@hubward/server/jose`; or `"checked-upstream"`, a gateway that every request passes. Default: nobody, so such
+   * tokens are refused.
+   */
+  readonly dpop?: DpopVerifier | "checked-upstream" | undefined;
   /** Makes a principal of a verified credential; may ask a directory. */
   readonly principal: PrincipalMapping<Attributes>;
   /**
@@ -107,6 +114,7 @@ export interface HubwardOptions<Attributes extends object = object> extends Scop
 
 export interface ResolvedScopeOptions<Attributes extends object> {
   readonly authenticator: Authenticator;
+  readonly dpop: DpopPolicy;
   readonly principal: PrincipalMapping<Attributes>;
   readonly principalId: PrincipalIdProvider<Principal<Attributes>> | undefined;
   readonly allowedOrigins: ReadonlySet<string>;
@@ -168,12 +176,14 @@ export function resolveScopeOptions<Attributes extends object>(
   if (typeof options.principal !== "function") throw new TypeError(`${where}: principal is required`);
   if (options.principalId !== undefined && typeof options.principalId !== "function")
     throw new TypeError(`${where}.principalId: a function`);
+  assertDpop(where, options);
   const allowedOrigins = resolveAllowedOrigins(options.allowedOrigins ?? []);
   // A cookie says who may connect, as the authenticator does.
   const hub = resolveHubOptions(where, options, hubs && { ...hubs, cookie: undefined });
   assertCookieOrigins(where, hub.cookie, allowedOrigins);
   return {
     authenticator: options.authenticator,
+    dpop: options.dpop,
     principal: options.principal,
     principalId: options.principalId,
     allowedOrigins,
@@ -220,6 +230,16 @@ export function resolveOptions<Attributes extends object>(
     clock,
     random,
   };
+}
+
+/** @throws TypeError */
+function assertDpop(where: string, { dpop, authenticator }: Pick<ScopeOptions, "dpop" | "authenticator">): void {
+  if (dpop === undefined || dpop === "checked-upstream") return;
+  if (typeof dpop?.verify !== "function" || typeof dpop.nonce !== "function")
+    throw new TypeError(`${where}.dpop: dpop() of @hubward/server/jose, or "checked-upstream"`);
+  const { forwarded } = authenticator;
+  if (dpop.isRequired && forwarded !== undefined && forwarded.bearer !== "required")
+    throw new TypeError(`${where}.dpop: required, and a gateway's word alone would be enough`);
 }
 
 /** A sink that fails must not fail what it is told about. */

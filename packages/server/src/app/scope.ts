@@ -278,6 +278,7 @@ export function createScope<Attributes extends object>(
     },
     dispatch,
     reauthenticate,
+    dpop: settings.dpop === "checked-upstream" ? undefined : settings.dpop,
     handshakeTimeoutMs: times.handshakeTimeoutMs,
     connect(arrival, socket) {
       if (arrival.holder.kind !== "admitted") throw new TypeError("connect: nobody was admitted");

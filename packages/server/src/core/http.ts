@@ -15,9 +15,9 @@ export interface HttpRequest {
    * reader's first is another's last. Never holds `access_token`.
    */
   readonly query: ReadonlyMap<string, string>;
-  /** By lower-cased name. Never holds `authorization`. */
+  /** By lower-cased name. Never holds `authorization` and `dpop`. */
   readonly header: (name: string) => string | undefined;
-  /** Every bearer presented: `Authorization: Bearer`, and each `access_token` in the query. */
+  /** Every bearer presented: `Authorization: Bearer` or `DPoP`, and each `access_token` in the query. */
   readonly bearers: readonly BearerCredential[];
   /** Of the headers a gateway speaks through, if it is to speak at all (`Endpoint.forwarded`). */
   readonly forwarded?: ForwardedHeaders | undefined;

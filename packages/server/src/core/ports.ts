@@ -6,6 +6,7 @@ export type { Random } from "./random.js";
 export type { Authenticator, ForwardedAuthenticator } from "./auth/authenticator.js";
 export type { Authentication } from "./auth/authentication.js";
 export type { BearerCredential, ForwardedCredential } from "./auth/credential.js";
+export type { DpopPresentation, DpopQuestion, DpopVerdict, DpopVerifier } from "./auth/dpop.js";
 export { createRevocationFeed, type RevocationFeed } from "./auth/revocation-feed.js";
 export { createRevocation, decodeRevocation, encodeRevocation, readNewRevocation } from "./auth/revocation-record.js";
 export type { RevocationRequest, RevocationTerms } from "./auth/revocation-record.js";

@@ -6,7 +6,7 @@ import { bearerOf } from "../core/admission/admission.js";
 import { cookieBeside, cookieOf, CookieRefused } from "../core/admission/cookie.js";
 import { assertSameIdentity, believe, CredentialConflict, joinCredentials } from "../core/admission/forwarded.js";
 import type { HoldBack } from "../core/admission/hold-back.js";
-import { MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
+import { DpopRefused, MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
 import type { Authentication } from "../core/auth/authentication.js";
 import type { Credential } from "../core/auth/credential.js";
 import { LongLivedCredential, RevokedCredential } from "../core/auth/revocation-gate.js";
@@ -80,7 +80,7 @@ export async function readCredential<P>(
     throw new HubwardError(ticket === undefined ? "ticket_invalid" : "token_expired");
   }
   const credential = joinCredentials(bearer, request.forwarded) ?? cookieOf(request, cookie, ports.allowedOrigins);
-  if (credential === undefined) throw new MissingCredential();
+  if (credential === undefined) throw new MissingCredential(undefined, ports.admitter.challenge);
   if (bearer?.source === "query" && !ports.allowQueryToken) throw new QueryTokenRefused("invalid_token");
   return { kind: "token", credential };
 }
@@ -137,7 +137,7 @@ export function refuse<P>(
 
 function refusalHint(error: HubwardError): string | undefined {
   if (error instanceof MissingCredential || error instanceof CredentialConflict) return error.detail;
-  if (error instanceof CookieRefused) return error.detail;
+  if (error instanceof CookieRefused || error instanceof DpopRefused) return error.detail;
   if (error instanceof LongLivedCredential) return LONG_LIVED_HINT;
   return error instanceof QueryTokenRefused ? QUERY_TOKEN_HINT : HINTS[error.reason];
 }

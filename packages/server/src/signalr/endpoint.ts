@@ -2,13 +2,14 @@
 
 import { decodeLimitDefaults, HubwardError, type DecodeLimits } from "@hubward/wire";
 import { textReply } from "../core/admission/refusal-reply.js";
+import type { DpopVerifier } from "../core/auth/dpop.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Connection } from "../core/connection/connection.js";
 import type { Socket } from "../core/connection/socket.js";
 import type { Dispatch } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { Endpoint } from "../core/endpoint.js";
-import type { HttpReply, HttpRequest } from "../core/http.js";
+import type { HttpAnswer, HttpReply, HttpRequest } from "../core/http.js";
 import { answerPreflight, isPreflight, shareWith } from "../core/admission/cors.js";
 import type { Arrival, OpenSocket } from "./claim.js";
 import { bindingCookieName } from "./binding.js";
@@ -43,6 +44,8 @@ type Rest = "" | typeof NEGOTIATE | typeof REFRESH;
 export interface SignalRPorts<P> extends DoorPorts<P> {
   readonly doomed: DoomedConnections;
   readonly dispatch: Dispatch<P>;
+  /** Where proofs are checked here. */
+  readonly dpop?: DpopVerifier | undefined;
   readonly handshakeTimeoutMs: number;
   /** Makes the connection of an admitted arrival and keeps it. */
   readonly connect: (arrival: Arrival<P>, socket: Socket) => Connection<P>;
@@ -133,8 +136,14 @@ export function createSignalREndpoint<P extends PrincipalBase>(
 
   /** Before any authentication: a browser asks it without a credential. */
   function preflight(request: HttpRequest, hub: Hub<P>): HttpReply {
-    const answer = answerPreflight(request, ports.allowedOrigins);
+    const answer = answerPreflight(request, ports.allowedOrigins, ports.dpop !== undefined);
     return answer instanceof HubwardError ? refuse(request, hub, ports, answer) : answer;
+  }
+
+  /** The next proof's nonce, ahead of the need (RFC 9449 8.2). */
+  function withNonce(answer: HttpAnswer): HttpAnswer {
+    const nonce = ports.dpop?.nonce();
+    return nonce === undefined ? answer : { ...answer, headers: { "dpop-nonce": nonce, ...answer.headers } };
   }
 
   return {
@@ -147,8 +156,11 @@ export function createSignalREndpoint<P extends PrincipalBase>(
       const found = find(request.path);
       if (found === undefined) return textReply(404, "");
       const { hub, rest } = found;
-      const answer = isPreflight(request) ? preflight(request, hub) : await answerAs[rest](request, body, hub);
-      return shareWith(answer, request, ports.allowedOrigins);
+      const takesProofs = ports.dpop !== undefined;
+      if (isPreflight(request)) return shareWith(preflight(request, hub), request, ports.allowedOrigins, takesProofs);
+      const answer = await answerAs[rest](request, body, hub);
+      const told = rest === "" ? answer : withNonce(answer);
+      return shareWith(told, request, ports.allowedOrigins, takesProofs);
     },
     async upgrade(request) {
       const found = find(request.path);

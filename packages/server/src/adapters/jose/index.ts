@@ -50,7 +50,9 @@ export type {
 export type { EventTarget } from "./events/event-subject.js";
 export type { EventReceiver } from "./events/receive.js";
 export { receiverDefaults, type ReceiverOptions } from "./events/receiver-options.js";
-export { verifyDpopProof, type DpopProofInput, type DpopVerdict } from "./dpop/dpop-proof.js";
+export { verifyDpopProof, type DpopProofInput } from "./dpop/dpop-proof.js";
+export type { DpopVerdict, DpopVerifier } from "../../core/auth/dpop.js";
+export { dpop, type DpopOptions } from "./dpop/dpop.js";
 export { dpopNonces, type DpopNonceOptions, type DpopNonces } from "./dpop/dpop-nonces.js";
 export {
   dpopReplays,

@@ -56,6 +56,32 @@ describe("the credential", () => {
     expect(incoming.url).toBe("/hub");
   });
 
+  test("has its proof beside it, however its names are written, and nothing of it is left", async () => {
+    const headers = { AUTHORIZATION: "dpop secret.token", DPOP: "secret.proof" };
+    const { bearers, header } = await take({ method: "DELETE", path: "/h%75b?id=1", headers });
+    expect(bearers).toHaveLength(1);
+    const [{ token, dpop } = {}] = bearers;
+    expect([token?.reveal(), dpop?.proof?.reveal(), dpop?.method, dpop?.path]).toEqual([
+      "secret.token",
+      "secret.proof",
+      "DELETE",
+      "/h%75b",
+    ]);
+    expect(header("dpop")).toBeUndefined();
+    expect(leftovers()).not.toContain("secret");
+  });
+
+  test("has every proof beside it, and as a bearer none", async () => {
+    const two = { authorization: "DPoP secret.token", dpop: ["secret1", "secret2"] };
+    expect((await take({ path: "/hub", headers: two })).bearers[0]?.dpop?.proof?.reveal()).toBe("secret1, secret2");
+    expect(leftovers()).not.toContain("secret");
+    await take({ path: "/hub", headers: { ...two, authorization: "Bearer secret.token" } });
+    expect([taken.bearers.length, taken.bearers[0]?.dpop]).toEqual([1, undefined]);
+    await take({ path: "/hub", headers: { dpop: "secret" } });
+    expect([taken.bearers, taken.header("dpop")]).toEqual([[], undefined]);
+    expect(leftovers()).not.toContain("secret");
+  });
+
   test("is found in each of several headers, not in the first only", async () => {
     const authorization = ["Bearer secret1", "Bearer secret2"];
     const request = await take({ path: "/hub", headers: { authorization } as unknown as Record<string, string[]> });

@@ -4,7 +4,7 @@
  */
 
 import type { IncomingMessage } from "node:http";
-import { readBearer, saysBearer } from "../../app/http.js";
+import { rawPathOf, readBearer, saysBearer } from "../../app/http.js";
 import type { BearerCredential, ForwardedHeaders } from "../../core/auth/credential.js";
 import { Secret } from "../../core/auth/secret.js";
 import type { CookieNames } from "../../core/endpoint.js";
@@ -14,11 +14,8 @@ import { forgetDistinctHeaders } from "./distinct-headers.js";
 
 /** The path as hubs are found by it, or undefined when it is no path at all. */
 export function pathOf(url: string): string | undefined {
-  const end = url.indexOf("?");
-  // A proxy's way of asking names the whole URL (RFC 9112 3.2.2).
-  const raw = (end === -1 ? url : url.slice(0, end)).replace(/^https?:\/\/[^/]*/i, "");
-  if (!raw.startsWith("/")) return undefined;
-  if (!raw.includes("%")) return raw;
+  const raw = rawPathOf(url);
+  if (raw === undefined || !raw.includes("%")) return raw;
   try {
     return decodeURIComponent(raw);
   } catch {
@@ -95,6 +92,21 @@ function readPair(piece: string): readonly [name: string, value: string] {
 }
 
 const AUTHORIZATION = "authorization";
+const DPOP = "dpop";
+const REMOVED = "[removed]";
+
+/** Cuts the header out. Several are one value here, with commas between, as node:http has it. */
+function takeProof(request: IncomingMessage): Secret | undefined {
+  const { headers, rawHeaders } = request;
+  const proof = headers[DPOP];
+  if (proof === undefined) return undefined;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.toLowerCase() === DPOP) rawHeaders[index + 1] = REMOVED;
+  }
+  delete headers[DPOP];
+  forgetDistinctHeaders(request, DPOP);
+  return new Secret(String(proof));
+}
 
 /**
  * Reads the raw headers, because node:http's own view keeps the first of several Authorization headers only. False
@@ -102,15 +114,16 @@ const AUTHORIZATION = "authorization";
  */
 function takeAuthorization(request: IncomingMessage, bearers: BearerCredential[]): boolean {
   const { headers, rawHeaders } = request;
+  const proof = takeProof(request);
   let isReadable = true;
   if (headers.authorization === undefined) return isReadable;
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index];
     if (name?.length !== AUTHORIZATION.length || name.toLowerCase() !== AUTHORIZATION) continue;
-    const token = readBearer(rawHeaders[index + 1]);
-    if (token !== undefined) bearers.push({ kind: "bearer", token, source: "header" });
+    const bearer = readBearer(rawHeaders[index + 1], request, () => proof);
+    if (bearer !== undefined) bearers.push(bearer);
     else if (saysBearer(rawHeaders[index + 1])) isReadable = false;
-    rawHeaders[index + 1] = "[removed]";
+    rawHeaders[index + 1] = REMOVED;
   }
   delete headers.authorization;
   forgetDistinctHeaders(request, AUTHORIZATION);

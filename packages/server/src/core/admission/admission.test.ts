@@ -172,6 +172,17 @@ describe("the bearer of a request", () => {
   ])("is refused when two differ: %o", (bearers) => {
     expect(() => bearerOf(requestOf(bearers))).toThrow(expect.objectContaining({ reason: "invalid_request" }));
   });
+
+  it("is not one in two schemes", () => {
+    const [one] = requestOf({ bearers: ["a"] }).bearers;
+    const dpop = { proof: undefined, method: "POST", path: "/" };
+    const bearers = [one!, { ...one!, dpop }];
+    for (const both of [bearers, bearers.toReversed()]) {
+      expect(() => bearerOf({ ...requestOf({}), bearers: both })).toThrow(
+        expect.objectContaining({ reason: "invalid_request" }),
+      );
+    }
+  });
 });
 
 describe("whether a token is worth a connection", () => {

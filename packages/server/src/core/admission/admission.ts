@@ -7,16 +7,20 @@ import type { BearerCredential, Credential, ForwardedCredential } from "../auth/
 import type { RevocationCheck } from "../auth/revocation-gate.js";
 import { judge, type Admission, type PolicyContext, type PolicyFailure, type Requirement } from "../auth/policy.js";
 import { createPrincipal, type Principal, type PrincipalMapping } from "../auth/principal.js";
+import type { DpopPolicy } from "../auth/dpop.js";
 import type { Clock } from "../clock.js";
 import type { Deadline } from "../deadline.js";
 import type { HttpRequest } from "../http.js";
 import type { ConnectionId } from "../ids.js";
+import { challengeOf, demandProofs } from "./dpop.js";
 import { authenticateCredential, authenticateForwarded } from "./forwarded.js";
 
 export interface Admitter<P> {
+  /** What is asked of who presents nothing: a `WWW-Authenticate`. */
+  readonly challenge: string;
   /**
-   * @throws HubwardError invalid_token | token_expired | auth_unavailable | invalid_request, and RevokedCredential for
-   * one that verifies and was revoked
+   * @throws HubwardError invalid_token | token_expired | invalid_dpop_proof | use_dpop_nonce | auth_unavailable |
+   * invalid_request, and RevokedCredential for one that verifies and was revoked
    */
   authenticate(credential: Credential): Promise<Authentication>;
   /** What a gateway says of the one who shows a ticket. @throws HubwardError as `authenticate` */
@@ -42,6 +46,8 @@ export type PrincipalIdProvider<P> = (context: PolicyContext<P>) => string;
 
 export interface AdmitterPorts<Attributes extends object> {
   readonly authenticator: Authenticator;
+  /** Default: nobody checks proofs, so tokens that need one are refused. */
+  readonly dpop?: DpopPolicy;
   readonly mapping: PrincipalMapping<Attributes>;
   /** Default: the subject. */
   readonly principalId?: PrincipalIdProvider<Principal<Attributes>> | undefined;
@@ -52,13 +58,15 @@ export interface AdmitterPorts<Attributes extends object> {
 }
 
 export function createAdmitter<Attributes extends object>({
-  authenticator,
+  authenticator: verifying,
+  dpop,
   mapping,
   principalId = ({ principal }) => principal.subject,
   revocations,
   onFailure,
   deadline,
 }: AdmitterPorts<Attributes>): Admitter<Principal<Attributes>> {
+  const authenticator = demandProofs(verifying, dpop);
   const watch = { failed: onFailure, deadline };
   let asked = 0;
 
@@ -100,6 +108,7 @@ export function createAdmitter<Attributes extends object>({
   }
 
   return {
+    challenge: challengeOf(dpop),
     authenticate: (credential) => authenticated(() => authenticateCredential(authenticator, credential)),
     authenticateForwarded: (headers) => authenticated(() => authenticateForwarded(authenticator, headers)),
     async identify(authentication) {
@@ -128,13 +137,16 @@ export function createAdmitter<Attributes extends object>({
 }
 
 /**
- * The one bearer a request presents. @throws HubwardError invalid_request when two differ (RFC 6750 2: one way
- * per request).
+ * The one bearer a request presents. @throws HubwardError invalid_request when two differ, be it in their scheme (RFC
+ * 6750 2: one way per request).
  */
 export function bearerOf({ bearers }: HttpRequest): BearerCredential | undefined {
   const first = bearers[0];
-  // All came from the same peer: there is nobody to time.
-  if (bearers.some(({ token }) => token.reveal() !== first?.token.reveal())) throw new HubwardError("invalid_request");
+  for (const { token, dpop } of bearers) {
+    // All came from the same peer: there is nobody to time.
+    const isSame = token.reveal() === first?.token.reveal() && (dpop === undefined) === (first.dpop === undefined);
+    if (!isSame) throw new HubwardError("invalid_request");
+  }
   return first;
 }
 

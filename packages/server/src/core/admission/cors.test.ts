@@ -26,6 +26,12 @@ describe("a preflight", () => {
     });
   });
 
+  it("allows a proof where proofs are taken", () => {
+    const answer = answerPreflight(requestOf({ method: "OPTIONS", headers: asking }), allowed, true);
+    const headers = "authorization, content-type, x-requested-with, x-signalr-user-agent, dpop";
+    expect(answer).toMatchObject({ headers: { "access-control-allow-headers": headers } });
+  });
+
   it.each(["https://evil.example", "https://ward.example:8443", "http://ward.example", "null", "", "*"])(
     "of %j allows nothing",
     (origin) => {

@@ -58,6 +58,11 @@ describe("a refusal over HTTP", () => {
     });
   });
 
+  it("of a missing credential names the schemes that are taken", () => {
+    const { headers } = refusalReply(new MissingCredential(undefined, 'DPoP algs="ES256"'));
+    expect(headers).toEqual({ "cache-control": "no-store", "www-authenticate": 'DPoP algs="ES256"' });
+  });
+
   it("of the transport's own is plain text that nobody may cache", () => {
     expect(textReply(405, "no", { allow: "POST" })).toEqual({
       status: 405,

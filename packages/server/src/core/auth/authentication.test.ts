@@ -19,4 +19,14 @@ describe("whether one credential may take another's place", () => {
     expect(sameIdentityAndClient(next, current)).toBe(expected);
     expect(sameIdentityAndClient(current, next)).toBe(expected);
   });
+
+  it.each([
+    ["the same key", "k", "k", true],
+    ["another key", "k", "other", false],
+    ["a key where there was none", undefined, "k", true],
+    ["no key where there was one", "k", undefined, false],
+  ])("%s", (_, before, after, expected) => {
+    const bound = (keyThumbprint: string | undefined) => testAuthentication({ keyThumbprint });
+    expect(sameIdentityAndClient(bound(after), bound(before))).toBe(expected);
+  });
 });

@@ -21,7 +21,11 @@ export interface Authentication extends Identity {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** Whether `next` may take the place of `current` on a live connection: the same person through the same client. */
+/**
+ * Whether `next` may take the place of `current` on a live connection: the same person through the same client, with
+ * the same key where there is one already. One without a key may get one, and never loses it again.
+ */
 export function sameIdentityAndClient(next: Authentication, current: Authentication): boolean {
-  return sameIdentity(next, current) && next.clientId === current.clientId;
+  const isSameKey = current.keyThumbprint === undefined || next.keyThumbprint === current.keyThumbprint;
+  return isSameKey && sameIdentity(next, current) && next.clientId === current.clientId;
 }

@@ -1,5 +1,6 @@
 /** What a peer presented to say who it is, before anything believes it. */
 
+import type { DpopPresentation } from "./dpop.js";
 import type { Secret } from "./secret.js";
 
 export interface BearerCredential {
@@ -7,6 +8,8 @@ export interface BearerCredential {
   readonly token: Secret;
   /** Where it stood. A bearer in the query or in a cookie is a mode that must be switched on; `message`: in band. */
   readonly source: "header" | "query" | "cookie" | "message";
+  /** What stood beside it, where it was presented in the `DPoP` scheme. */
+  readonly dpop?: DpopPresentation | undefined;
 }
 
 /** Who a gateway says is asking, in headers of its own. Adapters make one only of what they may believe. */

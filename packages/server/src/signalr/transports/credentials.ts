@@ -21,8 +21,9 @@ export function fingerprintOf(request: HttpRequest, digest: Digest, cookie?: Bea
   const bearer = bearerOf(request) ?? cookie;
   const forwarded = believe(request.forwarded);
   if (bearer === undefined && forwarded === undefined) return undefined;
-  // Whether a JWT may stand in a URL is a question of its own.
-  if (bearer?.source === "query" && !isTicket(bearer.token)) return undefined;
+  // Whether a JWT may stand in a URL is a question of its own, and each request has a proof of its own.
+  const isAskedAgain = bearer?.source === "query" || bearer?.dpop !== undefined;
+  if (bearer !== undefined && isAskedAgain && !isTicket(bearer.token)) return undefined;
   const parts = [bearer?.token.reveal()];
   for (const [name, value] of [...(forwarded ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))) {
     parts.push(name, value.reveal());

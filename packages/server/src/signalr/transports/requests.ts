@@ -11,6 +11,7 @@ import { createShares } from "../../core/admission/shares.js";
 import { cookieOf } from "../../core/admission/cookie.js";
 import { judgeOrigin, judgeReadingOrigin } from "../../core/admission/origin.js";
 import { refusalReply, textReply } from "../../core/admission/refusal-reply.js";
+import { isTicket } from "../../core/auth/tickets.js";
 import type { PrincipalBase } from "../../core/auth/principal.js";
 import type { Hub } from "../../core/dispatch/hub.js";
 import type { HttpAnswer, HttpReply, HttpRequest, RequestBody } from "../../core/http.js";
@@ -86,7 +87,7 @@ export function createTransportRequests<P extends PrincipalBase>(
     const live = id === undefined ? undefined : ports.attempts.find(id, hub.path);
     const socket = live === undefined ? undefined : sockets.get(live);
     // It has shown this very credential before, and need not be asked again.
-    if (live !== undefined && socket?.credentials.has(fingerprint) === true) {
+    if (live !== undefined && socket?.credentials.has(fingerprint) === true && !isOutgrown(request, live)) {
       if (!ports.bindings.allows(live.binding, request)) throw new UnknownId("not_found");
       return serve(request, body, live);
     }
@@ -192,6 +193,11 @@ export function createTransportRequests<P extends PrincipalBase>(
       return isCookieOver(request, hub, reply.status) ? UNKNOWN_ID : reply;
     }
   };
+}
+
+/** Whether a connection was bound to a key meanwhile: what it showed before and needs no key is over, tickets excepted. */
+function isOutgrown<P>({ bearers: [bearer] }: HttpRequest, { holder }: Attempt<P>): boolean {
+  return authenticationOf(holder).keyThumbprint !== undefined && (bearer === undefined || !isTicket(bearer.token));
 }
 
 class UnknownId extends HubwardError {}

@@ -1,6 +1,7 @@
 /** Whether somebody holds the key a token is bound to: the proof of RFC 9449, apart from HTTP. */
 
 import { HubwardError } from "@hubward/wire";
+import type { DpopVerdict } from "../../../core/auth/dpop.js";
 import type { Clock } from "../../../core/clock.js";
 import { systemClock } from "../../../platform/system-clock.js";
 import type { Algorithm } from "../algorithms.js";
@@ -20,8 +21,11 @@ export interface DpopProofInput {
   readonly proof: string;
   /** The request's method as it stood in the request. Compared with regard to case. */
   readonly method: string;
-  /** The request's address as the client knows it: from configuration, never from a `Host` header. */
-  readonly url: string;
+  /**
+   * The request's address as the client knows it: from configuration, never from a `Host` header. Several where it is
+   * known by several, any of which will do.
+   */
+  readonly url: string | readonly string[];
   /** The access token beside the proof: its hash must be in it. Left out where there is none, at a token endpoint. */
   readonly accessToken?: string | undefined;
   /** The token's own `cnf.jkt` (`Authentication.keyThumbprint`): the proof's key must be that one. */
@@ -36,21 +40,8 @@ export interface DpopProofInput {
   readonly clock?: Pick<Clock, "now"> | undefined;
 }
 
-export type DpopVerdict =
-  | {
-      readonly kind: "accepted";
-      /** The key's thumbprint (RFC 7638, SHA-256), to be compared with `cnf.jkt` where `keyThumbprint` was not given. */
-      readonly keyThumbprint: string;
-    }
-  /**
-   * What to answer with 401 and `WWW-Authenticate: DPoP error="…"` (RFC 9449 7.1 and 9): with `use_dpop_nonce` goes a
-   * `DPoP-Nonce`. `why` is a constant, for logs.
-   */
-  | { readonly kind: "refused"; readonly error: "invalid_dpop_proof" | "use_dpop_nonce"; readonly why: string }
-  /** Nobody can say whether it was used before: 503. */
-  | { readonly kind: "unavailable" };
-
-const DEFAULT_ALGORITHMS = ["ES256", "EdDSA", "RS256"] as const;
+/** Of proofs, where nothing else is said: all that are supported. */
+export const dpopAlgorithms = ["ES256", "EdDSA", "RS256"] as const;
 const MAX_PROOF_LENGTH = 8192;
 /** How old a proof may be, and how far the client's clock may run ahead. Milliseconds. */
 const MAX_AGE_MS = 60_000;
@@ -64,16 +55,17 @@ const MAX_AHEAD_MS = 5000;
  * not be safe; never for anything in the proof
  */
 export async function verifyDpopProof(input: DpopProofInput): Promise<DpopVerdict> {
-  const { algorithms = DEFAULT_ALGORITHMS, clock = systemClock } = input;
-  const targetUri = normalizeTargetUri(input.url);
-  if (targetUri === undefined) throw new TypeError("verifyDpopProof.url: an absolute http or https address");
-  if (!algorithms.every((name) => (DEFAULT_ALGORITHMS as readonly string[]).includes(name))) {
+  const { algorithms = dpopAlgorithms, clock = systemClock } = input;
+  const targetUris = [input.url].flat().map(normalizeTargetUri);
+  if (targetUris.length === 0 || targetUris.includes(undefined))
+    throw new TypeError("verifyDpopProof.url: an absolute http or https address");
+  if (!algorithms.every((name) => (dpopAlgorithms as readonly string[]).includes(name))) {
     throw new RangeError("verifyDpopProof.algorithms: only ES256, EdDSA and RS256 are supported");
   }
   try {
     const header = { algorithms: new Set(algorithms), types: new Set(["dpop+jwt"]), allowMissingType: false };
     const { claims, key } = verifySignature(input.proof, header);
-    const { tokenId, forMs } = assertClaims(claims, input, targetUri, clock.now());
+    const { tokenId, targetUri, forMs } = assertClaims(claims, input, targetUris, clock.now());
     if (input.keyThumbprint !== undefined && input.keyThumbprint !== key.thumbprint) {
       throw refuseToken("the token is bound to another key");
     }
@@ -106,14 +98,15 @@ function verifySignature(proof: string, rules: HeaderRules): { readonly claims: 
 function assertClaims(
   claims: Claims,
   { method, accessToken }: DpopProofInput,
-  targetUri: string,
+  targetUris: readonly (string | undefined)[],
   now: number,
-): { readonly tokenId: string; readonly forMs: number } {
+): { readonly tokenId: string; readonly targetUri: string; readonly forMs: number } {
   const tokenId = readIdentifier(claims, "jti");
   if (tokenId === undefined) throw refuseToken("the proof's id is missing");
   if (ownMember(claims, "htm") !== method) throw refuseToken("the method is another");
   const claimedUri = ownMember(claims, "htu");
-  if (typeof claimedUri !== "string" || normalizeTargetUri(claimedUri) !== targetUri) {
+  const targetUri = typeof claimedUri === "string" ? normalizeTargetUri(claimedUri) : undefined;
+  if (targetUri === undefined || !targetUris.includes(targetUri)) {
     throw refuseToken("the address is another");
   }
   const issuedAt = readInstant(claims, "iat");
@@ -123,5 +116,5 @@ function assertClaims(
   if (accessToken !== undefined && ownMember(claims, "ath") !== hashToken(accessToken)) {
     throw refuseToken("the proof is for another token");
   }
-  return { tokenId, forMs: issuedAt + MAX_AGE_MS - now + 1 };
+  return { tokenId, targetUri, forMs: issuedAt + MAX_AGE_MS - now + 1 };
 }
