@@ -463,8 +463,9 @@ describe("a revocation that comes between", () => {
   ])(
     "the request and its answer, %s: refused, at negotiate, at a route and in a re-authentication",
     async (_, where) => {
-      let pass: Promise<void> | undefined;
-      const step = async (here: string): Promise<void> => (here === where ? await pass : undefined);
+      const gate = deferred<undefined>();
+      let isSlow = false;
+      const step = async (here: string): Promise<void> => (isSlow && here === where ? await gate.promise : undefined);
       const now = createFakeClock().now();
       const authenticationOf = (token: string) =>
         testAuthentication({
@@ -495,8 +496,7 @@ describe("a revocation that comes between", () => {
         .allow(slow)
         .methods(() => ({}));
       const peer = await fixture.connect("first");
-      const gate = deferred<undefined>();
-      pass = gate.promise as Promise<never>;
+      isSlow = true;
       const headers = { authorization: "Bearer later" };
       const pending = [
         fixture.negotiate("later", { headers: {} }).then(({ body }) => body),
