@@ -85,6 +85,12 @@ function describeEvent(event: TelemetryEvent): { fields: Record<string, unknown>
       const { connectionId, hub, subject, reason } = event;
       return { fields: { connectionId, hub, subject, reason }, message: "refused a later credential" };
     }
+    case "membership.joined":
+    case "membership.left": {
+      const { connectionId, hub, subject, group, by } = event;
+      const message = event.event === "membership.joined" ? "joined a group" : "left a group";
+      return { fields: { connectionId, hub, subject, group, by }, message };
+    }
     case "membership.lost": {
       const { connectionId, hub, subject, groups } = event;
       return { fields: { connectionId, hub, subject, groups }, message: "lost its place in groups" };

@@ -2,6 +2,8 @@
 
 import type { Policy, PolicyContext } from "../core/auth/policy.js";
 import type { Sender, Target, ValidEvents } from "../core/dispatch/call.js";
+import type { LiveConnection } from "../core/connection/live-connection.js";
+import type { Decision } from "../core/dispatch/decisions.js";
 import type { HubOptions } from "../core/dispatch/hub-settings.js";
 import type { TenantGroups } from "../core/dispatch/tenant-groups.js";
 import type { Principal } from "../core/auth/principal.js";
@@ -19,6 +21,17 @@ export interface PolicyOptions {
 /** What can be said and done within one tenant. */
 export interface Tenant<P> extends Sender<P, unknown> {
   readonly groups: TenantGroups<P>;
+  /**
+   * Its open connections of this node, each as it is when it is asked for. What comes or goes between two of them may be
+   * in or not. Values: to act on one, use its id.
+   */
+  connections(): Iterable<LiveConnection>;
+}
+
+/** All tenants of a scope at once, those without one included. */
+export interface EveryTenant {
+  toAll(): Target<unknown>;
+  connections(): Iterable<LiveConnection>;
 }
 
 /**
@@ -43,7 +56,9 @@ export interface Scope<P> extends Tenant<P> {
   /** Speaks within one tenant. The app itself speaks to those without a tenant. */
   tenant(id: string): Tenant<P>;
   /** The only address that spans tenants. */
-  everyTenant(): { toAll(): Target<unknown> };
+  everyTenant(): EveryTenant;
+  /** Who may connect, call and join, and which policies say so: everything that was declared so far. */
+  decisions(): readonly Decision[];
   /** Credential and policies for ordinary HTTP routes. */
   readonly http: HttpAuthentication<P>;
 }

@@ -1,5 +1,6 @@
 /** What an application may set, and what holds when it does not. */
 
+import { createAuditTrail, type Audit, type AuditTrail } from "../core/audit.js";
 import type { Authenticator } from "../core/auth/authenticator.js";
 import type { Principal, PrincipalMapping } from "../core/auth/principal.js";
 import type { Clock } from "../core/clock.js";
@@ -49,6 +50,11 @@ export interface ScopeOptions<Attributes extends object = object> extends HubOpt
 export interface HubwardOptions<Attributes extends object = object> extends ScopeOptions<Attributes> {
   /** Where events go. Default JSON lines on standard error. */
   readonly telemetry?: Telemetry | undefined;
+  /**
+   * Where records of who came, was refused, changed and went are kept: `auditFile(path)`. Default none. One for an
+   * application, its scopes included.
+   */
+  readonly audit?: Audit | undefined;
   /** Remembers commands (`.once`). Default this process's memory, for 24 hours. */
   readonly idempotency?: IdempotencyStore | undefined;
   readonly outbox?: OutboxOptions | undefined;
@@ -86,6 +92,7 @@ export interface ResolvedScopeOptions<Attributes extends object> {
 /** What all scopes of an application have in common. */
 export interface ResolvedCommonOptions {
   readonly telemetry: Telemetry;
+  readonly trail: AuditTrail | undefined;
   readonly idempotency: IdempotencyStore;
   readonly outbox: ResolvedOutboxOptions;
   readonly times: ConnectionTimes;
@@ -144,7 +151,9 @@ export function resolveOptions<Attributes extends object>(
   options: HubwardOptions<Attributes>,
 ): ResolvedOptions<Attributes> {
   const scope = resolveScopeOptions("hubward", options);
-  const clock = options.clock ?? systemClock;
+  const { audit, clock = systemClock, random = systemRandom } = options;
+  if (audit !== undefined && typeof audit.record !== "function")
+    throw new TypeError("hubward.audit: a sink such as auditFile(path)");
   const count = (name: keyof HubwardDefaults): number => {
     const value = options[name] ?? hubwardDefaults[name];
     if (!Number.isInteger(value) || value < 1) throw new RangeError(`hubward.${name}: a whole number of at least 1`);
@@ -153,6 +162,7 @@ export function resolveOptions<Attributes extends object>(
   return {
     ...scope,
     telemetry: guarded(options.telemetry ?? jsonLines()),
+    trail: audit === undefined ? undefined : createAuditTrail({ audit, clock, random }),
     idempotency: options.idempotency ?? createMemoryIdempotencyStore({ clock }),
     outbox: resolveOutboxOptions(options.outbox),
     times: {
@@ -163,7 +173,7 @@ export function resolveOptions<Attributes extends object>(
     },
     maxGroupsPerConnection: count("maxGroupsPerConnection"),
     clock,
-    random: options.random ?? systemRandom,
+    random,
   };
 }
 

@@ -1,5 +1,6 @@
 /** One tenant as an application speaks to it and keeps its groups. */
 
+import type { ListConnections, LiveConnection } from "../core/connection/live-connection.js";
 import { ScopedSender, type SenderPorts } from "../core/dispatch/sender.js";
 import { createTenantGroups, type TenantGroups, type TenantGroupsPorts } from "../core/dispatch/tenant-groups.js";
 import type { Tenant } from "./app.js";
@@ -7,6 +8,7 @@ import type { Tenant } from "./app.js";
 export interface TenantPorts<P> extends TenantGroupsPorts<P>, SenderPorts {
   /** What a subject without an issuer means. */
   readonly issuer: string | undefined;
+  readonly list: ListConnections;
 }
 
 /** Cheap to make, because a tenant is named for each thing that is said to it. */
@@ -19,6 +21,10 @@ export class TenantFace<P> extends ScopedSender<P, unknown> implements Tenant<P>
     super(ports, { tenant, hub: undefined, issuer: ports.issuer });
     this.#ports = ports;
     this.#tenant = tenant;
+  }
+
+  connections(): Iterable<LiveConnection> {
+    return this.#ports.list((tenant) => tenant === this.#tenant);
   }
 
   get groups(): TenantGroups<P> {

@@ -64,11 +64,22 @@ export function anyOf<Policies extends readonly AnyPolicy[]>(
   if (policies.length === 0) throw new TypeError("anyOf: at least one policy");
   for (const policy of policies) assertPolicy("anyOf", policy);
   const checks = policies.map((policy) => policy.check as unknown as Policy<P, R>["check"]);
-  return Object.freeze({
+  const policy: Policy<P, R> = Object.freeze({
     name: `anyOf(${policies.map((policy) => policy.name).join(", ")})`,
     message: policies.find((policy) => policy.message !== undefined)?.message,
     check: (context: PolicyContext<P>, resource: R) => tryFrom(checks, 0, context, resource, undefined),
   });
+  const parts = policies.flatMap((part) => partsOf(part) ?? [part.name]);
+  alternatives.set(policy, Object.freeze(parts));
+  return policy;
+}
+
+/** Names of what was joined by `anyOf`, one within another laid flat. */
+const alternatives = new WeakMap<object, readonly string[]>();
+
+/** The names of the policies that `anyOf` made this one of, in the order in which they are tried. */
+export function partsOf(policy: AnyPolicy): readonly string[] | undefined {
+  return alternatives.get(policy);
 }
 
 /** A failing policy must not hide one that allows, and must not turn into a plain "no" either. */
