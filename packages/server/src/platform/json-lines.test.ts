@@ -64,6 +64,8 @@ describe("telemetry as JSON lines", () => {
       "connection.restored": "info",
       "connection.reauthenticated": "info",
       "reauthentication.refused": "warning",
+      "membership.joined": "info",
+      "membership.left": "info",
       "membership.lost": "info",
       "connection.detached": "info",
       "connection.resumed": "info",
