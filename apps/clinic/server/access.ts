@@ -5,6 +5,7 @@ import {
   hasRole,
   hubward,
   type App,
+  type Audit,
   type Policy,
   type Principal,
   type PrincipalAttributes,
@@ -36,9 +37,10 @@ export interface AppParts {
   readonly directory: Pick<Directory, "find">;
   readonly allowedOrigins: readonly string[];
   readonly telemetry: Telemetry;
+  readonly audit: Audit;
 }
 
-export function createClinicApp({ sessions, directory, allowedOrigins, telemetry }: AppParts): ClinicApp {
+export function createClinicApp({ sessions, directory, allowedOrigins, telemetry, audit }: AppParts): ClinicApp {
   return hubward<StaffAttributes>({
     authenticator: jwt({
       issuer,
@@ -53,10 +55,12 @@ export function createClinicApp({ sessions, directory, allowedOrigins, telemetry
     },
     allowedOrigins,
     telemetry,
+    audit,
   });
 }
 
 export interface Policies {
+  readonly administrator: Policy<Staff>;
   /** Doctors, nurses and administrators: who may connect at all. */
   readonly clinicalOrAdmin: Policy<Staff>;
   readonly doctorsOnly: Policy<Staff>;
@@ -70,8 +74,11 @@ export function declarePolicies(app: ClinicApp, patients: Patients): Policies {
   const clinicalStaff = app.policy("ClinicalStaff", hasRole("doctor", "nurse"), {
     message: "only clinical staff and administrators may connect",
   });
-  const administrator = app.policy("Administrator", hasRole("admin"));
+  const administrator = app.policy("Administrator", hasRole("admin"), {
+    message: "only administrators may do this",
+  });
   return {
+    administrator,
     clinicalOrAdmin: anyOf(clinicalStaff, administrator),
     doctorsOnly: app.policy("DoctorsOnly", hasRole("doctor"), { message: "only doctors may order medication" }),
     ownWard: app.policy(

@@ -3,12 +3,16 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
+import { auditFile } from "@hubward/server";
 import { attach } from "@hubward/server/node";
 import { createMemorySessionStore, createSessions } from "@hubward/sessions";
 import { audience, clientId, createClinicApp, declarePolicies, issuer } from "./access.js";
+import { createAdminRoutes } from "./admin.js";
 import { isLoopback, type ClinicConfig } from "./config.js";
 import { createDirectory, demoPeople, type Account } from "./directory.js";
+import { createFailureCounter } from "./failure-counter.js";
 import { guardHosts } from "./host-guard.js";
 import { createRoutes } from "./http.js";
 import { mountClinicalHub } from "./hub.js";
@@ -43,6 +47,8 @@ export interface Clinic {
 
 const demoPassword = "demo";
 const tickMs = 1000;
+/** What one administrator may change. */
+const changeLimit = { maxFailures: 120, windowMs: 60_000, maxKeys: 1_000 };
 /** What answers are still being written get, once the hub's connections are gone. */
 const lastAnswersMs = 500;
 
@@ -84,7 +90,10 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
     onFailure: (cause) => log.failed("sessions", cause),
   });
   const patients = createPatients();
-  const app = createClinicApp({ sessions, directory, allowedOrigins, telemetry: log.telemetry });
+  const audit = auditFile(join(config.dataDirectory, "audit.jsonl"), {
+    onLoss: (error) => log.failed("audit", error),
+  });
+  const app = createClinicApp({ sessions, directory, allowedOrigins, telemetry: log.telemetry, audit });
   const policies = declarePolicies(app, patients);
   const hub = mountClinicalHub({ app, policies, patients, now: Date.now });
   const monitors = createWardMonitors(patients, createSeededRandom(randomInt(2 ** 32)), hub.sendVitals);
@@ -102,6 +111,14 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
       isPerson: (username) => names.has(username),
     }),
     patients,
+    admin: createAdminRoutes({
+      app,
+      policies,
+      directory,
+      sessions,
+      changes: createFailureCounter({ ...changeLimit, now: () => performance.now() }),
+      log,
+    }),
     people: demoPeople,
     demoPasswords,
     allowedOrigins: new Set(allowedOrigins),
@@ -131,6 +148,7 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
     const giveUp = setTimeout(() => sockets.forEach((socket) => socket.destroy()), lastAnswersMs);
     await closed;
     clearTimeout(giveUp);
+    await audit.close();
   }
 
   let closing: Promise<void> | undefined;
