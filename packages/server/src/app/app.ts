@@ -7,6 +7,8 @@ import type { Decision } from "../core/dispatch/decisions.js";
 import type { HubOptions } from "../core/dispatch/hub-settings.js";
 import type { TenantGroups } from "../core/dispatch/tenant-groups.js";
 import type { Principal } from "../core/auth/principal.js";
+import type { RecheckResult } from "../core/supervision/recheck-requests.js";
+import type { RecheckSelector, TenantSelector } from "../core/supervision/recheck-selector.js";
 import type { Endpoint } from "../core/endpoint.js";
 import type { GroupDraft, GroupSchemas, GroupValues } from "./group-builder.js";
 import type { HttpAuthentication } from "./http.js";
@@ -26,12 +28,21 @@ export interface Tenant<P> extends Sender<P, unknown> {
    * in or not. Values: to act on one, use its id.
    */
   connections(): Iterable<LiveConnection>;
+  /**
+   * Something that rights come of has changed where no token says so: asks the application's mapping and every policy
+   * again for the same credentials, on this node. Call it when the change can be read. Who may not be here any more is
+   * ended, with `forbidden`; memberships, running calls and streams that no rule allows any more end. Resolves when no
+   * frame of a lost membership can leave this process; that waits for sockets that are busy, at most until such a peer
+   * counts as slow. Where nobody can say, the connection lapses with `auth_unavailable` and is asked about again.
+   */
+  recheck(selector: RecheckSelector<P>): Promise<RecheckResult>;
 }
 
 /** All tenants of a scope at once, those without one included. */
-export interface EveryTenant {
+export interface EveryTenant<P> {
   toAll(): Target<unknown>;
   connections(): Iterable<LiveConnection>;
+  recheck(selector: RecheckSelector<P>): Promise<RecheckResult>;
 }
 
 /**
@@ -53,10 +64,12 @@ export interface Scope<P> extends Tenant<P> {
   /** Declares a hub, mounted when its methods are given. */
   hub(path: string, options?: HubOptions): HubDraft<P, unknown>;
   hub<Events extends ValidEvents<Events>>(path: string, options?: HubOptions): HubDraft<P, Events>;
+  /** As {@link Tenant.recheck} of those without a tenant, or of everybody in the tenant that is named. */
+  recheck(selector: RecheckSelector<P> | TenantSelector): Promise<RecheckResult>;
   /** Speaks within one tenant. The app itself speaks to those without a tenant. */
   tenant(id: string): Tenant<P>;
   /** The only address that spans tenants. */
-  everyTenant(): EveryTenant;
+  everyTenant(): EveryTenant<P>;
   /** Who may connect, call and join, and which policies say so: everything that was declared so far. */
   decisions(): readonly Decision[];
   /** Credential and policies for ordinary HTTP routes. */

@@ -74,6 +74,18 @@ export interface HubwardOptions<Attributes extends object = object> extends Scop
    * one. Milliseconds, default 10000.
    */
   readonly graceMs?: number | undefined;
+  /**
+   * How long an answer is waited for: of each policy, of the principal mapping, of the authenticator. What takes longer
+   * counts as failed (`auth_unavailable`), whatever it says later. Milliseconds, default 5000: longer than the fetches
+   * of keys and introspection have by themselves, shorter than the grace, so that another try fits in.
+   */
+  readonly policyTimeoutMs?: number | undefined;
+  /**
+   * How often every connection's credential is mapped and judged again, as `recheck` does, for changes nobody tells of;
+   * spread over the interval. A mapping that fails then costs connections their standing, as it must.
+   * Milliseconds, default never.
+   */
+  readonly recheckEveryMs?: number | undefined;
   /** For tests. */
   readonly clock?: Clock | undefined;
   /** For tests. */
@@ -97,6 +109,8 @@ export interface ResolvedCommonOptions {
   readonly outbox: ResolvedOutboxOptions;
   readonly times: ConnectionTimes;
   readonly maxGroupsPerConnection: number;
+  readonly policyTimeoutMs: number;
+  readonly recheckEveryMs: number | undefined;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -110,6 +124,7 @@ export interface HubwardDefaults {
   readonly keepAliveMs: number;
   readonly maxGroupsPerConnection: number;
   readonly graceMs: number;
+  readonly policyTimeoutMs: number;
 }
 
 /** ASP.NET Core's own defaults where it has one. */
@@ -119,6 +134,7 @@ export const hubwardDefaults: HubwardDefaults = {
   keepAliveMs: 15_000,
   maxGroupsPerConnection: 100,
   graceMs: 10_000,
+  policyTimeoutMs: 5_000,
 };
 
 /** @throws RangeError | TypeError for options that cannot be meant */
@@ -154,11 +170,12 @@ export function resolveOptions<Attributes extends object>(
   const { audit, clock = systemClock, random = systemRandom } = options;
   if (audit !== undefined && typeof audit.record !== "function")
     throw new TypeError("hubward.audit: a sink such as auditFile(path)");
-  const count = (name: keyof HubwardDefaults): number => {
-    const value = options[name] ?? hubwardDefaults[name];
+  const whole = (name: string, value: number): number => {
     if (!Number.isInteger(value) || value < 1) throw new RangeError(`hubward.${name}: a whole number of at least 1`);
     return value;
   };
+  const count = (name: keyof HubwardDefaults): number => whole(name, options[name] ?? hubwardDefaults[name]);
+  const { recheckEveryMs } = options;
   return {
     ...scope,
     telemetry: guarded(options.telemetry ?? jsonLines()),
@@ -172,6 +189,8 @@ export function resolveOptions<Attributes extends object>(
       graceMs: count("graceMs"),
     },
     maxGroupsPerConnection: count("maxGroupsPerConnection"),
+    policyTimeoutMs: count("policyTimeoutMs"),
+    recheckEveryMs: recheckEveryMs === undefined ? undefined : whole("recheckEveryMs", recheckEveryMs),
     clock,
     random,
   };

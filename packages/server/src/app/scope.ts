@@ -4,6 +4,7 @@ import { createAdmitter } from "../core/admission/admission.js";
 import { createHoldBack } from "../core/admission/hold-back.js";
 import { createShares } from "../core/admission/shares.js";
 import type { ForwardedHeaders } from "../core/auth/credential.js";
+import { createDeadline } from "../core/deadline.js";
 import type { PolicyFailure } from "../core/auth/policy.js";
 import type { Principal } from "../core/auth/principal.js";
 import { assertCookieOrigins } from "../core/auth/cookie-options.js";
@@ -29,6 +30,9 @@ import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
 import { principalFields, type MembershipCause } from "../core/telemetry.js";
 import { createReassessment } from "../core/supervision/reassessment.js";
+import { createRecheck } from "../core/supervision/recheck.js";
+import { createRecheckRequests } from "../core/supervision/recheck-requests.js";
+import { createRecheckSchedule } from "../core/supervision/recheck-schedule.js";
 import { createReauthentication } from "../core/supervision/reauthentication.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
@@ -70,6 +74,9 @@ export interface OpenScope<P> {
   drain(): Promise<void>;
 }
 
+/** From a negotiate to the socket, at most. */
+const MAX_ATTACH_MS = 30_000;
+
 /** What a request to a hub asks under its path. */
 const NEGOTIATE = "/negotiate";
 const REFRESH = "/refresh";
@@ -88,12 +95,14 @@ export function createScope<Attributes extends object>(
 
   const onFailure: PolicyFailure = (where, error) =>
     telemetry({ event: "application.failed", where, connectionId: undefined, error });
-  const admitter = createAdmitter({ ...settings, mapping: settings.principal, onFailure });
+  const deadline = createDeadline(clock, common.policyTimeoutMs);
+  const watch = { failed: onFailure, deadline };
+  const admitter = createAdmitter({ ...settings, mapping: settings.principal, onFailure, deadline });
   const registry = new Registry<P>();
   const templates = new Map<string, GroupTemplate<P>>();
   const groups = createGroups<P>(
     common.maxGroupsPerConnection,
-    onFailure,
+    watch,
     (template) => templates.get(template.pattern) === template,
     {
       joined: (connection, group, by) => tellMembership("membership.joined", connection, group, by),
@@ -132,17 +141,38 @@ export function createScope<Attributes extends object>(
     idempotency: common.idempotency,
     digest: systemDigest,
     createCall,
-    onPolicyFailure: onFailure,
+    watch,
   });
 
   const reassess = createReassessment<P>({ clock, groups, telemetry });
+  const hubOf = ({ hub }: Connection<P>): CoreHub<P> | undefined => hubs.get(hub.toLowerCase());
+  const requirementsOf = (connection: Connection<P>) => hubOf(connection)?.requirements ?? [];
+  const recheck = createRecheck<P>({ admitter, clock, reassess, requirementsOf, failed: onFailure });
+  const rechecks = createRecheckRequests<P>({
+    recheck,
+    registry,
+    groups,
+    admitter,
+    clock,
+    telemetry,
+    hubOf,
+    issuer,
+    maxConnectMs: MAX_ATTACH_MS + times.handshakeTimeoutMs,
+  });
+  const schedule =
+    common.recheckEveryMs === undefined
+      ? undefined
+      : createRecheckSchedule<P>(clock, common.recheckEveryMs, (connection) => {
+          if (!recheck.isRunning(connection)) void recheck.run(connection);
+        });
   const reauthenticate = createReauthentication<P>({
     admitter,
     clock,
     random,
     telemetry,
     reassess,
-    requirementsOf: ({ hub }) => hubs.get(hub.toLowerCase())?.requirements ?? [],
+    requirementsOf,
+    isOutdated: (connection, admission) => recheck.isOutdated(connection, admission),
   });
 
   function tellMembership(
@@ -165,6 +195,7 @@ export function createScope<Attributes extends object>(
   const observer: ConnectionObserver<P> = {
     opened(connection) {
       registry.add(connection);
+      schedule?.watch(connection);
       const { admission, hub, id, remoteAddress, dialect } = connection;
       telemetry({
         event: "connection.opened",
@@ -174,12 +205,15 @@ export function createScope<Attributes extends object>(
         principal: principalFields(admission.authentication, admission.principal.roles),
         remoteAddress,
       });
+      // Who it is may not be so any more, and nothing has happened yet: it comes again and is asked about anew.
+      if (rechecks.isOutdated(connection)) return connection.apply({ type: "aborted", reason: "auth_unavailable" });
       const known = hubs.get(hub.toLowerCase());
       if (known?.hooks.disconnected !== undefined) wasOpen.add(connection);
       if (known !== undefined) hooks.opened(connection, known);
     },
     ended(connection) {
       registry.remove(connection);
+      schedule?.forget(connection);
       groups.release(connection);
       expiry.forget(connection);
     },
@@ -286,7 +320,7 @@ export function createScope<Attributes extends object>(
 
   const transportOf = (connection: Connection<P>): string | undefined => arrivals.get(connection)?.transport;
   const list = createListing({ registry, groups, clock, transportOf });
-  const tenantPorts: TenantPorts<P> = { ...senderPorts, issuer, groups, registry, list };
+  const tenantPorts: TenantPorts<P> = { ...senderPorts, issuer, groups, registry, list, rechecks };
   const own = new TenantFace(tenantPorts, undefined);
 
   const face = {
@@ -320,9 +354,11 @@ export function createScope<Attributes extends object>(
     toConnection: (id) => own.toConnection(id),
     groups: own.groups,
     connections: () => own.connections(),
+    recheck: (selector) => own.recheck(selector),
     tenant: (tenant) => new TenantFace(tenantPorts, tenant),
     everyTenant: () => ({
       toAll: () => new AddressedTarget<unknown>(fanout, { to: "all", scope: "every", hub: undefined }, undefined),
+      recheck: (selector) => rechecks.request(selector, "every"),
       connections: () => list(() => true),
     }),
     decisions: () => describeDecisions(hubs.values(), templates.values()),

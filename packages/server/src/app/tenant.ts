@@ -3,12 +3,15 @@
 import type { ListConnections, LiveConnection } from "../core/connection/live-connection.js";
 import { ScopedSender, type SenderPorts } from "../core/dispatch/sender.js";
 import { createTenantGroups, type TenantGroups, type TenantGroupsPorts } from "../core/dispatch/tenant-groups.js";
+import type { RecheckRequests, RecheckResult } from "../core/supervision/recheck-requests.js";
+import type { RecheckSelector, TenantSelector } from "../core/supervision/recheck-selector.js";
 import type { Tenant } from "./app.js";
 
 export interface TenantPorts<P> extends TenantGroupsPorts<P>, SenderPorts {
   /** What a subject without an issuer means. */
   readonly issuer: string | undefined;
   readonly list: ListConnections;
+  readonly rechecks: Pick<RecheckRequests<P>, "request">;
 }
 
 /** Cheap to make, because a tenant is named for each thing that is said to it. */
@@ -25,6 +28,10 @@ export class TenantFace<P> extends ScopedSender<P, unknown> implements Tenant<P>
 
   connections(): Iterable<LiveConnection> {
     return this.#ports.list((tenant) => tenant === this.#tenant);
+  }
+
+  recheck(selector: RecheckSelector<P> | TenantSelector): Promise<RecheckResult> {
+    return this.#ports.rechecks.request(selector, { tenant: this.#tenant });
   }
 
   get groups(): TenantGroups<P> {

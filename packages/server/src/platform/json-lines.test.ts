@@ -67,6 +67,7 @@ describe("telemetry as JSON lines", () => {
       "membership.joined": "info",
       "membership.left": "info",
       "membership.lost": "info",
+      "recheck.completed": "info",
       "connection.detached": "info",
       "connection.resumed": "info",
       "call.refused": "warning",

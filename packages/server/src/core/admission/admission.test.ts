@@ -7,6 +7,7 @@ import type { Authenticator } from "../auth/authenticator.js";
 import type { Principal, PrincipalMapping } from "../auth/principal.js";
 import { Secret } from "../auth/secret.js";
 import { assertWorthConnecting, bearerOf, createAdmitter, type PrincipalIdProvider } from "./admission.js";
+import { patient } from "../../../test/policy-watch.js";
 
 type Staff = { readonly department: string | null };
 
@@ -24,6 +25,7 @@ function createFixture(
     mapping,
     principalId,
     onFailure: (where, error) => void failures.push([where, error]),
+    deadline: patient,
   });
   return { admitter, failures };
 }

@@ -7,6 +7,7 @@ import type { BearerCredential, Credential, ForwardedCredential } from "../auth/
 import { judge, type Admission, type PolicyContext, type PolicyFailure, type Requirement } from "../auth/policy.js";
 import { createPrincipal, type Principal, type PrincipalMapping } from "../auth/principal.js";
 import type { Clock } from "../clock.js";
+import type { Deadline } from "../deadline.js";
 import type { HttpRequest } from "../http.js";
 import { authenticateCredential, authenticateForwarded } from "./forwarded.js";
 
@@ -17,6 +18,8 @@ export interface Admitter<P> {
   authenticateForwarded(headers: ForwardedCredential["headers"]): Promise<Authentication>;
   /** @throws HubwardError forbidden | auth_unavailable | what the application's mapping or `principalId` threw */
   identify(authentication: Authentication): Promise<Admission<P>>;
+  /** How often the mapping was asked so far: `askedAt` of the admission asked for last. */
+  readonly asked: number;
   /** @throws HubwardError forbidden | auth_unavailable */
   authorize(admission: Admission<P>, requirements: readonly Requirement<P>[], args: readonly unknown[]): Promise<void>;
 }
@@ -33,6 +36,8 @@ export interface AdmitterPorts<Attributes extends object> {
   /** Default: the subject. */
   readonly principalId?: PrincipalIdProvider<Principal<Attributes>> | undefined;
   readonly onFailure: PolicyFailure;
+  /** How long the authenticator, the mapping and each policy may take. */
+  readonly deadline: Deadline;
 }
 
 export function createAdmitter<Attributes extends object>({
@@ -40,7 +45,11 @@ export function createAdmitter<Attributes extends object>({
   mapping,
   principalId = ({ principal }) => principal.subject,
   onFailure,
+  deadline,
 }: AdmitterPorts<Attributes>): Admitter<Principal<Attributes>> {
+  const watch = { failed: onFailure, deadline };
+  let asked = 0;
+
   /** What is neither the catalogue's word nor a plain no counts as "nobody can say yes". */
   function unavailable(where: string, error: unknown): HubwardError {
     if (error instanceof HubwardError) return error;
@@ -50,7 +59,7 @@ export function createAdmitter<Attributes extends object>({
 
   async function authenticated(ask: () => Authentication | Promise<Authentication>): Promise<Authentication> {
     try {
-      return await ask();
+      return await deadline(ask());
     } catch (error) {
       throw unavailable("authenticator", error);
     }
@@ -73,18 +82,23 @@ export function createAdmitter<Attributes extends object>({
     authenticate: (credential) => authenticated(() => authenticateCredential(authenticator, credential)),
     authenticateForwarded: (headers) => authenticated(() => authenticateForwarded(authenticator, headers)),
     async identify(authentication) {
+      const askedAt = ++asked;
       try {
-        const attributes = await mapping(authentication);
+        const attributes = await deadline(mapping(authentication));
         if (attributes === null) throw new HubwardError("forbidden");
         const principal = createPrincipal(authentication, attributes);
-        return Object.freeze({ authentication, principal, principalId: idOf({ authentication, principal }) });
+        const principalId = idOf({ authentication, principal });
+        return Object.freeze({ authentication, principal, principalId, askedAt });
       } catch (error) {
         throw unavailable("principal", error);
       }
     },
     async authorize(admission, requirements, args) {
-      const refusal = await judge(requirements, admission, args, onFailure);
+      const refusal = await judge(requirements, admission, args, watch);
       if (refusal !== undefined) throw refusal;
+    },
+    get asked() {
+      return asked;
     },
   };
 }

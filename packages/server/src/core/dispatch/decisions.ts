@@ -107,8 +107,17 @@ function describePolicies<P>(
   return Object.freeze(
     asked.flatMap(([point, requirements]) =>
       requirements.map(({ policy, resource }) =>
-        Object.freeze({ point, name: policy.name, takesResource: resource !== undefined, anyOf: partsOf(policy) }),
+        Object.freeze({
+          point,
+          name: policy.name,
+          takesResource: resource !== undefined,
+          anyOf: frozen(partsOf(policy)),
+        }),
       ),
     ),
   );
+}
+
+function frozen(names: readonly string[] | undefined): readonly string[] | undefined {
+  return names && Object.freeze(names);
 }

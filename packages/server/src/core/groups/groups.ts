@@ -1,7 +1,7 @@
 /** Who is in which group on this node. Joining asks the group's rule; every way in comes through here. */
 
 import { HubwardError } from "@hubward/wire";
-import { judge, type PolicyFailure, type Verdict } from "../auth/policy.js";
+import { judge, type PolicyWatch, type Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import { groupKey, type GroupKey, type GroupReference, type GroupTemplate } from "./group.js";
 import type { MembershipCause } from "../telemetry.js";
@@ -31,11 +31,18 @@ export interface Groups<P> {
   release(connection: Connection<P>): void;
   /** The groups a connection is in, in the order of joining. */
   of(connection: Connection<P>): Iterable<GroupReference<P>>;
+  /** The groups it is in, and those whose rule is being asked. */
+  placesOf(connection: Connection<P>): Iterable<Place<P>>;
   members(key: GroupKey): ReadonlyMap<Connection<P>, Membership<P>> | undefined;
   /** The members of each group that has any. */
   all(): Iterable<ReadonlyMap<Connection<P>, Membership<P>>>;
   /** Groups with at least one member. */
   readonly size: number;
+}
+
+export interface Place<P> {
+  readonly key: GroupKey;
+  readonly reference: GroupReference<P>;
 }
 
 /** What came of judging memberships again. */
@@ -55,30 +62,29 @@ export interface GroupObserver<P> {
 const MAX_ATTEMPTS = 3;
 
 /** A join whose rule is being asked. */
-interface PendingJoin {
-  readonly key: GroupKey;
+interface PendingJoin<P> extends Place<P> {
   isWithdrawn: boolean;
 }
 
 /** @param isOwn whether a template was declared for these groups, where there are others beside them */
 export function createGroups<P>(
   maxPerConnection: number,
-  onPolicyFailure: PolicyFailure,
+  watch: PolicyWatch,
   isOwn: (template: GroupTemplate<P>) => boolean = () => true,
   observer?: GroupObserver<P>,
 ): Groups<P> {
   const groups = new Map<GroupKey, Map<Connection<P>, Membership<P>>>();
-  const pending = new Map<Connection<P>, Set<PendingJoin>>();
+  const pending = new Map<Connection<P>, Set<PendingJoin<P>>>();
 
-  function begin(connection: Connection<P>, key: GroupKey): PendingJoin {
-    const join: PendingJoin = { key, isWithdrawn: false };
+  function begin(connection: Connection<P>, key: GroupKey, reference: GroupReference<P>): PendingJoin<P> {
+    const join: PendingJoin<P> = { key, reference, isWithdrawn: false };
     const joins = pending.get(connection);
     if (joins === undefined) pending.set(connection, new Set([join]));
     else joins.add(join);
     return join;
   }
 
-  function finish(connection: Connection<P>, join: PendingJoin): void {
+  function finish(connection: Connection<P>, join: PendingJoin<P>): void {
     const joins = pending.get(connection);
     if (joins?.delete(join) === true && joins.size === 0) pending.delete(connection);
   }
@@ -130,13 +136,13 @@ export function createGroups<P>(
       if (!isOwn(template)) throw new TypeError(`group ${template.pattern}: declared for other connections than these`);
       if (template.requirements.length === 0) throw new HubwardError("forbidden");
       const args = [reference.values];
-      let join: PendingJoin | undefined;
+      let join: PendingJoin<P> | undefined;
       try {
         for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
           connection.assertActive();
           const { version } = connection;
-          const verdict = judge(template.requirements, connection.admission, args, onPolicyFailure);
-          if (verdict instanceof Promise) join ??= begin(connection, key);
+          const verdict = judge(template.requirements, connection.admission, args, watch);
+          if (verdict instanceof Promise) join ??= begin(connection, key, reference);
           const refusal = verdict instanceof Promise ? await verdict : verdict;
           // While the rule was asked, the connection may have ended, left or become someone with other rights.
           if (verdict instanceof Promise) connection.assertActive();
@@ -175,7 +181,7 @@ export function createGroups<P>(
         const membership = groups.get(key)?.get(connection);
         if (membership === undefined || membership.judgedVersion === version) continue;
         const { template, values } = membership.reference;
-        const verdict = judge(template.requirements, admission, [values], onPolicyFailure);
+        const verdict = judge(template.requirements, admission, [values], watch);
         if (verdict instanceof Promise) asked.push(verdict.then((refusal) => settle(membership, refusal)));
         else settle(membership, verdict);
       }
@@ -205,6 +211,14 @@ export function createGroups<P>(
         const membership = groups.get(key)?.get(connection);
         if (membership !== undefined) yield membership.reference;
       }
+    },
+
+    *placesOf(connection) {
+      for (const key of connection.memberships.keys()) {
+        const membership = groups.get(key)?.get(connection);
+        if (membership !== undefined) yield membership;
+      }
+      yield* pending.get(connection) ?? [];
     },
 
     members: (key) => groups.get(key),
