@@ -1,8 +1,9 @@
 /** A real identity provider whose access tokens are opaque, a hub that asks it about each, and the stock client. */
 
+import type { EpochMs } from "@hubward/server/ports";
 import { hashToken, introspection, type IntrospectionOptions } from "@hubward/server/jose";
 import { describe, expect, test } from "vitest";
-import { createFakeClock } from "../support/fake-clock.js";
+import { createFakeClock, type FakeClock } from "../support/fake-clock.js";
 import { runHub } from "./support/hub.js";
 import { HUB_CLIENT, startIdentityProvider } from "./support/identity-provider.js";
 import { startIntrospectionServer } from "./support/introspection-server.js";
@@ -28,6 +29,13 @@ async function setUp(options: Partial<IntrospectionOptions> = {}) {
     ...options,
   });
   return { provider, authenticator, page: await createSignInClient(provider.issuer), hub: await runHub(authenticator) };
+}
+
+/** By hand, and about now: the provider's own time is the system's. */
+function createProviderClock(): FakeClock {
+  const clock = createFakeClock();
+  const aheadMs = Date.now() - clock.now();
+  return { ...clock, now: () => (clock.now() + aheadMs) as EpochMs };
 }
 
 describe("opaque tokens of a real provider", () => {
@@ -61,10 +69,8 @@ describe("opaque tokens of a real provider", () => {
   });
 
   test("a token that was taken back is refused when its answer is a minute old, or when somebody says so", async () => {
-    const clock = createFakeClock();
-    const systemNow = Date.now() - clock.now();
-    const shifted = { ...clock, now: () => (clock.now() + systemNow) as ReturnType<typeof clock.now> };
-    const { page, hub, authenticator } = await setUp({ clock: shifted });
+    const clock = createProviderClock();
+    const { page, hub, authenticator } = await setUp({ clock });
     const [first, second] = [await page.signIn("ada", AUDIENCE), await page.signIn("bea", AUDIENCE)];
     for (const { accessToken } of [first, second]) expect((await hub.getMe(accessToken)).status).toBe(200);
     await page.revoke(first.accessToken);
@@ -75,6 +81,21 @@ describe("opaque tokens of a real provider", () => {
     expect((await hub.getMe(second.accessToken)).status).toBe(200);
     clock.advance(60_000);
     expect((await hub.getMe(second.accessToken)).status).toBe(401);
+  });
+
+  test("a live connection shows its token again before the answer's time is up, and the issuer is asked again", async () => {
+    const clock = createProviderClock();
+    const { page, hub } = await setUp({ clock, maxAnswerSeconds: 120 });
+    const { accessToken } = await page.signIn("ada", AUDIENCE);
+    const connection = await hub.connect(accessToken);
+    const renew = () => connection.invoke<{ expiresInSeconds: number }>("hubward.reauthenticate", accessToken);
+    expect((await renew()).expiresInSeconds, "the same answer changes nothing").toBeLessThanOrEqual(120);
+    clock.advance(60_000);
+    expect((await renew()).expiresInSeconds).toBeGreaterThan(120);
+    await page.revoke(accessToken);
+    clock.advance(60_000);
+    await expect(renew()).rejects.toThrow(/invalid_token/);
+    expect(await connection.invoke("WhoAmI"), "what was refused changes nothing").toBe("ada: doctor");
   });
 
   test("a hub whose own secret is wrong says that it cannot tell, and signs nobody out", async () => {

@@ -24,6 +24,7 @@ export async function runHub(authenticator: HubwardOptions["authenticator"]): Pr
   const telemetry = new Recorder<TelemetryEvent>();
   const app = hubward({
     authenticator,
+    authenticationRefresh: true,
     principal: ({ claims }) => ({ roles: claims["roles"] as readonly string[] }),
     telemetry: telemetry.push,
   });

@@ -34,6 +34,7 @@ import { createRecheck } from "../core/supervision/recheck.js";
 import { createRecheckRequests } from "../core/supervision/recheck-requests.js";
 import { createRecheckSchedule } from "../core/supervision/recheck-schedule.js";
 import { createReauthentication } from "../core/supervision/reauthentication.js";
+import type { Revocations } from "../core/supervision/revocations.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
 import { createBindings } from "../signalr/binding.js";
@@ -46,6 +47,7 @@ import { buildGroup } from "./group-builder.js";
 import { createHttpAuthentication } from "./http.js";
 import { createHookRunner } from "./hook-runner.js";
 import { buildHub } from "./hub-builder.js";
+import { createRevoking } from "./revocation-face.js";
 import type { ResolvedCommonOptions, ResolvedScopeOptions } from "./options.js";
 import { TenantFace, type TenantPorts } from "./tenant.js";
 
@@ -62,6 +64,8 @@ export interface ScopeShares {
   readonly flushQueue: FlushQueue;
   /** Lower-cased. */
   readonly hubPaths: Set<string>;
+  /** One view of one log: two scopes may take credentials of one issuer. */
+  readonly revocations: Revocations;
 }
 
 /** A scope, and what its application needs of it. */
@@ -84,7 +88,7 @@ const REFRESH = "/refresh";
 export function createScope<Attributes extends object>(
   common: ResolvedCommonOptions,
   settings: ResolvedScopeOptions<Attributes>,
-  { flushQueue, hubPaths }: ScopeShares,
+  { flushQueue, hubPaths, revocations }: ScopeShares,
 ): OpenScope<Principal<Attributes>> {
   type P = Principal<Attributes>;
   const { clock, random, times } = common;
@@ -97,7 +101,13 @@ export function createScope<Attributes extends object>(
     telemetry({ event: "application.failed", where, connectionId: undefined, error });
   const deadline = createDeadline(clock, common.policyTimeoutMs);
   const watch = { failed: onFailure, deadline };
-  const admitter = createAdmitter({ ...settings, mapping: settings.principal, onFailure, deadline });
+  const admitter = createAdmitter({
+    ...settings,
+    mapping: settings.principal,
+    revocations: revocations.check,
+    onFailure,
+    deadline,
+  });
   const registry = new Registry<P>();
   const templates = new Map<string, GroupTemplate<P>>();
   const groups = createGroups<P>(
@@ -183,6 +193,13 @@ export function createScope<Attributes extends object>(
   ): void {
     telemetry({ event, connectionId: id, hub, subject: authentication.subject, group: groupName(group), by });
   }
+  revocations.join({
+    connections: () => heartbeat.watched(),
+    confirm(revocable) {
+      const connection = revocable as Connection<P>;
+      if (connection.replace(connection.admission, "rechecked")) void reassess(connection);
+    },
+  });
 
   function tellWhenGone(): void {
     if (isDraining && heartbeat.size === 0 && doomed.size === 0 && hooks.running === 0) drained?.();
@@ -240,6 +257,7 @@ export function createScope<Attributes extends object>(
     },
     released(connection, reason) {
       heartbeat.forget(connection);
+      revocations.released(connection);
       if (detached.delete(connection)) detachedShares.give(connection.identity);
       arrivals.get(connection)?.end();
       arrivals.delete(connection);
@@ -320,7 +338,7 @@ export function createScope<Attributes extends object>(
 
   const transportOf = (connection: Connection<P>): string | undefined => arrivals.get(connection)?.transport;
   const list = createListing({ registry, groups, clock, transportOf });
-  const tenantPorts: TenantPorts<P> = { ...senderPorts, issuer, groups, registry, list, rechecks };
+  const tenantPorts: TenantPorts<P> = { ...senderPorts, issuer, groups, registry, list, rechecks, revocations };
   const own = new TenantFace(tenantPorts, undefined);
 
   const face = {
@@ -355,6 +373,7 @@ export function createScope<Attributes extends object>(
     groups: own.groups,
     connections: () => own.connections(),
     recheck: (selector) => own.recheck(selector),
+    ...createRevoking(revocations, { issuer, tenant: undefined }),
     tenant: (tenant) => new TenantFace(tenantPorts, tenant),
     everyTenant: () => ({
       toAll: () => new AddressedTarget<unknown>(fanout, { to: "all", scope: "every", hub: undefined }, undefined),

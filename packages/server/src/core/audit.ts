@@ -7,16 +7,11 @@
 import type { ReasonName } from "@hubward/wire";
 import type { Admission } from "./auth/policy.js";
 import type { PrincipalBase } from "./auth/principal.js";
+import type { RevocationKind, RevocationTarget } from "./auth/revocation.js";
 import type { Clock, EpochMs } from "./clock.js";
 import type { ConnectionId } from "./ids.js";
 import type { Random } from "./random.js";
-import {
-  principalFields,
-  type MembershipCause,
-  type PrincipalFields,
-  type Telemetry,
-  type TelemetryEvent,
-} from "./telemetry.js";
+import { principalFields, type PrincipalFields, type Telemetry, type TelemetryEvent } from "./telemetry.js";
 
 type AuditedEvent = Exclude<TelemetryEvent, { readonly event: "application.failed" }>;
 
@@ -44,9 +39,15 @@ export interface AuditRecord {
   readonly method: string | undefined;
   /** As a person reads them, `ward/icu`, within the principal's tenant. */
   readonly groups: readonly string[] | undefined;
-  readonly by: MembershipCause | undefined;
+  /** What a membership came of; or what a recheck went by. */
+  readonly by: Extract<AuditedEvent, { readonly by: unknown }>["by"] | undefined;
   /** When the credential ends that was taken. */
   readonly expiresAt: number | undefined;
+  /** Of a revocation, and whom it is about. */
+  readonly kind: RevocationKind | undefined;
+  readonly target: RevocationTarget | undefined;
+  /** Live connections that a revocation or a recheck was about. */
+  readonly matched: number | undefined;
 }
 
 /** Port. */
@@ -98,11 +99,12 @@ export function createAuditTrail({ audit, clock, random }: AuditTrailPorts): Aud
 }
 
 function describe(event: AuditedEvent, find: FindConnection): Omit<AuditRecord, "sequence" | "run" | "at"> {
-  const connection = event.connectionId === undefined ? undefined : find(event.connectionId);
+  const connectionId = "connectionId" in event ? event.connectionId : undefined;
+  const connection = connectionId === undefined ? undefined : find(connectionId);
   return {
     event: event.event,
-    connectionId: event.connectionId,
-    hub: event.hub,
+    connectionId,
+    hub: "hub" in event ? event.hub : undefined,
     principal: "principal" in event ? event.principal : connection && principalOf(connection),
     remoteAddress: "remoteAddress" in event ? event.remoteAddress : connection?.remoteAddress,
     reason: "reason" in event ? event.reason : undefined,
@@ -111,6 +113,9 @@ function describe(event: AuditedEvent, find: FindConnection): Omit<AuditRecord, 
     groups: "groups" in event ? event.groups : "group" in event ? [event.group] : undefined,
     by: "by" in event ? event.by : undefined,
     expiresAt: "expiresAt" in event ? event.expiresAt : undefined,
+    kind: "kind" in event ? event.kind : undefined,
+    target: "target" in event ? event.target : undefined,
+    matched: "matched" in event ? event.matched : undefined,
   };
 }
 

@@ -30,6 +30,9 @@ function recordOf(sequence: number): AuditRecord {
     groups: undefined,
     by: undefined,
     expiresAt: undefined,
+    kind: undefined,
+    target: undefined,
+    matched: undefined,
   };
 }
 

@@ -21,6 +21,9 @@ function recordOf(sequence: number, subject = "ann"): AuditRecord {
     groups: undefined,
     by: undefined,
     expiresAt: undefined,
+    kind: undefined,
+    target: undefined,
+    matched: undefined,
   };
 }
 
