@@ -56,6 +56,8 @@ export function createClinicApp({ sessions, directory, allowedOrigins, telemetry
     allowedOrigins,
     telemetry,
     audit,
+    // It issues its tokens itself.
+    maxIssuerSkewMs: 0,
   });
 }
 
