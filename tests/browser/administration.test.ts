@@ -83,7 +83,7 @@ browserSuite(
       const { admin, other } = await open(own, "nurse-er", "er");
       await element(person(admin, "nurse-er"), "admin-suspend").click();
       await connectionIs(other.page, "denied");
-      await other.page.getByText("This account has been disabled.").waitFor();
+      await other.page.getByRole("alert").getByText("This account has been disabled.").waitFor();
       expect(reasonsOf(other)).toEqual(["account_disabled"]);
       await element(admin, "admin-person-nurse-er", { suspended: "true" }).waitFor();
       await staysQuiet(admin, other);
@@ -141,7 +141,7 @@ browserSuite(
       await element(admin, "admin-suspend-tenant").click();
       await connectionIs(other.page, "denied");
       await connectionIs(admin, "denied");
-      await other.page.getByText("Your clinic's access is suspended.").waitFor();
+      await other.page.getByRole("alert").getByText("Your clinic's access is suspended.").waitFor();
       expect(reasonsOf(other)).toEqual(["tenant_suspended"]);
       await heartRatesMove(foreign.page);
       await connectionIs(foreign.page, "live");
