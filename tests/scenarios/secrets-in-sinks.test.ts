@@ -1,6 +1,6 @@
 /** No sink shows a secret: not the log, the audit, a reply, a reason or the console; and the search would find one. */
 
-import { auditLines, hasRole, jsonLines, type LineSink } from "@hubward/server";
+import { auditLines, hasRole, jsonLines } from "@hubward/server";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { leaksOf } from "../support/leaks.js";
 import { openWebSocket, upgrade } from "../support/raw-web-socket.js";
@@ -15,7 +15,7 @@ const canaries = { argument: "canary-argument", claim: "canary-claim", attribute
 
 afterEach(() => vi.restoreAllMocks());
 
-function keepText(): { readonly texts: string[]; readonly sink: LineSink } {
+function keepText(): { readonly texts: string[]; readonly sink: { write(text: string): unknown } } {
   const texts: string[] = [];
   return { texts, sink: { write: (text) => texts.push(text) } };
 }
@@ -62,8 +62,8 @@ async function playADay(plant?: (secrets: Readonly<Record<string, string>>) => E
     {
       audit,
       telemetry: jsonLines(log.sink),
-      allowedOrigins: ["https://ward.example"],
-      cookie: { name: "ward-token" },
+      allowedOrigins: ["http://localhost:3000"],
+      cookie: { name: "ward-token", insecureLoopback: true },
     },
   );
   const { port, issuer, app } = clinic;
@@ -80,8 +80,14 @@ async function playADay(plant?: (secrets: Readonly<Record<string, string>>) => E
 
   // A person by a stock client, through everything that is recorded of a connection.
   const { connection } = await clinic.connect(HUB, "stock", { roles: ["nurse"], claims: { sid: "session-0" } });
-  for (const method of ["Join", "Leave", "Doctors", "Fail", canaries.argument])
-    reasons.push(await outcomeOf(connection.invoke(method, ...(method.length > 5 ? [canaries.argument] : []))));
+  for (const [method, ...args] of [
+    ["Join"],
+    ["Leave"],
+    ["Doctors", canaries.argument],
+    ["Fail", canaries.argument],
+    ["Unknown", canaries.argument],
+  ] as const)
+    reasons.push(await outcomeOf(connection.invoke(method, ...args)));
   const closed = new Promise<void>((resolve) =>
     connection.onclose((error) => (reasons.push(String(error)), resolve())),
   );
@@ -96,7 +102,7 @@ async function playADay(plant?: (secrets: Readonly<Record<string, string>>) => E
   const path = `${HUB}?id=${body.connectionToken}&access_token=${body.accessToken}`;
   const socket = await openWebSocket({ port, path });
   await socket.shakeHands();
-  await socket.invoke("Fail", canaries.argument);
+  await socket.invoke("1", "Fail", canaries.argument);
   await upgrade({ port, path });
   await upgrade({ port, path: `${HUB}?access_token=${nurse}` });
   for (const headers of [
@@ -105,7 +111,7 @@ async function playADay(plant?: (secrets: Readonly<Record<string, string>>) => E
     bearer(`${body.accessToken.slice(0, -1)}x`),
     { ...bearer(nurse), origin: "https://evil.example" },
     { cookie: `ward-token=${cookie}`, origin: "https://evil.example" },
-    { cookie: `ward-token=${cookie}; ward-token=${nurse}`, origin: "https://ward.example" },
+    { cookie: `ward-token=${cookie}; ward-token=${nurse}`, origin: "http://localhost:3000" },
     { ...bearer(nurse), cookie: `ward-token=${cookie}` },
   ])
     await post(NEGOTIATE, headers);
