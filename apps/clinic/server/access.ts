@@ -6,6 +6,7 @@ import {
   hubward,
   type App,
   type Audit,
+  type HubwardOptions,
   type Policy,
   type Principal,
   type PrincipalAttributes,
@@ -38,9 +39,12 @@ export interface AppParts {
   readonly allowedOrigins: readonly string[];
   readonly telemetry: Telemetry;
   readonly audit: Audit;
+  /** Default: memory. */
+  readonly stores?: Pick<HubwardOptions, "idempotency" | "revocations"> | undefined;
 }
 
-export function createClinicApp({ sessions, directory, allowedOrigins, telemetry, audit }: AppParts): ClinicApp {
+export function createClinicApp(parts: AppParts): ClinicApp {
+  const { sessions, directory, allowedOrigins, telemetry, audit, stores } = parts;
   return hubward<StaffAttributes>({
     authenticator: jwt({
       issuer,
@@ -56,7 +60,9 @@ export function createClinicApp({ sessions, directory, allowedOrigins, telemetry
     allowedOrigins,
     telemetry,
     audit,
-    // It issues its tokens itself.
+    ...stores,
+    maxTokenAgeMs: longestTokenSeconds * 1000,
+    // Tokens are issued in this process, by this clock.
     maxIssuerSkewMs: 0,
   });
 }

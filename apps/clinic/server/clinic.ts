@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { auditFile } from "@hubward/server";
 import { attach } from "@hubward/server/node";
-import { createMemorySessionStore, createSessions } from "@hubward/sessions";
+import { createSessions, type SessionEnded } from "@hubward/sessions";
 import { audience, clientId, createClinicApp, declarePolicies, issuer } from "./access.js";
 import { createAdminRoutes } from "./admin.js";
 import { isLoopback, type ClinicConfig } from "./config.js";
@@ -24,6 +24,7 @@ import { createPatients } from "./patients.js";
 import { createSeededRandom } from "./seeded-random.js";
 import { createSignIn } from "./sign-in.js";
 import { StartError } from "./start-error.js";
+import { openStores } from "./stores.js";
 import { createStaticPage } from "./static-page.js";
 import { createWardMonitors } from "./ward-monitors.js";
 
@@ -63,7 +64,11 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
   const directory = await createDirectory(accounts, createPasswords());
   const front = createServer({ headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 });
   const sockets = trackSockets(front);
-  const { port } = await listen(front, config);
+  const stores = await openStores(config.database);
+  const { port } = await listen(front, config).catch(async (error: unknown) => {
+    await stores.close();
+    throw error;
+  });
   front.on("error", (error) => log.failed("server", error));
 
   // From here to the end nothing waits, so no request can come before there is somebody to answer it.
@@ -82,18 +87,25 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
     allowedOrigins,
     signingKey,
     refreshKey,
-    store: createMemorySessionStore(),
+    store: stores.sessions,
     accessTokenSeconds: config.accessTokenSeconds,
     // Browsers share the cookies of all ports of a host: demos beside each other must not overwrite each other's.
     cookieName: isLoopback(publicHost) ? `clinic-refresh-${port}` : "clinic-refresh",
-    onEnded: (ended) => log.sessionEnded(ended),
+    onEnded: endConnections,
     onFailure: (cause) => log.failed("sessions", cause),
   });
   const patients = createPatients();
   const audit = auditFile(join(config.dataDirectory, "audit.jsonl"), {
     onLoss: (error) => log.failed("audit", error),
   });
-  const app = createClinicApp({ sessions, directory, allowedOrigins, telemetry: log.telemetry, audit });
+  const app = createClinicApp({
+    sessions,
+    directory,
+    allowedOrigins,
+    telemetry: log.telemetry,
+    audit,
+    stores: stores.app,
+  });
   const policies = declarePolicies(app, patients);
   const hub = mountClinicalHub({ app, policies, patients, now: Date.now });
   const monitors = createWardMonitors(patients, createSeededRandom(randomInt(2 ** 32)), hub.sendVitals);
@@ -140,6 +152,13 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
     }
   }, tickMs);
 
+  /** Of every tab of the session, before whoever ended it is answered. Where it is not durable, the answer is 503. */
+  async function endConnections(ended: SessionEnded): Promise<void> {
+    log.sessionEnded(ended);
+    const { sessionId: session, tenant } = ended;
+    await (tenant === undefined ? app.revoke({ session }) : app.tenant(tenant).revoke({ session }));
+  }
+
   async function close(): Promise<void> {
     isDraining = true;
     clearInterval(ticking);
@@ -149,6 +168,7 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
     await closed;
     clearTimeout(giveUp);
     await audit.close();
+    await stores.close();
   }
 
   let closing: Promise<void> | undefined;

@@ -7,6 +7,7 @@ const defaults = {
   publicOrigin: undefined,
   accessTokenSeconds: 300,
   dataDirectory: ".hubward",
+  database: undefined,
 };
 
 describe("readConfig", () => {
@@ -31,6 +32,7 @@ describe("readConfig", () => {
     [{ ACCESS_TOKEN_SECONDS: "5" }, { accessTokenSeconds: 5 }],
     [{ ACCESS_TOKEN_SECONDS: "3600" }, { accessTokenSeconds: 3600 }],
     [{ HUBWARD_DATA: "/var/lib/clinic" }, { dataDirectory: "/var/lib/clinic" }],
+    [{ CLINIC_DATABASE: "/var/lib/clinic/clinic.db" }, { database: "/var/lib/clinic/clinic.db" }],
     [{ NODE_ENV: "development" }, {}],
   ])("%o is taken", (env, expected) => {
     expect(readConfig(env)).toEqual({ ok: true, config: { ...defaults, ...expected } });

@@ -13,6 +13,8 @@ export interface ClinicConfig {
   readonly accessTokenSeconds: number;
   /** Folder of the signing key and the refresh secret. */
   readonly dataDirectory: string;
+  /** File of the login sessions, the remembered commands and the revocations. Undefined: kept in memory. */
+  readonly database: string | undefined;
 }
 
 export const configDefaults = {
@@ -58,6 +60,7 @@ export function readConfig(env: Environment): ConfigReading {
       "a whole number from 5 to 3600",
     ),
     dataDirectory: read<string>("HUBWARD_DATA", configDefaults.dataDirectory, parsePath, "a path"),
+    database: read<string | undefined>("CLINIC_DATABASE", undefined, parsePath, "a path"),
   };
   if (env["NODE_ENV"] === "production") {
     problems.push("NODE_ENV: the demo and its made-up people do not run in production");

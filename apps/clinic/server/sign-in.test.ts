@@ -1,6 +1,16 @@
+import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { post, readGrant, runClinic, type RunningClinic } from "./test/running-clinic.js";
+import {
+  ending,
+  failureOf,
+  newFolder,
+  post,
+  readGrant,
+  removeFolders,
+  runClinic,
+  type RunningClinic,
+} from "./test/running-clinic.js";
 
 let running: RunningClinic;
 
@@ -9,6 +19,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await running.end();
+  await removeFolders();
 });
 
 describe("POST /auth/login", () => {
@@ -127,7 +138,48 @@ describe("POST /auth/refresh and /auth/logout", () => {
     const refresh = await post(`${running.url}/auth/refresh`, undefined, { ...origin(), cookie });
     expect(refresh.status).toBe(401);
     expect(await refresh.json()).toEqual({ error: "session_revoked" });
-    expect(running.log.at(-1)).toMatchObject({ event: "session.ended", subject: "nurse-icu", why: "logout" });
+    expect(running.log.slice(-2)).toMatchObject([
+      { event: "session.ended", subject: "nurse-icu", why: "logout" },
+      { event: "revocation.applied", kind: "end", matched: 0, target: { type: "session", tenant: "general" } },
+    ]);
+  });
+
+  test("signing out ends every connection of that session before it is answered, and of no other", async () => {
+    const { token, cookie } = await running.grant("nurse-icu");
+    const tabs = [running.hub(token), running.hub(token)];
+    await Promise.all(tabs.map((tab) => tab.start()));
+    const elsewhere = await running.connect("nurse-icu");
+    const ends = tabs.map(ending);
+    expect((await post(`${running.url}/auth/logout`, undefined, { ...origin(), cookie })).status).toBe(204);
+    expect(running.log.filter(({ event }) => event === "connection.closed")).toMatchObject([
+      { reason: "session_revoked" },
+      { reason: "session_revoked" },
+    ]);
+    for (const end of ends) expect((await end)?.message).toContain("session_revoked;action=relogin");
+    expect(await failureOf(running.hub(token).start())).toContain("session_revoked");
+    expect(await elsewhere.invoke("WhoAmI")).toMatchObject({ subject: "nurse-icu" });
+  });
+
+  test("with a database, a restart signs nobody out and lets nobody back in", async () => {
+    const folder = await newFolder();
+    const settings = { database: join(folder, "clinic.db"), dataDirectory: join(folder, "data") };
+    const first = await runClinic(settings);
+    const out = await first.grant("nurse-icu");
+    const stays = await first.grant("doctor-icu");
+    const from = (clinic: RunningClinic, cookie: string) => ({
+      origin: clinic.url,
+      cookie: cookie.replace(/^clinic-refresh-\d+/, `clinic-refresh-${clinic.port}`),
+    });
+    const logout = await post(`${first.url}/auth/logout`, undefined, from(first, out.cookie));
+    expect(logout.status).toBe(204);
+    await first.end();
+
+    const second = await runClinic(settings);
+    expect(await failureOf(second.hub(out.token).start())).toContain("session_revoked");
+    expect((await post(`${second.url}/auth/refresh`, undefined, from(second, out.cookie))).status).toBe(401);
+    expect((await post(`${second.url}/auth/refresh`, undefined, from(second, stays.cookie))).status).toBe(200);
+    await second.hub(stays.token).start();
+    await second.end();
   });
 
   test("no cookie and one that nobody wrote are 401", async () => {

@@ -115,7 +115,8 @@ export function createRevocationReader(ports: RevocationReaderPorts): Revocation
     isReading = true;
     for (let retryMs = FIRST_RETRY_MS; !isStopped; retryMs = Math.min(MAX_RETRY_MS, retryMs * 2)) {
       try {
-        if (await readOnce()) break;
+        // Interrupted right behind the last page: what was read is in doubt again.
+        if ((await readOnce()) && gate.isFresh) break;
       } catch (error) {
         telemetry({ event: "revocation.unavailable", error });
       }

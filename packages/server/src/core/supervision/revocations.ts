@@ -136,12 +136,16 @@ export function createRevocations(ports: RevocationPorts): Revocations {
   }
 
   /** One that fails to close must not keep the others open. */
-  function tell(connection: RevocableConnection, event: LifecycleEvent): void {
+  function guarded(connection: RevocableConnection, act: () => void): void {
     try {
-      connection.apply(event);
+      act();
     } catch (error) {
       telemetry({ event: "application.failed", where: "revocation", connectionId: connection.id, error });
     }
+  }
+
+  function tell(connection: RevocableConnection, event: LifecycleEvent): void {
+    guarded(connection, () => connection.apply(event));
   }
 
   /** Shuts what an entry stands against. Nothing is awaited. */
@@ -162,14 +166,15 @@ export function createRevocations(ports: RevocationPorts): Revocations {
     for (const [connection, fleet] of live()) {
       const entry = gate.judge(connection.authentication, connection.id);
       if (entry !== undefined) tell(connection, eventOf(entry));
-      else if (fenced.delete(connection) && connection.lapse === "auth_unavailable") fleet.confirm(connection);
+      else if (fenced.delete(connection) && connection.lapse === "auth_unavailable")
+        guarded(connection, () => fleet.confirm(connection));
     }
   }
 
   /** Nobody has been able to say for too long who was revoked. */
   function fence(): void {
     for (const [connection] of live()) {
-      if (!connection.isListening || connection.lapse !== undefined) continue;
+      if (connection.lapse !== undefined) continue;
       tell(connection, { type: "authority-lost" });
       fenced.add(connection);
     }
