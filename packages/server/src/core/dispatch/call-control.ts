@@ -42,6 +42,11 @@ export class CallControl {
     return this.#refusal;
   }
 
+  /** For what its method does on the caller's behalf. @throws HubwardError why it may not go on */
+  assertNotStopped(): void {
+    if (this.#refusal !== undefined) throw this.#refusal;
+  }
+
   /** Resolves when it is known whether it may go on; undefined while that is not in question. Nothing is said before. */
   get judging(): Promise<void> | undefined {
     return this.#judging?.settled;
