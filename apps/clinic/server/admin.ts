@@ -172,14 +172,9 @@ export function createAdminRoutes(parts: AdminParts): Hono<AdminVariables> {
   return routes;
 }
 
-/** What a person needs to tell connections apart, and their ids to act on. */
-function describe(connection: LiveConnection): object {
-  const { connectionId, hub, transport, subject, roles: held, sessionId, tokenId } = connection;
-  const { standing, lapsedFor, expiresAt, since, remoteAddress, groups } = connection;
-  return {
-    ...{ connectionId, hub, transport, subject, roles: held, sessionId, tokenId },
-    ...{ standing, lapsedFor, expiresAt, since, remoteAddress, groups },
-  };
+/** What a person needs to tell connections apart, and their ids to act on. All are of the administrator's own tenant. */
+function describe({ tenant: _tenant, issuer: _issuer, ...connection }: LiveConnection): object {
+  return connection;
 }
 
 async function readBody<T>(c: Context, schema: z.ZodType<T>): Promise<T | Response> {
