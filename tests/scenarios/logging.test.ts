@@ -45,6 +45,7 @@ const principalOf = (subject: string, roles: readonly string[], sid?: string): u
   subject,
   roles,
   sessionId: sid,
+  tokenId: expect.any(String) as unknown,
 });
 
 /** Everything in a record that a sink could print, errors and what they hold included. */

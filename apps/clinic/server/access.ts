@@ -5,6 +5,7 @@ import {
   hasRole,
   hubward,
   type App,
+  type Audit,
   type HubwardOptions,
   type Policy,
   type Principal,
@@ -37,11 +38,13 @@ export interface AppParts {
   readonly directory: Pick<Directory, "find">;
   readonly allowedOrigins: readonly string[];
   readonly telemetry: Telemetry;
+  readonly audit: Audit;
   /** Default: memory. */
   readonly stores?: Pick<HubwardOptions, "idempotency" | "revocations"> | undefined;
 }
 
-export function createClinicApp({ sessions, directory, allowedOrigins, telemetry, stores }: AppParts): ClinicApp {
+export function createClinicApp(parts: AppParts): ClinicApp {
+  const { sessions, directory, allowedOrigins, telemetry, audit, stores } = parts;
   return hubward<StaffAttributes>({
     authenticator: jwt({
       issuer,
@@ -56,6 +59,7 @@ export function createClinicApp({ sessions, directory, allowedOrigins, telemetry
     },
     allowedOrigins,
     telemetry,
+    audit,
     ...stores,
     maxTokenAgeMs: longestTokenSeconds * 1000,
     // Tokens are issued in this process, by this clock.
@@ -64,6 +68,7 @@ export function createClinicApp({ sessions, directory, allowedOrigins, telemetry
 }
 
 export interface Policies {
+  readonly administrator: Policy<Staff>;
   /** Doctors, nurses and administrators: who may connect at all. */
   readonly clinicalOrAdmin: Policy<Staff>;
   readonly doctorsOnly: Policy<Staff>;
@@ -77,8 +82,11 @@ export function declarePolicies(app: ClinicApp, patients: Patients): Policies {
   const clinicalStaff = app.policy("ClinicalStaff", hasRole("doctor", "nurse"), {
     message: "only clinical staff and administrators may connect",
   });
-  const administrator = app.policy("Administrator", hasRole("admin"));
+  const administrator = app.policy("Administrator", hasRole("admin"), {
+    message: "only administrators may do this",
+  });
   return {
+    administrator,
     clinicalOrAdmin: anyOf(clinicalStaff, administrator),
     doctorsOnly: app.policy("DoctorsOnly", hasRole("doctor"), { message: "only doctors may order medication" }),
     ownWard: app.policy(

@@ -3,12 +3,16 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
+import { auditFile } from "@hubward/server";
 import { attach } from "@hubward/server/node";
 import { createSessions, type SessionEnded } from "@hubward/sessions";
 import { audience, clientId, createClinicApp, declarePolicies, issuer } from "./access.js";
+import { createAdminRoutes } from "./admin.js";
 import { isLoopback, type ClinicConfig } from "./config.js";
 import { createDirectory, demoPeople, type Account } from "./directory.js";
+import { createFailureCounter } from "./failure-counter.js";
 import { guardHosts } from "./host-guard.js";
 import { createRoutes } from "./http.js";
 import { mountClinicalHub } from "./hub.js";
@@ -44,6 +48,8 @@ export interface Clinic {
 
 const demoPassword = "demo";
 const tickMs = 1000;
+/** What one administrator may change. */
+const changeLimit = { maxFailures: 120, windowMs: 60_000, maxKeys: 1_000 };
 /** What answers are still being written get, once the hub's connections are gone. */
 const lastAnswersMs = 500;
 
@@ -89,7 +95,17 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
     onFailure: (cause) => log.failed("sessions", cause),
   });
   const patients = createPatients();
-  const app = createClinicApp({ sessions, directory, allowedOrigins, telemetry: log.telemetry, stores: stores.app });
+  const audit = auditFile(join(config.dataDirectory, "audit.jsonl"), {
+    onLoss: (error) => log.failed("audit", error),
+  });
+  const app = createClinicApp({
+    sessions,
+    directory,
+    allowedOrigins,
+    telemetry: log.telemetry,
+    audit,
+    stores: stores.app,
+  });
   const policies = declarePolicies(app, patients);
   const hub = mountClinicalHub({ app, policies, patients, now: Date.now });
   const monitors = createWardMonitors(patients, createSeededRandom(randomInt(2 ** 32)), hub.sendVitals);
@@ -107,6 +123,14 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
       isPerson: (username) => names.has(username),
     }),
     patients,
+    admin: createAdminRoutes({
+      app,
+      policies,
+      directory,
+      sessions,
+      changes: createFailureCounter({ ...changeLimit, now: () => performance.now() }),
+      log,
+    }),
     people: demoPeople,
     demoPasswords,
     allowedOrigins: new Set(allowedOrigins),
@@ -143,6 +167,7 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
     const giveUp = setTimeout(() => sockets.forEach((socket) => socket.destroy()), lastAnswersMs);
     await closed;
     clearTimeout(giveUp);
+    await audit.close();
     await stores.close();
   }
 

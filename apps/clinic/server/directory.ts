@@ -1,12 +1,13 @@
 /**
  * Who works here: the one source of roles and departments. Tokens say who somebody is; what that person may do is
- * looked up here, at every connect, so a token cannot keep a role its holder has lost.
+ * looked up here, at every connect and recheck, so a token cannot keep a role its holder has lost.
  */
 
 import type { Passwords } from "./passwords.js";
 import type { WardId } from "./patients.js";
 
-export type Role = "doctor" | "nurse" | "admin";
+export const roles = ["doctor", "nurse", "admin"] as const;
+export type Role = (typeof roles)[number];
 
 export interface Person {
   /** Signs in with it; `sub` of the tokens. Unique over all tenants. */
@@ -29,8 +30,17 @@ export const demoPeople: readonly Person[] = [
 export interface Directory {
   /** A person of that tenant, or undefined. */
   find(tenant: string | undefined, subject: string): Person | undefined;
+  /** Everybody of a tenant, with the roles they began with. */
+  inTenant(tenant: string): readonly Employment[];
+  /** False where there is no such person. What follows from it is for a recheck. */
+  setRoles(tenant: string, subject: string, roles: readonly Role[]): boolean;
   /** The person with that name and password. Takes equally long for a wrong password and for an unknown name. */
   signIn(username: string, password: string): Promise<Person | undefined>;
+}
+
+export interface Employment {
+  readonly person: Person;
+  readonly usualRoles: readonly Role[];
 }
 
 export interface Account {
@@ -40,14 +50,29 @@ export interface Account {
 
 export async function createDirectory(accounts: readonly Account[], passwords: Passwords): Promise<Directory> {
   const entries = await Promise.all(
-    accounts.map(async ({ person, password }) => ({ person, hash: await passwords.hash(password) })),
+    accounts.map(async ({ person, password }) => ({
+      person,
+      usualRoles: person.roles,
+      hash: await passwords.hash(password),
+    })),
   );
   const byName = new Map(entries.map((entry) => [entry.person.username, entry]));
   if (byName.size !== entries.length) throw new TypeError("directory: a name twice");
+  const entryOf = (tenant: string | undefined, subject: string) => {
+    const entry = byName.get(subject);
+    return entry?.person.tenant === tenant ? entry : undefined;
+  };
   return {
-    find(tenant, subject) {
-      const person = byName.get(subject)?.person;
-      return person?.tenant === tenant ? person : undefined;
+    find: (tenant, subject) => entryOf(tenant, subject)?.person,
+    inTenant: (tenant) =>
+      entries
+        .filter(({ person }) => person.tenant === tenant)
+        .map(({ person, usualRoles }) => ({ person, usualRoles })),
+    setRoles(tenant, subject, held) {
+      const entry = entryOf(tenant, subject);
+      if (entry === undefined) return false;
+      entry.person = { ...entry.person, roles: [...held] };
+      return true;
     },
     async signIn(username, password) {
       const entry = byName.get(username);

@@ -4,6 +4,7 @@ import type { HttpBindings } from "@hono/node-server";
 import { HubwardError, refusalReply, type HttpReply } from "@hubward/server";
 import type { Sessions } from "@hubward/sessions";
 import { Hono } from "hono";
+import type { createAdminRoutes } from "./admin.js";
 import type { ClinicApp, Policies } from "./access.js";
 import type { Person } from "./directory.js";
 import type { ClinicLog } from "./log.js";
@@ -17,6 +18,7 @@ export interface HttpParts {
   readonly sessions: Sessions;
   readonly signIn: SignIn;
   readonly patients: Patients;
+  readonly admin: ReturnType<typeof createAdminRoutes>;
   readonly people: readonly Person[];
   /** Whether everyone's password is the demo's fixed one. */
   readonly demoPasswords: boolean;
@@ -65,6 +67,8 @@ export function createRoutes(parts: HttpParts): ClinicRoutes {
       throw error;
     }
   });
+
+  routes.route("/api/admin", parts.admin);
 
   routes.get("/api/demo", (c) => {
     const people = parts.people.map(({ username, roles, department, tenant }) => ({

@@ -17,6 +17,13 @@ export interface ClinicLog {
     readonly remoteAddress: string;
   }): void;
   sessionEnded(ended: SessionEnded): void;
+  /** An administrator has changed what somebody may do. `target`: ids, names and instants. */
+  administered(done: {
+    readonly subject: string;
+    readonly tenant: string;
+    readonly action: "revoke" | "lift" | "roles";
+    readonly target: object;
+  }): void;
   /** Something of ours failed; `where` is a constant. */
   failed(where: string, error: unknown): void;
 }
@@ -51,6 +58,9 @@ export function createLog(destination: DestinationStream): ClinicLog {
     sessionEnded({ sessionId, subject, tenant, why }) {
       logger.info({ event: "session.ended", sessionId, subject, tenant, why }, "a session ended");
     },
+    administered({ subject, tenant, action, target }) {
+      logger.info({ event: "administered", subject, tenant, action, target }, "an administrator changed something");
+    },
     failed,
   };
 }
@@ -84,6 +94,12 @@ function describeEvent(event: TelemetryEvent): { fields: Record<string, unknown>
     case "reauthentication.refused": {
       const { connectionId, hub, subject, reason } = event;
       return { fields: { connectionId, hub, subject, reason }, message: "refused a later credential" };
+    }
+    case "membership.joined":
+    case "membership.left": {
+      const { connectionId, hub, subject, group, by } = event;
+      const message = event.event === "membership.joined" ? "joined a group" : "left a group";
+      return { fields: { connectionId, hub, subject, group, by }, message };
     }
     case "membership.lost": {
       const { connectionId, hub, subject, groups } = event;

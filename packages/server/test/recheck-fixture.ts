@@ -63,6 +63,7 @@ export function createRecheckBench({ requirements = [], timeoutMs }: RecheckBenc
   }
 
   const admitter = createAdmitter<{ readonly department: string | null }>({
+    revocations: { assertWelcome: () => undefined, refusal: () => undefined },
     authenticator: {
       authenticate() {
         throw new HubwardError("invalid_token");
@@ -77,7 +78,6 @@ export function createRecheckBench({ requirements = [], timeoutMs }: RecheckBenc
       return (entry instanceof Error ? undefined : entry?.principalId) ?? principal.subject;
     },
     onFailure: (where, error) => void fixture.failures.push([where, error]),
-    revocations: { assertWelcome: () => undefined, refusal: () => undefined },
     deadline: timeoutMs === undefined ? patient : createDeadline(clock, timeoutMs),
   });
   const reassess = createReassessment<Staff>({ clock, groups, telemetry });

@@ -1,5 +1,7 @@
 /** The page's one place of wiring: session, connection, wards, patients, readings, orders and the log. */
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
+import { createAdminApi } from "./admin-api.js";
+import { type Administration, createAdministration } from "./administration.js";
 import { createAuthApi, type Fetch } from "./auth-api.js";
 import { type DemoPeople, fetchDemoPeople, fetchPatients, noDemoPeople } from "./clinic-api.js";
 import type { Clock } from "./clock.js";
@@ -30,6 +32,7 @@ export interface Clinic {
   readonly vitals: VitalsStore;
   readonly orders: Orders;
   readonly log: ServerLog;
+  readonly administration: Administration;
   /** Who the server says this is; undefined until it has said so. */
   readonly identity: ReadonlySignal<Identity | undefined>;
   /** The name typed at sign-in; undefined where the session was restored. */
@@ -152,6 +155,12 @@ export function createClinic({ hubUrl, clock, fetch, random, createId }: ClinicO
     },
   });
 
+  const administration = createAdministration({
+    clock,
+    api: createAdminApi(fetch, session),
+    onRefused: (_change, failure) => refuse("That change", failure),
+  });
+
   async function askWhoIAm(): Promise<void> {
     try {
       const who = parseIdentity(await connection.invoke("WhoAmI"));
@@ -240,6 +249,7 @@ export function createClinic({ hubUrl, clock, fetch, random, createId }: ClinicO
     vitals,
     orders,
     log,
+    administration,
     identity,
     signedInAs,
     connectionCredential,

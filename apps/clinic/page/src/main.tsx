@@ -13,6 +13,7 @@ import "./styles/sign-in.css";
 import "./styles/ward.css";
 import "./styles/patient.css";
 import "./styles/side.css";
+import "./styles/admin.css";
 
 const root = document.getElementById("app");
 if (root === null) throw new TypeError("the page has no #app");

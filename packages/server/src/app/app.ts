@@ -2,6 +2,8 @@
 
 import type { Policy, PolicyContext } from "../core/auth/policy.js";
 import type { Sender, Target, ValidEvents } from "../core/dispatch/call.js";
+import type { LiveConnection } from "../core/connection/live-connection.js";
+import type { Decision } from "../core/dispatch/decisions.js";
 import type { HubOptions } from "../core/dispatch/hub-settings.js";
 import type { TenantGroups } from "../core/dispatch/tenant-groups.js";
 import type { Principal } from "../core/auth/principal.js";
@@ -30,12 +32,24 @@ export interface PolicyOptions {
 interface Speaker<P> extends Sender<P, unknown> {
   readonly groups: TenantGroups<P>;
   /**
+   * Its open connections of this node, each as it is when it is asked for. What comes or goes between two of them may be
+   * in or not. Values: to act on one, use its id.
+   */
+  connections(): Iterable<LiveConnection>;
+  /**
    * Something that rights come of has changed where no token says so: asks the application's mapping and every policy
    * again for the same credentials, on this node. Call it when the change can be read. Who may not be here any more is
    * ended, with `forbidden`; memberships, running calls and streams that no rule allows any more end. Resolves when no
    * frame of a lost membership can leave this process; that waits for sockets that are busy, at most until such a peer
    * counts as slow. Where nobody can say, the connection lapses with `auth_unavailable` and is asked about again.
    */
+  recheck(selector: RecheckSelector<P>): Promise<RecheckResult>;
+}
+
+/** All tenants of a scope at once, those without one included. */
+export interface EveryTenant<P> {
+  toAll(): Target<unknown>;
+  connections(): Iterable<LiveConnection>;
   recheck(selector: RecheckSelector<P>): Promise<RecheckResult>;
 }
 
@@ -67,7 +81,9 @@ export interface Scope<P> extends Speaker<P>, Revoking<RevokeTarget, SuspendedTa
   /** Speaks within one tenant. The app itself speaks to those without a tenant. */
   tenant(id: string): Tenant<P>;
   /** The only address that spans tenants. */
-  everyTenant(): { toAll(): Target<unknown>; recheck(selector: RecheckSelector<P>): Promise<RecheckResult> };
+  everyTenant(): EveryTenant<P>;
+  /** Who may connect, call and join, and which policies say so: everything that was declared so far. */
+  decisions(): readonly Decision[];
   /** Credential and policies for ordinary HTTP routes. */
   readonly http: HttpAuthentication<P>;
 }

@@ -12,11 +12,11 @@ import { createScope, type OpenScope, type ScopeShares } from "./scope.js";
 /** Creates an application. It does nothing until an adapter mounts it: `attach(httpServer, app)`. */
 export function hubward<Attributes extends object>(options: HubwardOptions<Attributes>): App<Principal<Attributes>> {
   const settings = resolveOptions(options);
-  const { revocations: log, clock, telemetry, maxTokenAgeMs, maxIssuerSkewMs: skewMs } = settings;
+  const { revocations: log, clock, trail, maxTokenAgeMs, maxIssuerSkewMs: skewMs } = settings;
   const revocations = createRevocations({
     log,
     clock,
-    telemetry,
+    telemetry: trail?.follow(settings.telemetry, () => undefined) ?? settings.telemetry,
     maxTokenAgeMs,
     skewMs,
     isLogNew: options.revocations === undefined,

@@ -2,7 +2,7 @@
 
 export { hubward } from "./application.js";
 export { hubwardDefaults, type HubwardDefaults, type HubwardOptions, type ScopeOptions } from "./options.js";
-export type { App, PolicyOptions, Scope, Tenant } from "./app.js";
+export type { App, EveryTenant, PolicyOptions, Scope, Tenant } from "./app.js";
 export type {
   AssignedGroup,
   Group,
@@ -58,6 +58,15 @@ export type { CookieOptions, CookieRule } from "../core/auth/cookie-options.js";
 export type { DpopVerifier } from "../core/auth/dpop.js";
 export type { Authentication } from "../core/auth/authentication.js";
 export type { Principal, PrincipalAttributes, PrincipalBase, PrincipalMapping } from "../core/auth/principal.js";
+export type { LiveConnection } from "../core/connection/live-connection.js";
+export type {
+  DecidingPolicy,
+  Decision,
+  DecisionPoint,
+  GroupDecision,
+  HubDecision,
+  MethodDecision,
+} from "../core/dispatch/decisions.js";
 export type { HubFilter } from "../core/dispatch/filter.js";
 export type { Departure } from "../core/dispatch/hooks.js";
 export type {
@@ -91,6 +100,15 @@ export type { ConnectionId } from "../core/ids.js";
 export { ClientError, HubError, HubwardError } from "../core/errors.js";
 export { refusalReply } from "../core/admission/refusal-reply.js";
 export type { HttpReply } from "../core/http.js";
-export type { PrincipalFields, Telemetry, TelemetryEvent, TelemetryLevel } from "../core/telemetry.js";
+export type { Audit, AuditRecord } from "../core/audit.js";
+export type { MembershipCause, PrincipalFields, Telemetry, TelemetryEvent, TelemetryLevel } from "../core/telemetry.js";
 export { telemetryLevels } from "../core/telemetry.js";
+export { auditFile } from "../platform/audit-file.js";
+export {
+  auditLines,
+  auditLinesDefaults,
+  type AuditLinesOptions,
+  type AuditSink,
+  type AuditWritable,
+} from "../platform/audit-lines.js";
 export { jsonLines } from "../platform/json-lines.js";

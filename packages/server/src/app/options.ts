@@ -1,5 +1,6 @@
 /** What an application may set, and what holds when it does not. */
 
+import { createAuditTrail, type Audit, type AuditTrail } from "../core/audit.js";
 import type { Authenticator } from "../core/auth/authenticator.js";
 import type { DpopPolicy, DpopVerifier } from "../core/auth/dpop.js";
 import type { Principal, PrincipalMapping } from "../core/auth/principal.js";
@@ -59,6 +60,11 @@ export interface ScopeOptions<Attributes extends object = object> extends HubOpt
 export interface HubwardOptions<Attributes extends object = object> extends ScopeOptions<Attributes> {
   /** Where events go. Default JSON lines on standard error. */
   readonly telemetry?: Telemetry | undefined;
+  /**
+   * Where records of who came, was refused, changed and went are kept: `auditFile(path)`. Default none. One for an
+   * application, its scopes included.
+   */
+  readonly audit?: Audit | undefined;
   /** Remembers commands (`.once`). Default this process's memory, for 24 hours. */
   readonly idempotency?: IdempotencyStore | undefined;
   /**
@@ -125,6 +131,7 @@ export interface ResolvedScopeOptions<Attributes extends object> {
 /** What all scopes of an application have in common. */
 export interface ResolvedCommonOptions {
   readonly telemetry: Telemetry;
+  readonly trail: AuditTrail | undefined;
   readonly idempotency: IdempotencyStore;
   readonly revocations: RevocationLog;
   readonly maxTokenAgeMs: number;
@@ -197,12 +204,13 @@ export function resolveOptions<Attributes extends object>(
   options: HubwardOptions<Attributes>,
 ): ResolvedOptions<Attributes> {
   const scope = resolveScopeOptions("hubward", options);
-  const clock = options.clock ?? systemClock;
+  const { audit, clock = systemClock, random = systemRandom } = options;
+  if (audit !== undefined && typeof audit.record !== "function")
+    throw new TypeError("hubward.audit: a sink such as auditFile(path)");
   const whole = (name: string, value: number): number => {
     if (!Number.isInteger(value) || value < 1) throw new RangeError(`hubward.${name}: a whole number of at least 1`);
     return value;
   };
-  const random = options.random ?? systemRandom;
   const maxIssuerSkewMs = options.maxIssuerSkewMs ?? revocationDefaults.skewMs;
   if (!Number.isInteger(maxIssuerSkewMs) || maxIssuerSkewMs < 0 || maxIssuerSkewMs > MAX_ISSUER_SKEW_MS)
     throw new RangeError(`hubward.maxIssuerSkewMs: a whole number from 0 to ${MAX_ISSUER_SKEW_MS}`);
@@ -216,6 +224,7 @@ export function resolveOptions<Attributes extends object>(
     maxTokenAgeMs: count("maxTokenAgeMs"),
     maxIssuerSkewMs,
     telemetry: guarded(options.telemetry ?? jsonLines()),
+    trail: audit === undefined ? undefined : createAuditTrail({ audit, clock, random }),
     idempotency: options.idempotency ?? createMemoryIdempotencyStore({ clock }),
     outbox: resolveOutboxOptions(options.outbox),
     times: {

@@ -10,21 +10,25 @@ import type { Principal } from "../core/auth/principal.js";
 import { assertCookieOrigins } from "../core/auth/cookie-options.js";
 import { createTickets } from "../core/auth/tickets.js";
 import { Connection, type ConnectionObserver } from "../core/connection/connection.js";
+import { createListing } from "../core/connection/live-connection.js";
 import type { FlushQueue } from "../core/connection/outbox.js";
 import { Registry } from "../core/connection/registry.js";
 import { createClientInvoker, type ClientInvoker } from "../core/dispatch/client-invoker.js";
 import { ConnectionCall } from "../core/dispatch/connection-call.js";
 import { HubDeparture } from "../core/dispatch/hub-departure.js";
+import { describeDecisions } from "../core/dispatch/decisions.js";
 import { createDispatcher, type DispatcherPorts } from "../core/dispatch/dispatcher.js";
 import type { Hub as CoreHub } from "../core/dispatch/hub.js";
 import { resolveHubOptions, type HubOptions } from "../core/dispatch/hub-settings.js";
 import { AddressedTarget, ScopedSender } from "../core/dispatch/sender.js";
 import type { Endpoint } from "../core/endpoint.js";
-import type { GroupTemplate } from "../core/groups/group.js";
+import { groupName, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
+import type { ConnectionId } from "../core/ids.js";
 import { createFanout } from "../core/groups/fanout.js";
 import { createGroups } from "../core/groups/groups.js";
 import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
+import { principalFields, type MembershipCause } from "../core/telemetry.js";
 import { createReassessment } from "../core/supervision/reassessment.js";
 import { createRecheck } from "../core/supervision/recheck.js";
 import { createRecheckRequests } from "../core/supervision/recheck-requests.js";
@@ -35,7 +39,7 @@ import { systemDigest } from "../platform/system-crypto.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
 import { createBindings } from "../signalr/binding.js";
 import type { Arrival } from "../signalr/claim.js";
-import { principalFields, sessionKey } from "../signalr/door.js";
+import { sessionKey } from "../signalr/door.js";
 import type { DoomedConnection } from "../signalr/doomed.js";
 import { createSignalREndpoint } from "../signalr/endpoint.js";
 import type { Scope } from "./app.js";
@@ -87,7 +91,10 @@ export function createScope<Attributes extends object>(
   { flushQueue, hubPaths, revocations }: ScopeShares,
 ): OpenScope<Principal<Attributes>> {
   type P = Principal<Attributes>;
-  const { clock, random, telemetry, times } = common;
+  const { clock, random, times } = common;
+  /** For records: from a connection's socket on until it is gone. */
+  const audited = new Map<ConnectionId, Connection<P>>();
+  const telemetry = common.trail?.follow(common.telemetry, (id) => audited.get(id)) ?? common.telemetry;
   const issuer = settings.authenticator.issuer;
 
   const onFailure: PolicyFailure = (where, error) =>
@@ -102,8 +109,16 @@ export function createScope<Attributes extends object>(
     deadline,
   });
   const registry = new Registry<P>();
-  const templates = new WeakSet<GroupTemplate<P>>();
-  const groups = createGroups<P>(common.maxGroupsPerConnection, watch, (template) => templates.has(template));
+  const templates = new Map<string, GroupTemplate<P>>();
+  const groups = createGroups<P>(
+    common.maxGroupsPerConnection,
+    watch,
+    (template) => templates.get(template.pattern) === template,
+    {
+      joined: (connection, group, by) => tellMembership("membership.joined", connection, group, by),
+      left: (connection, group, by) => tellMembership("membership.left", connection, group, by),
+    },
+  );
   const fanout = createFanout(registry, groups, (event, error) => onFailure(`event ${event}`, error));
   const expiry = createExpiry<P>(clock);
   const heartbeat = createHeartbeat<Connection<P>>(clock);
@@ -112,7 +127,6 @@ export function createScope<Attributes extends object>(
   const forwarded = new WeakMap<object, ForwardedHeaders>();
   const keep = (headers: object, found: ForwardedHeaders): void => void forwarded.set(headers, found);
   const hubs = new Map<string, CoreHub<P>>();
-  const patterns = new Set<string>();
   const doomed = new Set<DoomedConnection>();
   // A connection without a socket costs its peer nothing.
   const detached = new Set<Connection<P>>();
@@ -171,6 +185,14 @@ export function createScope<Attributes extends object>(
     isOutdated: (connection, admission) => recheck.isOutdated(connection, admission),
   });
 
+  function tellMembership(
+    event: "membership.joined" | "membership.left",
+    { id, hub, authentication }: Connection<P>,
+    group: GroupReference<P>,
+    by: MembershipCause,
+  ): void {
+    telemetry({ event, connectionId: id, hub, subject: authentication.subject, group: groupName(group), by });
+  }
   revocations.join({
     connections: () => heartbeat.watched(),
     confirm(revocable) {
@@ -244,6 +266,7 @@ export function createScope<Attributes extends object>(
       // What the client ended, and what ended by the credential's own time, is no loop of ours.
       if (reason !== "normal" && reason !== "token_expired") holdBack.ended(sessionKey(authentication), ageMs);
       telemetry({ event: "connection.closed", connectionId: id, hub, reason, subject: authentication.subject, ageMs });
+      audited.delete(id);
       const known = hubs.get(hub.toLowerCase());
       if (known !== undefined && wasOpen.delete(connection)) hooks.released(connection, known, reason);
       tellWhenGone();
@@ -296,6 +319,7 @@ export function createScope<Attributes extends object>(
         observer,
       });
       arrivals.set(connection, arrival);
+      if (common.trail !== undefined) audited.set(connection.id, connection);
       heartbeat.watch(connection);
       expiry.watch(connection);
       return connection;
@@ -313,7 +337,9 @@ export function createScope<Attributes extends object>(
     });
   }
 
-  const tenantPorts: TenantPorts<P> = { ...senderPorts, issuer, groups, registry, revocations, rechecks };
+  const transportOf = (connection: Connection<P>): string | undefined => arrivals.get(connection)?.transport;
+  const list = createListing({ registry, groups, clock, transportOf });
+  const tenantPorts: TenantPorts<P> = { ...senderPorts, issuer, groups, registry, list, rechecks, revocations };
   const own = new TenantFace(tenantPorts, undefined);
 
   const face = {
@@ -324,9 +350,8 @@ export function createScope<Attributes extends object>(
     group: (pattern, schemas) =>
       buildGroup(pattern, schemas, (template) => {
         // Two rules for the same groups would make the weaker one the rule.
-        if (patterns.has(template.pattern)) throw new TypeError(`group: ${template.pattern} is declared already`);
-        patterns.add(template.pattern);
-        templates.add(template);
+        if (templates.has(template.pattern)) throw new TypeError(`group: ${template.pattern} is declared already`);
+        templates.set(template.pattern, template);
       }),
     hub: (path: string, hubOptions: HubOptions = {}) =>
       buildHub<P, never>(path, resolveHubOptions(`hub ${path}`, hubOptions, settings.hub), (hub) => {
@@ -347,13 +372,16 @@ export function createScope<Attributes extends object>(
     toPrincipal: (principal) => own.toPrincipal(principal),
     toConnection: (id) => own.toConnection(id),
     groups: own.groups,
-    ...createRevoking(revocations, { issuer, tenant: undefined }),
+    connections: () => own.connections(),
     recheck: (selector) => own.recheck(selector),
+    ...createRevoking(revocations, { issuer, tenant: undefined }),
     tenant: (tenant) => new TenantFace(tenantPorts, tenant),
     everyTenant: () => ({
       toAll: () => new AddressedTarget<unknown>(fanout, { to: "all", scope: "every", hub: undefined }, undefined),
       recheck: (selector) => rechecks.request(selector, "every"),
+      connections: () => list(() => true),
     }),
+    decisions: () => describeDecisions(hubs.values(), templates.values()),
     http: createHttpAuthentication({
       admitter,
       onFailure,

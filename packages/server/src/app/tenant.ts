@@ -1,10 +1,11 @@
 /** One tenant as an application speaks to it and keeps its groups. */
 
+import type { ListConnections, LiveConnection } from "../core/connection/live-connection.js";
 import { ScopedSender, type SenderPorts } from "../core/dispatch/sender.js";
 import { createTenantGroups, type TenantGroups, type TenantGroupsPorts } from "../core/dispatch/tenant-groups.js";
-import type { RevocationReceipt, Revocations } from "../core/supervision/revocations.js";
 import type { RecheckRequests, RecheckResult } from "../core/supervision/recheck-requests.js";
 import type { RecheckSelector, TenantSelector } from "../core/supervision/recheck-selector.js";
+import type { RevocationReceipt, Revocations } from "../core/supervision/revocations.js";
 import type { Tenant } from "./app.js";
 import {
   createRevoking,
@@ -19,8 +20,9 @@ import {
 export interface TenantPorts<P> extends TenantGroupsPorts<P>, SenderPorts {
   /** What a subject without an issuer means. */
   readonly issuer: string | undefined;
-  readonly revocations: Revocations;
+  readonly list: ListConnections;
   readonly rechecks: Pick<RecheckRequests<P>, "request">;
+  readonly revocations: Revocations;
 }
 
 /** Cheap to make, because a tenant is named for each thing that is said to it. */
@@ -34,6 +36,10 @@ export class TenantFace<P> extends ScopedSender<P, unknown> implements Tenant<P>
     super(ports, { tenant, hub: undefined, issuer: ports.issuer });
     this.#ports = ports;
     this.#tenant = tenant;
+  }
+
+  connections(): Iterable<LiveConnection> {
+    return this.#ports.list((tenant) => tenant === this.#tenant);
   }
 
   recheck(selector: RecheckSelector<P> | TenantSelector): Promise<RecheckResult> {

@@ -1,5 +1,6 @@
 /** The ports an embedder may implement, published as `@hubward/server/ports`. */
 
+export type { Audit, AuditRecord } from "./audit.js";
 export type { Clock, EpochMs, Instant, MonotonicMs, Timer } from "./clock.js";
 export type { Digest } from "./digest.js";
 export type { Random } from "./random.js";
@@ -25,4 +26,4 @@ export { Secret } from "./auth/secret.js";
 export type { Socket, SocketListener } from "./connection/socket.js";
 export type { CommandOutcome, CommandStart, IdempotencyStore } from "./dispatch/idempotency-store.js";
 export type { ConnectionId, Identity } from "./ids.js";
-export type { PrincipalFields, Telemetry, TelemetryEvent, TelemetryLevel } from "./telemetry.js";
+export type { MembershipCause, PrincipalFields, Telemetry, TelemetryEvent, TelemetryLevel } from "./telemetry.js";

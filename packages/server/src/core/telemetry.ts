@@ -4,6 +4,7 @@
  */
 
 import type { ReasonName } from "@hubward/wire";
+import type { Authentication } from "./auth/authentication.js";
 import type { RevocationKind, RevocationReason, RevocationTarget } from "./auth/revocation.js";
 import type { ConnectionId } from "./ids.js";
 
@@ -14,7 +15,17 @@ export interface PrincipalFields {
   readonly subject: string;
   readonly roles: readonly string[];
   readonly sessionId: string | undefined;
+  /** The credential's own id (`jti`), never the credential. */
+  readonly tokenId: string | undefined;
 }
+
+export function principalFields(authentication: Authentication, roles: readonly string[]): PrincipalFields {
+  const { tenant, issuer, subject, sessionId, tokenId } = authentication;
+  return { tenant, issuer, subject, roles, sessionId, tokenId };
+}
+
+/** `call`: code of a method or hook ran for the connection itself. `application`: from outside any call. */
+export type MembershipCause = "call" | "application";
 
 export type TelemetryEvent =
   /** A connection attempt that was admitted and completed the protocol's handshake. */
@@ -33,6 +44,8 @@ export type TelemetryEvent =
       readonly hub: string;
       readonly reason: ReasonName;
       readonly principal: PrincipalFields | undefined;
+      /** Which of the hub's policies said no. */
+      readonly policy: string | undefined;
       readonly remoteAddress: string | undefined;
       /** A constant text for the operator, such as which option to set. */
       readonly hint: string | undefined;
@@ -76,6 +89,25 @@ export type TelemetryEvent =
       readonly hub: string;
       readonly subject: string;
       readonly reason: ReasonName;
+      readonly policy: string | undefined;
+    }
+  /** A connection is in a group: its own call asked for it, or the application put it there. */
+  | {
+      readonly event: "membership.joined";
+      readonly connectionId: ConnectionId;
+      readonly hub: string;
+      readonly subject: string;
+      readonly group: string;
+      readonly by: MembershipCause;
+    }
+  /** It was taken out again. Nothing is told of the groups a connection is in when it ends. */
+  | {
+      readonly event: "membership.left";
+      readonly connectionId: ConnectionId;
+      readonly hub: string;
+      readonly subject: string;
+      readonly group: string;
+      readonly by: MembershipCause;
     }
   /** Groups a connection is in no more, because their rules say so by now. */
   | {
@@ -167,6 +199,8 @@ export const telemetryLevels: Readonly<Record<TelemetryEvent["event"], Telemetry
   "connection.restored": "info",
   "connection.reauthenticated": "info",
   "reauthentication.refused": "warning",
+  "membership.joined": "info",
+  "membership.left": "info",
   "membership.lost": "info",
   "recheck.completed": "info",
   "connection.detached": "info",

@@ -2,6 +2,7 @@
 
 import type { Telemetry, TelemetryEvent } from "../core/telemetry.js";
 import { telemetryLevels } from "../core/telemetry.js";
+import { oneLine } from "./one-line.js";
 
 /** Lines waiting for the end of the turn are written together; more than this at once are counted, not kept. */
 const MAX_WAITING_LINES = 10_000;
@@ -13,10 +14,6 @@ export interface LineSink {
   write(text: string): unknown;
   readonly writableLength?: number | undefined;
 }
-
-/** Control characters and line ends that JSON lets through and terminals and log viewers act on. */
-const UNESCAPED_CONTROL = /[\u007f-\u009f\u2028\u2029]/;
-const UNESCAPED_CONTROLS = new RegExp(UNESCAPED_CONTROL, "g");
 
 /** Control characters are escaped, so peer data cannot forge a line. Never throws, never blocks on a slow sink. */
 export function jsonLines(sink: LineSink = process.stderr): Telemetry {
@@ -43,8 +40,7 @@ export function jsonLines(sink: LineSink = process.stderr): Telemetry {
 function renderLine(event: TelemetryEvent): string {
   // An event is an object with at least its name: its members follow behind ours.
   const fields = JSON.stringify("error" in event ? { ...event, error: describeError(event.error) } : event);
-  const line = `{"level":"${telemetryLevels[event.event]}","time":"${timeText()}",${fields.slice(1)}`;
-  return UNESCAPED_CONTROL.test(line) ? line.replace(UNESCAPED_CONTROLS, escapeUnit) : line;
+  return oneLine(`{"level":"${telemetryLevels[event.event]}","time":"${timeText()}",${fields.slice(1)}`);
 }
 
 let lastAt = Number.NaN;
@@ -58,10 +54,6 @@ function timeText(): string {
     lastText = new Date(now).toISOString();
   }
   return lastText;
-}
-
-function escapeUnit(unit: string): string {
-  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /**

@@ -9,6 +9,7 @@ import type { HoldBack } from "../core/admission/hold-back.js";
 import { DpopRefused, MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
 import type { Authentication } from "../core/auth/authentication.js";
 import type { Credential } from "../core/auth/credential.js";
+import { PolicyRefusal } from "../core/auth/policy.js";
 import { LongLivedCredential, RevokedCredential } from "../core/auth/revocation-gate.js";
 import { isTicket, type Ticket, type Tickets } from "../core/auth/tickets.js";
 import type { Clock } from "../core/clock.js";
@@ -18,7 +19,7 @@ import type { HttpReply, HttpRequest } from "../core/http.js";
 import { identityKey, joinKey, type ConnectionId } from "../core/ids.js";
 import type { Random } from "../core/random.js";
 import type { Reauthenticate } from "../core/supervision/reauthentication.js";
-import type { PrincipalFields, Telemetry } from "../core/telemetry.js";
+import { principalFields, type Telemetry } from "../core/telemetry.js";
 import { authenticationOf, type Attempts, type Holder } from "./attempts.js";
 import type { Bindings } from "./binding.js";
 
@@ -129,6 +130,7 @@ export function refuse<P>(
     hub: hub.path,
     reason: error.reason,
     principal: authentication === undefined ? undefined : principalFields(authentication, applicant?.roles ?? []),
+    policy: error instanceof PolicyRefusal ? error.policy : undefined,
     remoteAddress: request.remoteAddress,
     hint,
   });
@@ -140,11 +142,6 @@ function refusalHint(error: HubwardError): string | undefined {
   if (error instanceof CookieRefused || error instanceof DpopRefused) return error.detail;
   if (error instanceof LongLivedCredential) return LONG_LIVED_HINT;
   return error instanceof QueryTokenRefused ? QUERY_TOKEN_HINT : HINTS[error.reason];
-}
-
-export function principalFields(authentication: Authentication, roles: readonly string[]): PrincipalFields {
-  const { tenant, issuer, subject, sessionId } = authentication;
-  return { tenant, issuer, subject, roles, sessionId };
 }
 
 export function asHubwardError(error: unknown): HubwardError {

@@ -1,10 +1,10 @@
 /** What becomes of calls, streams, uploads and questions when their connection lapses, or is somebody else's. */
 
-import { patientWatch } from "../../test/policy-watch.js";
 import { recordingTelemetry } from "@hubward/testing";
 import { decodeLimitDefaults, type HubwardError, jsonCodec, messageType, type HubMessage } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
 import { admissionOf, bytes, createFixture, text, type Staff } from "../../test/connection-fixture.js";
+import { patientWatch } from "../../test/policy-watch.js";
 import {
   allowAll,
   deferred,

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { wardIds } from "../hub-contract.js";
+import { AdminPanel } from "./admin-panel.js";
 import { AlarmSummary } from "./alarm-summary.js";
 import { usePage } from "./context.js";
 import { DeniedPanel } from "./denied-panel.js";
@@ -18,6 +19,7 @@ export function Dashboard(): JSX.Element {
   const title = useRef<HTMLHeadingElement>(null);
   const { kind: connection } = clinic.connection.state.value;
   const isDenied = connection === "denied";
+  const isAdministrator = clinic.identity.value?.roles.includes("admin") === true;
   const isNothingWatched = wardIds.every((ward) => {
     const { kind } = clinic.wards.standing(ward).value;
     return kind === "off" || kind === "refused";
@@ -43,6 +45,7 @@ export function Dashboard(): JSX.Element {
           ) : (
             <>
               <RefusalBanner />
+              {isAdministrator ? <AdminPanel /> : null}
               <div class="ward-bar">
                 <WardToggles />
                 <AlarmSummary />

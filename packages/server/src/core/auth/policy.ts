@@ -78,6 +78,11 @@ function isOrHas(required: AnyPolicy, policy: AnyPolicy): boolean {
   return alternatives.get(required)?.some((alternative) => isOrHas(alternative, policy)) === true;
 }
 
+/** The names of the policies that `anyOf` made this one of, in the order in which they are tried. */
+export function partsOf(policy: AnyPolicy): readonly string[] | undefined {
+  return alternatives.get(policy)?.flatMap((part) => partsOf(part) ?? [part.name]);
+}
+
 /** One policy that allows when any of the given ones does, tried in order. Needs a resource if one of them does. */
 export function anyOf<Policies extends readonly AnyPolicy[]>(
   ...policies: Policies

@@ -95,6 +95,11 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
     return state.phase === "lapsed" ? state.reason : undefined;
   }
 
+  /** Whether it waits for its client to come back. */
+  get isDetached(): boolean {
+    return this.#lifecycle.phase === "detached";
+  }
+
   ageMs(now: number): number {
     return now - this.#openedAt;
   }

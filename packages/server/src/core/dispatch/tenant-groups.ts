@@ -97,7 +97,7 @@ export function createTenantGroups<P>(
 
   async function join(connection: Connection<P>, group: GroupReference<P>): Promise<GroupRefusal | undefined> {
     try {
-      await groups.join(connection, group);
+      await groups.join(connection, group, "application");
       return undefined;
     } catch (error) {
       if (!(error instanceof HubwardError)) throw error;
@@ -120,7 +120,7 @@ export function createTenantGroups<P>(
 
     async remove(target, group) {
       groupKey(tenant, group);
-      const removed = find(target).filter((connection) => groups.leave(connection, group));
+      const removed = find(target).filter((connection) => groups.leave(connection, group, "application"));
       // A busy socket may still hold a batch with the group's frames, which nobody can take back.
       await Promise.all(removed.map(async ({ outbox }) => outbox.handedOver()));
       return { removed: removed.length };

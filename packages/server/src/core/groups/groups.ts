@@ -4,21 +4,23 @@ import { HubwardError } from "@hubward/wire";
 import { judge, type PolicyWatch, type Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import { groupKey, type GroupKey, type GroupReference, type GroupTemplate } from "./group.js";
+import type { MembershipCause } from "../telemetry.js";
 import type { Membership } from "./membership.js";
 
 export interface Groups<P> {
   /**
    * Joins after the group's rule allowed the connection's current principal. Joining twice is joining once. The
    * later decision wins: a leave while the rule is asked makes this join come to nothing, a join after it counts.
+   * `by`: who asked, for the observer. Default `call`.
    * @throws HubwardError forbidden | auth_unavailable | room_limit | superseded (by a leave), or the reason the
    * connection lost its standing for; TypeError for a group that is not of these
    */
-  join(connection: Connection<P>, reference: GroupReference<P>): Promise<void>;
+  join(connection: Connection<P>, reference: GroupReference<P>, by?: MembershipCause): Promise<void>;
   /**
    * Leaves, taking the group's frames out of what is still to be written, and withdraws joins whose rule is being
    * asked. False when there was neither.
    */
-  leave(connection: Connection<P>, reference: GroupReference<P>): boolean;
+  leave(connection: Connection<P>, reference: GroupReference<P>, by?: MembershipCause): boolean;
   /**
    * Judges each membership again for the connection's principal as it is now, and says what was held of those that
    * hold. What a rule refuses is left, its frames taken out of what is still to be written. What nobody could judge
@@ -28,6 +30,8 @@ export interface Groups<P> {
   judgeAgain(connection: Connection<P>, deadline?: () => Promise<void>): Reassessment<P> | Promise<Reassessment<P>>;
   /** Gives back all memberships of a connection that ends. */
   release(connection: Connection<P>): void;
+  /** The groups a connection is in, in the order of joining. */
+  of(connection: Connection<P>): Iterable<GroupReference<P>>;
   /** The groups it is in, and those whose rule is being asked. */
   placesOf(connection: Connection<P>): Iterable<Place<P>>;
   members(key: GroupKey): ReadonlyMap<Connection<P>, Membership<P>> | undefined;
@@ -49,6 +53,12 @@ export interface Reassessment<P> {
   readonly unanswered: number;
 }
 
+/** Told of each change that somebody asked for, once it is made; not of what a connection loses or ends with. */
+export interface GroupObserver<P> {
+  joined(connection: Connection<P>, reference: GroupReference<P>, by: MembershipCause): void;
+  left(connection: Connection<P>, reference: GroupReference<P>, by: MembershipCause): void;
+}
+
 /** How often a verdict may be overtaken by a new principal before the join gives up. */
 const MAX_ATTEMPTS = 3;
 
@@ -62,6 +72,7 @@ export function createGroups<P>(
   maxPerConnection: number,
   watch: PolicyWatch,
   isOwn: (template: GroupTemplate<P>) => boolean = () => true,
+  observer?: GroupObserver<P>,
 ): Groups<P> {
   const groups = new Map<GroupKey, Map<Connection<P>, Membership<P>>>();
   const pending = new Map<Connection<P>, Set<PendingJoin<P>>>();
@@ -103,22 +114,24 @@ export function createGroups<P>(
     return remove(connection, key);
   }
 
-  function add(connection: Connection<P>, key: GroupKey, reference: GroupReference<P>): void {
+  /** False where it was in already. */
+  function add(connection: Connection<P>, key: GroupKey, reference: GroupReference<P>): boolean {
     let members = groups.get(key);
     if (members === undefined) groups.set(key, (members = new Map()));
     const membership = members.get(connection);
     if (membership !== undefined) {
       membership.judgedVersion = connection.version;
       connection.sayHeld();
-      return;
+      return false;
     }
     const joined: Membership<P> = { connection, key, reference, judgedVersion: connection.version };
     members.set(connection, joined);
     connection.memberships.set(key, joined);
+    return true;
   }
 
   return {
-    async join(connection, reference) {
+    async join(connection, reference, by = "call") {
       const key = groupKey(connection.tenant, reference);
       const { template } = reference;
       if (!isOwn(template)) throw new TypeError(`group ${template.pattern}: declared for other connections than these`);
@@ -140,7 +153,7 @@ export function createGroups<P>(
           if (!connection.memberships.has(key) && connection.memberships.size >= maxPerConnection) {
             throw new HubwardError("room_limit");
           }
-          add(connection, key, reference);
+          if (add(connection, key, reference)) observer?.joined(connection, reference, by);
           return;
         }
         throw new HubwardError("auth_unavailable", { retryAfterSeconds: 1 });
@@ -191,15 +204,24 @@ export function createGroups<P>(
       return (late === undefined ? all : Promise.race([all, late])).then(() => ({ lost, unanswered }));
     },
 
-    leave(connection, reference) {
+    leave(connection, reference, by = "call") {
       const key = groupKey(connection.tenant, reference);
       const wasJoining = withdraw(connection, key);
-      return drop(connection, key) || wasJoining;
+      if (!drop(connection, key)) return wasJoining;
+      observer?.left(connection, reference, by);
+      return true;
     },
 
     release(connection) {
       for (const key of connection.memberships.keys()) remove(connection, key);
       connection.memberships.clear();
+    },
+
+    *of(connection) {
+      for (const key of connection.memberships.keys()) {
+        const membership = groups.get(key)?.get(connection);
+        if (membership !== undefined) yield membership.reference;
+      }
     },
 
     *placesOf(connection) {

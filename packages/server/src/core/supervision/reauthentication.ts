@@ -9,7 +9,7 @@ import { HubwardError } from "@hubward/wire";
 import type { Admitter } from "../admission/admission.js";
 import { sameIdentityAndClient, type Authentication } from "../auth/authentication.js";
 import type { Credential } from "../auth/credential.js";
-import type { Admission, Requirement } from "../auth/policy.js";
+import { PolicyRefusal, type Admission, type Requirement } from "../auth/policy.js";
 import type { Clock } from "../clock.js";
 import type { Connection } from "../connection/connection.js";
 import type { Random } from "../random.js";
@@ -158,6 +158,7 @@ export function createReauthentication<P>(ports: ReauthenticationPorts<P>): Reau
           hub,
           subject: authentication.subject,
           reason,
+          policy: error instanceof PolicyRefusal ? error.policy : undefined,
         });
         throw error;
       }

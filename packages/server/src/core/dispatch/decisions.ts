@@ -1,0 +1,123 @@
+/** Who may do what, and where that is decided: the declared rules as a table, without the rules' own code. */
+
+import { partsOf, type Policy, type Requirement } from "../auth/policy.js";
+import { assigned, type GroupTemplate } from "../groups/group.js";
+import type { Hub } from "./hub.js";
+
+/**
+ * Where a policy is asked. `hub`: when somebody connects, and again on each call. `method`: on each call, before its
+ * input is read. `resource`: on each call, about what its valid input names. `group`: when somebody joins, and again
+ * when the principal is replaced.
+ */
+export type DecisionPoint = "hub" | "method" | "resource" | "group";
+
+export interface DecidingPolicy {
+  readonly point: DecisionPoint;
+  readonly name: string;
+  /** Whether it judges something that is named where it is required. */
+  readonly takesResource: boolean;
+  /** What `anyOf` was made of: one yes of them is enough. Undefined of any other policy. */
+  readonly anyOf: readonly string[] | undefined;
+}
+
+/** Who may connect to a hub. */
+export interface HubDecision {
+  readonly what: "hub";
+  readonly hub: string;
+  /** All must allow. None: anybody with a credential may connect, and each method has a policy of its own. */
+  readonly policies: readonly DecidingPolicy[];
+}
+
+/** Who may call a method. */
+export interface MethodDecision {
+  readonly what: "method";
+  readonly hub: string;
+  readonly method: string;
+  /** All must allow, in the order in which they are asked; those of the hub come first. */
+  readonly policies: readonly DecidingPolicy[];
+  /** Arguments that it takes before its uploads. */
+  readonly arguments: number;
+  /** Streams that the caller sends along. */
+  readonly uploads: number;
+  /** Answers with a stream: its credential is looked at again for each item. */
+  readonly isStream: boolean;
+  /** Takes effect once for each command id. */
+  readonly isOnce: boolean;
+}
+
+/** Who may be in the groups of a template. */
+export interface GroupDecision {
+  readonly what: "group";
+  /** As declared: `ward/{ward}`. */
+  readonly group: string;
+  /** All must allow. None: no rule was given, nobody can join. */
+  readonly policies: readonly DecidingPolicy[];
+  /** The application says who is in; nothing a peer sends joins it. */
+  readonly isAssigned: boolean;
+}
+
+export type Decision = HubDecision | MethodDecision | GroupDecision;
+
+/** Hubs and their methods as they were mounted, then groups as they were declared. Deeply frozen, and a new one each time. */
+export function describeDecisions<P>(
+  hubs: Iterable<Hub<P>>,
+  templates: Iterable<GroupTemplate<P>>,
+): readonly Decision[] {
+  const decisions: Decision[] = [];
+  for (const hub of hubs) decisions.push(describeHub(hub), ...describeMethods(hub));
+  for (const template of templates) decisions.push(describeGroup(template));
+  return Object.freeze(decisions);
+}
+
+function describeHub<P>(hub: Hub<P>): Decision {
+  return Object.freeze({ what: "hub", hub: hub.path, policies: describePolicies(["hub", hub.requirements]) });
+}
+
+function describeMethods<P>(hub: Hub<P>): Decision[] {
+  return Array.from(hub.methods.values(), (method) =>
+    Object.freeze({
+      what: "method",
+      hub: hub.path,
+      method: method.name,
+      policies: describePolicies(
+        ["hub", hub.requirements],
+        ["method", method.requirements],
+        ["resource", method.resourceRequirements],
+      ),
+      arguments: method.schemas.length,
+      uploads: method.uploads.length,
+      isStream: method.isStream,
+      isOnce: method.commandId !== undefined,
+    }),
+  );
+}
+
+function describeGroup<P>({ pattern, requirements }: GroupTemplate<P>): Decision {
+  return Object.freeze({
+    what: "group",
+    group: pattern,
+    policies: describePolicies(["group", requirements]),
+    isAssigned: requirements.some(({ policy }) => (policy as Policy<unknown, never>) === assigned),
+  });
+}
+
+function describePolicies<P>(
+  ...asked: readonly (readonly [DecisionPoint, readonly Requirement<P>[]])[]
+): readonly DecidingPolicy[] {
+  return Object.freeze(
+    asked.flatMap(([point, requirements]) =>
+      requirements.map(({ policy, resource }) =>
+        Object.freeze({
+          point,
+          name: policy.name,
+          takesResource: resource !== undefined,
+          anyOf: frozen(partsOf(policy)),
+        }),
+      ),
+    ),
+  );
+}
+
+function frozen(names: readonly string[] | undefined): readonly string[] | undefined {
+  return names && Object.freeze(names);
+}
