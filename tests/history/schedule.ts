@@ -85,8 +85,9 @@ function nextCredential(world: World, peer: Peer): { token: string; facts: Crede
   if (draw < 0.05) return world.issue({ subject: "somebody-else", tenant });
   if (draw < 0.1) return world.issue({ subject, tenant: tenant === "annex" ? "general" : "annex" });
   if (draw < 0.2) return world.issue({ subject, tenant, livesMs: 1_000 });
-  if (draw < 0.4) return world.issue({ subject, tenant });
-  return world.issue({ subject, tenant, sessionId });
+  const rights = { wards: WARDS.filter(() => choices.chance(0.5)), livesMs: choices.between(20, 200) * 1000 };
+  if (draw < 0.4) return world.issue({ subject, tenant, ...rights });
+  return world.issue({ subject, tenant, sessionId, ...rights });
 }
 
 const ordinary: Readonly<Record<string, { readonly weight: number; readonly step: Step }>> = {
@@ -122,7 +123,8 @@ const ordinary: Readonly<Record<string, { readonly weight: number; readonly step
       const ward = world.choices.oneOf(WARDS);
       const tenant = world.choices.oneOf(TENANTS);
       const { app, ward: group } = world.ward;
-      app.tenant(tenant).to(group(ward)).emit("vitals", { tenant, ward });
+      const count = world.choices.between(1, 3);
+      for (let each = 0; each < count; each++) app.tenant(tenant).to(group(ward)).emit("vitals", { tenant, ward });
     },
   },
   "a word to a hospital": {
@@ -152,7 +154,7 @@ const ordinary: Readonly<Record<string, { readonly weight: number; readonly step
     }),
   },
   "re-authenticate over HTTP": {
-    weight: 9,
+    weight: 12,
     step: (world) => {
       const peer = anyone(world);
       if (peer === undefined) return;
@@ -161,7 +163,7 @@ const ordinary: Readonly<Record<string, { readonly weight: number; readonly step
     },
   },
   notices: { weight: 2, step: withPeer((peer) => peer.call("hubward.notices")) },
-  stall: { weight: 3, step: withPeer(({ socket }) => socket?.stall()) },
+  stall: { weight: 5, step: withPeer(({ socket }) => socket?.stall()) },
   unstall: { weight: 5, step: withPeer(({ socket }) => socket?.unstall()) },
   confirm: { weight: 8, step: withPeer(({ socket }) => void socket?.confirm()) },
   "the turn ends": { weight: 15, step: (world) => world.endTurns() },

@@ -41,9 +41,14 @@ export interface WardApp {
   readonly ward: (name: string) => GroupReference<Staff>;
 }
 
-export function createWardApp(ports: WardPorts, options: Omit<HubwardOptions<Attributes>, "authenticator" | "principal"> & Partial<HubwardOptions<Attributes>>): WardApp {
+export type WardOptions = HubwardOptions<Attributes>;
+
+/** Puts something else in the place of a part: where a test plants its fault. */
+export type Plant = (options: WardOptions) => WardOptions;
+
+export function createWardApp(ports: WardPorts, options: Partial<WardOptions>, plant: Plant = (set) => set): WardApp {
   const { history, nameOf, issued, directory, lag } = ports;
-  const app = hubward<Attributes>({
+  const set: WardOptions = {
     authenticator: {
       issuer: ISSUER,
       async authenticate({ token }) {
@@ -62,7 +67,8 @@ export function createWardApp(ports: WardPorts, options: Omit<HubwardOptions<Att
       return wait === undefined ? { wards } : wait.then(() => ({ wards }));
     },
     ...options,
-  });
+  };
+  const app = hubward<Attributes>(plant(set));
   const anyone = app.policy("Anyone", () => true);
   const ownWard = app.policy("OwnWard", ({ principal }, name: string) => {
     const mayBe = principal.wards.includes(name);

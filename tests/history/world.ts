@@ -1,25 +1,22 @@
 /** A server without a network, its people, and everything a schedule may do to it. One seed, one history. */
 
 import { createFakeClock, createSeededRandom, type FakeClock } from "@hubward/testing";
-import type { HubwardOptions } from "@hubward/server";
 import { Secret, type Clock } from "@hubward/server/ports";
 import { History, type CredentialFacts } from "./history.js";
 import { Peer } from "./peer.js";
 import { createChoices, type Choices } from "./randomness.js";
 import { RecordingSocket } from "./recording-socket.js";
-import { createWardApp, HUB, ISSUER, WARDS, type Attributes, type WardApp } from "./ward-app.js";
+import { createWardApp, HUB, ISSUER, WARDS, type Plant, type WardApp, type WardOptions } from "./ward-app.js";
 
 type Endpoint = WardApp["app"]["endpoint"];
 type HttpRequest = Parameters<Endpoint["request"]>[0];
 
 type Asked = Partial<HttpRequest> & { readonly token?: string; readonly queryToken?: string };
 
-/** What stands between the parts and the application. */
 export interface WorldOptions {
   readonly seed: number;
-  /** Changes the application's options: where a fault is planted. */
-  readonly plant?: ((options: HubwardOptions<Attributes>) => Partial<HubwardOptions<Attributes>>) | undefined;
-  readonly options?: Partial<HubwardOptions<Attributes>> | undefined;
+  readonly plant?: Plant | undefined;
+  readonly options?: Partial<WardOptions> | undefined;
 }
 
 export const TENANTS = ["general", "annex"] as const;
@@ -52,7 +49,7 @@ export class World {
   }
 
   /** The process dies: nothing it was doing goes on. Another one takes its place. */
-  restart(options: Partial<HubwardOptions<Attributes>> = {}): void {
+  restart(options: Partial<WardOptions> = {}): void {
     this.#epoch++;
     for (const { socket } of this.peers.splice(0)) socket?.vanish();
     this.#lagging.splice(0);
@@ -60,7 +57,7 @@ export class World {
     this.#ward = this.#start({ ...this.#options.options, ...options });
   }
 
-  #start(options: Partial<HubwardOptions<Attributes>>): WardApp {
+  #start(options: Partial<WardOptions>): WardApp {
     const epoch = this.#epoch;
     const { clock } = this;
     const isAlive = (): boolean => epoch === this.#epoch;
@@ -70,8 +67,7 @@ export class World {
       after: (ms, run) => clock.after(ms, () => isAlive() && run()),
       endOfTurn: (run) => clock.endOfTurn(() => isAlive() && run()),
     };
-    const { plant } = this.#options;
-    const set = {
+    const set: Partial<WardOptions> = {
       clock: mortal,
       random: createSeededRandom(this.#options.seed * 31 + epoch),
       telemetry: () => undefined,
@@ -84,7 +80,7 @@ export class World {
       directory: this.directory,
       lag: () => (isAlive() ? this.#lag() : new Promise<void>(() => undefined)),
     };
-    return createWardApp(ports, plant === undefined ? set : { ...set, ...plant(set as HubwardOptions<Attributes>) });
+    return createWardApp(ports, set, this.#options.plant);
   }
 
   #lag(): Promise<void> | undefined {
