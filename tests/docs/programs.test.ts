@@ -227,7 +227,7 @@ test("the program of the concepts guards what it says", async () => {
 });
 
 test("the providers' options are taken as they stand, and nothing is fetched", async () => {
-  expect(await finish(providers, "node page.js")).toBe("");
+  expect(await finish(providers, "HUB_CLIENT_SECRET=known-to-nobody node page.js")).toBe("");
 });
 
 test("the hub of the front page does what it promises", async () => {

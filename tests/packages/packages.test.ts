@@ -41,7 +41,7 @@ describe("the installed packages", () => {
     expect(await readdir(join(project.folder, "node_modules/@hubward"))).toEqual(
       publishedPackages().map(({ name }) => name.slice("@hubward/".length)),
     );
-    for (const peer of ["express", "fastify", "hono"]) expect(installed).not.toContain(peer);
+    for (const peer of ["express", "fastify", "hono", "libsql"]) expect(installed).not.toContain(peer);
     expect(peerSpecifiers.length).toBeGreaterThan(0);
   });
 
@@ -82,6 +82,16 @@ describe.each(versions)("under Node %s", (version) => {
       expect(Object.keys(said.names)).toEqual(specifiers);
     });
   }
+
+  test("a database opens on Node's own engine, or names what to install", async (own) => {
+    const node = nodeOf(version, own);
+    const said: unknown = JSON.parse(await run(node, ["open-database.mjs"], project.folder));
+    expect(said).toEqual(
+      version.startsWith("20.")
+        ? { message: expect.stringContaining("npm install libsql@0.5.29") as unknown }
+        : { engine: "node:sqlite" },
+    );
+  });
 
   test("a server and a stock client talk", async (own) => {
     const node = nodeOf(version, own);

@@ -110,6 +110,19 @@ function describeEvent(event: TelemetryEvent): { fields: Record<string, unknown>
         message: "a client came back",
       };
     }
+    case "revocation.applied": {
+      const { number, kind, target, reason, matched, gatedMs } = event;
+      return {
+        fields: { number, kind, target, reason, matched, gatedMs: Math.round(gatedMs * 100) / 100 },
+        message: "revoked",
+      };
+    }
+    case "revocation.failed": {
+      const { kind, target, error } = event;
+      return { fields: { kind, target, error: describeError(error) }, message: "could not keep a revocation" };
+    }
+    case "revocation.unavailable":
+      return { fields: { error: describeError(event.error) }, message: "lets nobody in: revocations are unknown" };
     case "call.refused": {
       const { connectionId, hub, method, reason, policy, subject } = event;
       return { fields: { connectionId, hub, method, reason, policy, subject }, message: "refused a call" };

@@ -9,6 +9,14 @@ import type { Endpoint } from "../core/endpoint.js";
 import type { GroupDraft, GroupSchemas, GroupValues } from "./group-builder.js";
 import type { HttpAuthentication } from "./http.js";
 import type { HubDraft } from "./hub-builder.js";
+import type {
+  ReauthenticationTarget,
+  Revoking,
+  RevokeTarget,
+  SubjectTarget,
+  SuspendedTarget,
+  TenantRevokeTarget,
+} from "./revocation-face.js";
 import type { ScopeOptions } from "./options.js";
 
 export interface PolicyOptions {
@@ -16,16 +24,20 @@ export interface PolicyOptions {
   readonly message?: string | undefined;
 }
 
-/** What can be said and done within one tenant. */
-export interface Tenant<P> extends Sender<P, unknown> {
+/** What can be said within one tenant. */
+interface Speaker<P> extends Sender<P, unknown> {
   readonly groups: TenantGroups<P>;
 }
 
+/** What can be said and done within one tenant. */
+export interface Tenant<P> extends Speaker<P>, Revoking<TenantRevokeTarget, SubjectTarget, SubjectTarget> {}
+
 /**
  * The hubs, groups, policies and routes of the people that one authenticator vouches for. It speaks to its own
- * connections only; as a {@link Tenant} it is that of those without one.
+ * connections only; where a tenant is meant, it is that of those without one. What it revokes holds in every scope of
+ * the application whose people have such credentials.
  */
-export interface Scope<P> extends Tenant<P> {
+export interface Scope<P> extends Speaker<P>, Revoking<RevokeTarget, SuspendedTarget, ReauthenticationTarget> {
   /** Declares a policy. With a second parameter it judges a resource, which is named where the policy is required. */
   policy<R = void>(
     name: string,
@@ -56,6 +68,11 @@ export interface App<P> extends Scope<P> {
   scope<Attributes extends object>(options: ScopeOptions<Attributes>): Scope<Principal<Attributes>>;
   /** What adapters mount. */
   readonly endpoint: Endpoint;
+  /**
+   * Resolves when the revocations were read, which the doors wait for: until then they answer `auth_unavailable`.
+   * @throws (rejects with) HubwardError auth_unavailable when it was closed before
+   */
+  ready(): Promise<void>;
   /** Open connections of this node, those of all scopes. */
   readonly connectionCount: number;
   /**

@@ -2,6 +2,7 @@
 
 import type { Principal } from "../core/auth/principal.js";
 import { createFlushQueue } from "../core/connection/flush-queue.js";
+import { createRevocations } from "../core/supervision/revocations.js";
 import type { Endpoint, ForwardedPort } from "../core/endpoint.js";
 import type { App } from "./app.js";
 import { joinEndpoints } from "./join-endpoints.js";
@@ -11,7 +12,16 @@ import { createScope, type OpenScope, type ScopeShares } from "./scope.js";
 /** Creates an application. It does nothing until an adapter mounts it: `attach(httpServer, app)`. */
 export function hubward<Attributes extends object>(options: HubwardOptions<Attributes>): App<Principal<Attributes>> {
   const settings = resolveOptions(options);
-  const shares: ScopeShares = { flushQueue: createFlushQueue(settings.clock), hubPaths: new Set() };
+  const { revocations: log, clock, telemetry, maxTokenAgeMs, maxIssuerSkewMs: skewMs } = settings;
+  const revocations = createRevocations({
+    log,
+    clock,
+    telemetry,
+    maxTokenAgeMs,
+    skewMs,
+    isLogNew: options.revocations === undefined,
+  });
+  const shares: ScopeShares = { flushQueue: createFlushQueue(clock), hubPaths: new Set(), revocations };
   const scopes: OpenScope<unknown>[] = [];
   const endpoints: Endpoint[] = [];
   const forwarded: ForwardedPort[] = [];
@@ -31,12 +41,13 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     scope: (scopeOptions) =>
       open(createScope(settings, resolveScopeOptions("scope", scopeOptions, settings.hub), shares)).face,
     endpoint: joinEndpoints(endpoints, forwarded),
+    ready: () => revocations.ready(),
     get connectionCount() {
       return scopes.reduce((sum, { size }) => sum + size, 0);
     },
     // Called again (a second signal), it answers with the same end.
     async close() {
-      await (closed ??= Promise.all(scopes.map((scope) => scope.drain())));
+      await (closed ??= Promise.all(scopes.map((scope) => scope.drain())).then(() => revocations.stop()));
     },
   };
 }

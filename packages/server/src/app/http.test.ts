@@ -45,7 +45,9 @@ describe("who asks over HTTP", () => {
   it("is nobody by a ticket, which is a credential for its hub alone: no authenticator is even asked", async () => {
     let asked = 0;
     const { app, negotiate } = createApp({
-      authenticator: { authenticate: () => (asked++, testAuthentication()) },
+      authenticator: {
+        authenticate: () => (asked++, testAuthentication({ expiresAt: createFakeClock().now() + 60_000 })),
+      },
       principal: () => ({ department: null }),
     });
     app

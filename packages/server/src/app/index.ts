@@ -28,6 +28,22 @@ export type {
   UploadOutputs,
 } from "./method-builder.js";
 export type { HttpAuthentication, RequestWithHeaders } from "./http.js";
+export type {
+  DryRunOptions,
+  IssuedBeforeTarget,
+  ReauthenticationTarget,
+  RevocableConnectionSummary,
+  RevocationPreview,
+  RevokeOptions,
+  RevokeTarget,
+  Revoking,
+  SessionTarget,
+  SubjectTarget,
+  SuspendedTarget,
+  TenantRevokeTarget,
+} from "./revocation-face.js";
+export type { RevocationReceipt } from "../core/supervision/revocations.js";
+export type { RevocationKind, RevocationReason, RevocationScope, RevocationTarget } from "../core/auth/revocation.js";
 export { forwardedIdentity } from "./forwarded-identity.js";
 export {
   forwardedIdentityDefaults,

@@ -14,9 +14,12 @@ import type { IdempotencyStore } from "../core/dispatch/idempotency-store.js";
 import type { PrincipalIdProvider } from "../core/admission/admission.js";
 import { resolveAllowedOrigins } from "../core/admission/origin.js";
 import { assertCookieOrigins } from "../core/auth/cookie-options.js";
+import type { RevocationLog } from "../core/auth/revocation-log.js";
+import { revocationDefaults } from "../core/auth/revocation.js";
 import type { Random } from "../core/random.js";
 import type { Telemetry } from "../core/telemetry.js";
 import { createMemoryIdempotencyStore } from "../memory/idempotency-store.js";
+import { createMemoryRevocationLog } from "../memory/revocation-log.js";
 import { jsonLines } from "../platform/json-lines.js";
 import { systemClock } from "../platform/system-clock.js";
 import { systemRandom } from "../platform/system-crypto.js";
@@ -51,6 +54,22 @@ export interface HubwardOptions<Attributes extends object = object> extends Scop
   readonly telemetry?: Telemetry | undefined;
   /** Remembers commands (`.once`). Default this process's memory, for 24 hours. */
   readonly idempotency?: IdempotencyStore | undefined;
+  /**
+   * Keeps what was revoked. Until it was read nobody is let in: `ready()`. Default this process's memory, which dies
+   * with it: after a restart every revoked token that has not expired passes again.
+   */
+  readonly revocations?: RevocationLog | undefined;
+  /**
+   * The longest a token may live (`exp` less `iat`) to be accepted anywhere: revocations are remembered for this long,
+   * and a token that lives longer is refused as `invalid_token`. Milliseconds, default 86400000: a day, which the
+   * access tokens of the usual providers do not exceed.
+   */
+  readonly maxTokenAgeMs?: number | undefined;
+  /**
+   * How far the clocks of issuers may be ahead of this one. After `requireReauthentication` and `issuedBefore`, tokens
+   * issued within it are refused, too. Milliseconds, default 60000; 0 where the issuer runs on this machine.
+   */
+  readonly maxIssuerSkewMs?: number | undefined;
   readonly outbox?: OutboxOptions | undefined;
   /**
    * Time from the open socket to a complete protocol handshake, and what each `connected` and `disconnected` hook may
@@ -87,6 +106,9 @@ export interface ResolvedScopeOptions<Attributes extends object> {
 export interface ResolvedCommonOptions {
   readonly telemetry: Telemetry;
   readonly idempotency: IdempotencyStore;
+  readonly revocations: RevocationLog;
+  readonly maxTokenAgeMs: number;
+  readonly maxIssuerSkewMs: number;
   readonly outbox: ResolvedOutboxOptions;
   readonly times: ConnectionTimes;
   readonly maxGroupsPerConnection: number;
@@ -103,7 +125,11 @@ export interface HubwardDefaults {
   readonly keepAliveMs: number;
   readonly maxGroupsPerConnection: number;
   readonly graceMs: number;
+  readonly maxTokenAgeMs: number;
 }
+
+/** Beyond it, clocks are wrong rather than ahead. */
+const MAX_ISSUER_SKEW_MS = 600_000;
 
 /** ASP.NET Core's own defaults where it has one. */
 export const hubwardDefaults: HubwardDefaults = {
@@ -112,6 +138,7 @@ export const hubwardDefaults: HubwardDefaults = {
   keepAliveMs: 15_000,
   maxGroupsPerConnection: 100,
   graceMs: 10_000,
+  maxTokenAgeMs: 86_400_000,
 };
 
 /** @throws RangeError | TypeError for options that cannot be meant */
@@ -150,8 +177,17 @@ export function resolveOptions<Attributes extends object>(
     if (!Number.isInteger(value) || value < 1) throw new RangeError(`hubward.${name}: a whole number of at least 1`);
     return value;
   };
+  const random = options.random ?? systemRandom;
+  const maxIssuerSkewMs = options.maxIssuerSkewMs ?? revocationDefaults.skewMs;
+  if (!Number.isInteger(maxIssuerSkewMs) || maxIssuerSkewMs < 0 || maxIssuerSkewMs > MAX_ISSUER_SKEW_MS)
+    throw new RangeError(`hubward.maxIssuerSkewMs: a whole number from 0 to ${MAX_ISSUER_SKEW_MS}`);
+  const { revocations = createMemoryRevocationLog({ clock, random }) } = options;
+  if (typeof revocations.append !== "function") throw new TypeError("hubward.revocations: a RevocationLog");
   return {
     ...scope,
+    revocations,
+    maxTokenAgeMs: count("maxTokenAgeMs"),
+    maxIssuerSkewMs,
     telemetry: guarded(options.telemetry ?? jsonLines()),
     idempotency: options.idempotency ?? createMemoryIdempotencyStore({ clock }),
     outbox: resolveOutboxOptions(options.outbox),
@@ -163,7 +199,7 @@ export function resolveOptions<Attributes extends object>(
     },
     maxGroupsPerConnection: count("maxGroupsPerConnection"),
     clock,
-    random: options.random ?? systemRandom,
+    random,
   };
 }
 

@@ -26,6 +26,7 @@ import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
 import { createReassessment } from "../core/supervision/reassessment.js";
 import { createReauthentication } from "../core/supervision/reauthentication.js";
+import type { Revocations } from "../core/supervision/revocations.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
 import { createBindings } from "../signalr/binding.js";
@@ -38,6 +39,7 @@ import { buildGroup } from "./group-builder.js";
 import { createHttpAuthentication } from "./http.js";
 import { createHookRunner } from "./hook-runner.js";
 import { buildHub } from "./hub-builder.js";
+import { createRevoking } from "./revocation-face.js";
 import type { ResolvedCommonOptions, ResolvedScopeOptions } from "./options.js";
 import { TenantFace, type TenantPorts } from "./tenant.js";
 
@@ -54,6 +56,8 @@ export interface ScopeShares {
   readonly flushQueue: FlushQueue;
   /** Lower-cased. */
   readonly hubPaths: Set<string>;
+  /** One view of one log: two scopes may take credentials of one issuer. */
+  readonly revocations: Revocations;
 }
 
 /** A scope, and what its application needs of it. */
@@ -73,7 +77,7 @@ const REFRESH = "/refresh";
 export function createScope<Attributes extends object>(
   common: ResolvedCommonOptions,
   settings: ResolvedScopeOptions<Attributes>,
-  { flushQueue, hubPaths }: ScopeShares,
+  { flushQueue, hubPaths, revocations }: ScopeShares,
 ): OpenScope<Principal<Attributes>> {
   type P = Principal<Attributes>;
   const { clock, random, telemetry, times } = common;
@@ -81,7 +85,12 @@ export function createScope<Attributes extends object>(
 
   const onFailure: PolicyFailure = (where, error) =>
     telemetry({ event: "application.failed", where, connectionId: undefined, error });
-  const admitter = createAdmitter({ ...settings, mapping: settings.principal, onFailure });
+  const admitter = createAdmitter({
+    ...settings,
+    mapping: settings.principal,
+    revocations: revocations.check,
+    onFailure,
+  });
   const registry = new Registry<P>();
   const templates = new WeakSet<GroupTemplate<P>>();
   const groups = createGroups<P>(common.maxGroupsPerConnection, onFailure, (template) => templates.has(template));
@@ -129,6 +138,14 @@ export function createScope<Attributes extends object>(
     telemetry,
     reassess,
     requirementsOf: ({ hub }) => hubs.get(hub.toLowerCase())?.requirements ?? [],
+  });
+
+  revocations.join({
+    connections: () => heartbeat.watched(),
+    confirm(revocable) {
+      const connection = revocable as Connection<P>;
+      if (connection.replace(connection.admission, "rechecked")) void reassess(connection);
+    },
   });
 
   function tellWhenGone(): void {
@@ -183,6 +200,7 @@ export function createScope<Attributes extends object>(
     },
     released(connection, reason) {
       heartbeat.forget(connection);
+      revocations.released(connection);
       if (detached.delete(connection)) detachedShares.give(connection.identity);
       arrivals.get(connection)?.end();
       arrivals.delete(connection);
@@ -259,7 +277,7 @@ export function createScope<Attributes extends object>(
     });
   }
 
-  const tenantPorts: TenantPorts<P> = { ...senderPorts, issuer, groups, registry };
+  const tenantPorts: TenantPorts<P> = { ...senderPorts, issuer, groups, registry, revocations };
   const own = new TenantFace(tenantPorts, undefined);
 
   const face = {
@@ -293,6 +311,7 @@ export function createScope<Attributes extends object>(
     toPrincipal: (principal) => own.toPrincipal(principal),
     toConnection: (id) => own.toConnection(id),
     groups: own.groups,
+    ...createRevoking(revocations, { issuer, tenant: undefined }),
     tenant: (tenant) => new TenantFace(tenantPorts, tenant),
     everyTenant: () => ({
       toAll: () => new AddressedTarget<unknown>(fanout, { to: "all", scope: "every", hub: undefined }, undefined),

@@ -2,11 +2,22 @@
 
 import { ScopedSender, type SenderPorts } from "../core/dispatch/sender.js";
 import { createTenantGroups, type TenantGroups, type TenantGroupsPorts } from "../core/dispatch/tenant-groups.js";
+import type { RevocationReceipt, Revocations } from "../core/supervision/revocations.js";
 import type { Tenant } from "./app.js";
+import {
+  createRevoking,
+  type DryRunOptions,
+  type RevocationPreview,
+  type RevokeOptions,
+  type Revoking,
+  type SubjectTarget,
+  type TenantRevokeTarget,
+} from "./revocation-face.js";
 
 export interface TenantPorts<P> extends TenantGroupsPorts<P>, SenderPorts {
   /** What a subject without an issuer means. */
   readonly issuer: string | undefined;
+  readonly revocations: Revocations;
 }
 
 /** Cheap to make, because a tenant is named for each thing that is said to it. */
@@ -14,6 +25,7 @@ export class TenantFace<P> extends ScopedSender<P, unknown> implements Tenant<P>
   readonly #ports: TenantPorts<P>;
   readonly #tenant: string | undefined;
   #groups: TenantGroups<P> | undefined;
+  #revoking: Revoking<TenantRevokeTarget, SubjectTarget, SubjectTarget> | undefined;
 
   constructor(ports: TenantPorts<P>, tenant: string | undefined) {
     super(ports, { tenant, hub: undefined, issuer: ports.issuer });
@@ -23,5 +35,27 @@ export class TenantFace<P> extends ScopedSender<P, unknown> implements Tenant<P>
 
   get groups(): TenantGroups<P> {
     return (this.#groups ??= createTenantGroups(this.#ports, { tenant: this.#tenant, issuer: this.#ports.issuer }));
+  }
+
+  revoke(target: TenantRevokeTarget, options?: RevokeOptions): Promise<RevocationReceipt>;
+  revoke(target: TenantRevokeTarget, options: DryRunOptions): Promise<RevocationPreview>;
+  revoke(
+    target: TenantRevokeTarget,
+    options?: RevokeOptions | DryRunOptions,
+  ): Promise<RevocationReceipt | RevocationPreview> {
+    return this.#revocations().revoke(target, options as DryRunOptions);
+  }
+
+  lift(target: SubjectTarget): Promise<{ readonly number: number }> {
+    return this.#revocations().lift(target);
+  }
+
+  requireReauthentication(target: SubjectTarget): Promise<RevocationReceipt> {
+    return this.#revocations().requireReauthentication(target);
+  }
+
+  #revocations(): Revoking<TenantRevokeTarget, SubjectTarget, SubjectTarget> {
+    const { revocations, issuer } = this.#ports;
+    return (this.#revoking ??= createRevoking(revocations, { issuer, tenant: this.#tenant }));
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import type { ReasonName } from "@hubward/wire";
+import type { RevocationKind, RevocationReason, RevocationTarget } from "./auth/revocation.js";
 import type { ConnectionId } from "./ids.js";
 
 /** Who a record is about. Subjects and tenants are peer data: a sink escapes them (JSON does). */
@@ -104,6 +105,28 @@ export type TelemetryEvent =
       /** Frames that were sent again. */
       readonly replayed: number;
     }
+  /** An entry was applied to the live connections: at once by whoever revokes here, else as the log tells of it. */
+  | {
+      readonly event: "revocation.applied";
+      /** Undefined as long as no log has numbered it. */
+      readonly number: number | undefined;
+      readonly kind: RevocationKind;
+      readonly target: RevocationTarget;
+      readonly reason: RevocationReason;
+      /** Live connections it stood against. */
+      readonly matched: number;
+      /** Until all of them were shut. */
+      readonly gatedMs: number;
+    }
+  /** An entry that the log did not take, or may not have taken. It stands in this process all the same. */
+  | {
+      readonly event: "revocation.failed";
+      readonly kind: RevocationKind;
+      readonly target: RevocationTarget;
+      readonly error: unknown;
+    }
+  /** The log could not be read, or entries may have been missed: nobody is let in until all of it was read. */
+  | { readonly event: "revocation.unavailable"; readonly error: unknown }
   /** A call refused by the gate, or one whose method was refused what it tried. */
   | {
       readonly event: "call.refused";
@@ -137,6 +160,9 @@ export const telemetryLevels: Readonly<Record<TelemetryEvent["event"], Telemetry
   "membership.lost": "info",
   "connection.detached": "info",
   "connection.resumed": "info",
+  "revocation.applied": "info",
+  "revocation.failed": "error",
+  "revocation.unavailable": "error",
   "call.refused": "warning",
   "application.failed": "error",
 };

@@ -9,6 +9,7 @@ import type { HoldBack } from "../core/admission/hold-back.js";
 import { MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
 import type { Authentication } from "../core/auth/authentication.js";
 import type { Credential } from "../core/auth/credential.js";
+import { LongLivedCredential, RevokedCredential } from "../core/auth/revocation-gate.js";
 import { isTicket, type Ticket, type Tickets } from "../core/auth/tickets.js";
 import type { Clock } from "../core/clock.js";
 import type { Digest } from "../core/digest.js";
@@ -48,7 +49,7 @@ export type Presented<P> =
  * A gateway goes on saying who asks when the client shows its ticket already: then both must mean the same.
  * `orCookie`: whether a ticket that is over gives way to a cookie, where the hub takes one.
  * @throws (rejects with) HubwardError MissingCredential | invalid_request | ticket_invalid | token_expired |
- * invalid_token | origin_denied, and what an authenticator says of a gateway's headers
+ * invalid_token | origin_denied | a revocation's reason, and what an authenticator says of a gateway's headers
  */
 export async function readCredential<P>(
   request: HttpRequest,
@@ -67,7 +68,13 @@ export async function readCredential<P>(
     // What it became ends at its own time and says why: no status of a request's does.
     const isCurrent = authentication !== undefined && authentication.expiresAt > ports.clock.now();
     const isAlive = isCurrent || ticket?.isBound === true;
-    if (ticket !== undefined && isAlive) return { kind: "ticket", ticket };
+    if (ticket !== undefined && isAlive) {
+      // What it became is shut by itself and says why; so does one that exists to be told.
+      const mustStand = !ticket.isBound && ticket.holder.kind === "admitted" && authentication !== undefined;
+      const refusal = mustStand ? ports.admitter.refusal(authentication) : undefined;
+      if (refusal !== undefined) throw refusal;
+      return { kind: "ticket", ticket };
+    }
     const inItsPlace = orCookie && edge === undefined ? cookieBeside(request, cookie, ports.allowedOrigins) : undefined;
     if (inItsPlace !== undefined) return { kind: "token", credential: inItsPlace };
     throw new HubwardError(ticket === undefined ? "ticket_invalid" : "token_expired");
@@ -95,6 +102,7 @@ const HINTS: Partial<Record<ReasonName, string>> = {
   origin_denied: "a page of this origin is not in allowedOrigins",
   try_again_later: "too many connect attempts are waiting",
 };
+const LONG_LIVED_HINT = "the token lives longer than revocations are remembered: see maxTokenAgeMs";
 const QUERY_TOKEN_HINT = "a JWT stood in the query, and allowQueryToken is off";
 
 /** Who knocks, as far as is known by now: for the log, whatever comes of it. */
@@ -113,7 +121,8 @@ export function refuse<P>(
   applicant?: Applicant,
   hint: string | undefined = refusalHint(error),
 ): HttpReply {
-  const authentication = applicant?.authentication;
+  const authentication =
+    applicant?.authentication ?? (error instanceof RevokedCredential ? error.authentication : undefined);
   ports.telemetry({
     event: "connection.refused",
     connectionId: applicant?.connectionId,
@@ -129,6 +138,7 @@ export function refuse<P>(
 function refusalHint(error: HubwardError): string | undefined {
   if (error instanceof MissingCredential || error instanceof CredentialConflict) return error.detail;
   if (error instanceof CookieRefused) return error.detail;
+  if (error instanceof LongLivedCredential) return LONG_LIVED_HINT;
   return error instanceof QueryTokenRefused ? QUERY_TOKEN_HINT : HINTS[error.reason];
 }
 

@@ -56,13 +56,16 @@ export function createSignalREndpoint<P extends PrincipalBase>(
   const limits = new WeakMap<Hub<P>, DecodeLimits>();
   const negotiate = createNegotiate(ports);
   const open: OpenSocket<P> = (arrival, socket) => {
-    const { holder, hub } = arrival;
+    const { holder, hub, connectionId } = arrival;
     const dialects = transportDialects[arrival.transport];
-    if (holder.kind === "doomed") {
+    // Every connection is born here: what was revoked between its door and now never becomes one.
+    const refusal =
+      holder.kind === "doomed" ? holder.refusal : ports.admitter.refusal(holder.admission.authentication, connectionId);
+    if (refusal !== undefined) {
       const doomed = openDoomed({
         socket,
         clock: ports.clock,
-        refusal: holder.refusal,
+        refusal,
         dialects,
         timeoutMs: Math.min(ports.handshakeTimeoutMs, MAX_DOOMED_MS),
         onClosed() {

@@ -17,7 +17,9 @@ import { assertWorthConnecting } from "../core/admission/admission.js";
 import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
 import type { Authentication } from "../core/auth/authentication.js";
+import type { Credential } from "../core/auth/credential.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
+import { RevokedCredential } from "../core/auth/revocation-gate.js";
 import type { Ticket } from "../core/auth/tickets.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { HubSettings } from "../core/dispatch/hub-settings.js";
@@ -65,17 +67,32 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     assertWorthConnecting(authentication, ports.clock);
   }
 
+  /** Who it is, also where that is revoked. @throws HubwardError as `Admitter.authenticate`, but RevokedCredential */
+  async function verify(
+    credential: Credential,
+  ): Promise<{ readonly authentication: Authentication; readonly revoked: HubwardError | undefined }> {
+    try {
+      return { authentication: await ports.admitter.authenticate(credential), revoked: undefined };
+    } catch (error) {
+      if (!(error instanceof RevokedCredential)) throw error;
+      return { authentication: error.authentication, revoked: error };
+    }
+  }
+
   /** @throws HubwardError why this person may not even be told in the client's own way. */
   async function admit(
-    authentication: Authentication,
+    credential: Credential,
     applicant: Applicant,
     hub: Hub<P>,
     isStock: boolean,
   ): Promise<Holder<P>> {
+    const { authentication, revoked } = await verify(credential);
+    applicant.authentication = authentication;
     assertWorthConnecting(authentication, ports.clock);
     const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
     if (delayMs > 0) await holdBack(authentication, delayMs);
     try {
+      if (revoked !== undefined) throw revoked;
       const admission = await ports.admitter.identify(authentication);
       applicant.roles = admission.principal.roles;
       await ports.admitter.authorize(admission, hub.requirements, []);
@@ -164,9 +181,7 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
         applicant.authentication = authenticationOf(holder);
         applicant.roles = rolesOf(holder);
       } else {
-        const authentication = await ports.admitter.authenticate(presented.credential);
-        applicant.authentication = authentication;
-        holder = await admit(authentication, applicant, hub, client.isStock);
+        holder = await admit(presented.credential, applicant, hub, client.isStock);
       }
       const asked = parseNegotiateVersion(request.query.get("negotiateversion"));
       if (!asked.ok) {

@@ -116,8 +116,13 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       refuse(request, hub, ports, new HubwardError("not_found"), applicant, refusalHints.unknownId);
       return no(UNKNOWN_ID);
     }
-    const resumption = claimed.attempt.connection?.resumption;
-    if (resumption !== undefined) return resume(resumption, request, hub, applicant);
+    const { connection } = claimed.attempt;
+    const resumption = connection?.resumption;
+    if (connection !== undefined && resumption !== undefined) {
+      const refusal = ports.admitter.refusal(connection.authentication, connection.id);
+      if (refusal !== undefined) throw refusal;
+      return resume(resumption, request, hub, applicant);
+    }
     if (!ports.attempts.attach(claimed.attempt, "WebSockets")) {
       refuse(request, hub, ports, new HubwardError("superseded"), applicant, refusalHints.hasTransport);
       return no(claimed.attempt.transport === "WebSockets" ? HAS_TRANSPORT : OTHER_TRANSPORT);

@@ -5,6 +5,7 @@ import { requestOf } from "../../../test/http-fixture.js";
 import { allowAll, denyAll, policy, requirement } from "../../../test/hub-fixture.js";
 import type { Authenticator } from "../auth/authenticator.js";
 import type { Principal, PrincipalMapping } from "../auth/principal.js";
+import type { RevocationCheck } from "../auth/revocation-gate.js";
 import { Secret } from "../auth/secret.js";
 import { assertWorthConnecting, bearerOf, createAdmitter, type PrincipalIdProvider } from "./admission.js";
 
@@ -17,12 +18,14 @@ function createFixture(
   authenticate: Authenticator["authenticate"],
   mapping: PrincipalMapping<Staff> = () => ({ department: null }),
   principalId?: PrincipalIdProvider<Principal<Staff>>,
+  revocations: RevocationCheck = { assertWelcome: () => undefined, refusal: () => undefined },
 ) {
   const failures: [string, unknown][] = [];
   const admitter = createAdmitter<Staff>({
     authenticator: { authenticate },
     mapping,
     principalId,
+    revocations,
     onFailure: (where, error) => void failures.push([where, error]),
   });
   return { admitter, failures };

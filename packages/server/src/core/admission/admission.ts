@@ -4,21 +4,31 @@ import { HubwardError } from "@hubward/wire";
 import type { Authentication } from "../auth/authentication.js";
 import type { Authenticator } from "../auth/authenticator.js";
 import type { BearerCredential, Credential, ForwardedCredential } from "../auth/credential.js";
+import type { RevocationCheck } from "../auth/revocation-gate.js";
 import { judge, type Admission, type PolicyContext, type PolicyFailure, type Requirement } from "../auth/policy.js";
 import { createPrincipal, type Principal, type PrincipalMapping } from "../auth/principal.js";
 import type { Clock } from "../clock.js";
 import type { HttpRequest } from "../http.js";
+import type { ConnectionId } from "../ids.js";
 import { authenticateCredential, authenticateForwarded } from "./forwarded.js";
 
 export interface Admitter<P> {
-  /** @throws HubwardError invalid_token | token_expired | auth_unavailable | invalid_request */
+  /**
+   * @throws HubwardError invalid_token | token_expired | auth_unavailable | invalid_request, and RevokedCredential for
+   * one that verifies and was revoked
+   */
   authenticate(credential: Credential): Promise<Authentication>;
   /** What a gateway says of the one who shows a ticket. @throws HubwardError as `authenticate` */
   authenticateForwarded(headers: ForwardedCredential["headers"]): Promise<Authentication>;
-  /** @throws HubwardError forbidden | auth_unavailable | what the application's mapping or `principalId` threw */
+  /**
+   * @throws HubwardError forbidden | auth_unavailable | what the application's mapping or `principalId` threw | a
+   * revocation's reason, which may have come while the mapping was asked
+   */
   identify(authentication: Authentication): Promise<Admission<P>>;
-  /** @throws HubwardError forbidden | auth_unavailable */
+  /** @throws HubwardError forbidden | auth_unavailable | a revocation's reason, as `identify` */
   authorize(admission: Admission<P>, requirements: readonly Requirement<P>[], args: readonly unknown[]): Promise<void>;
+  /** Why what was verified before, and has waited since, may not go on now; undefined when it may. */
+  refusal(authentication: Authentication, connectionId?: ConnectionId): HubwardError | undefined;
 }
 
 /**
@@ -32,6 +42,7 @@ export interface AdmitterPorts<Attributes extends object> {
   readonly mapping: PrincipalMapping<Attributes>;
   /** Default: the subject. */
   readonly principalId?: PrincipalIdProvider<Principal<Attributes>> | undefined;
+  readonly revocations: RevocationCheck;
   readonly onFailure: PolicyFailure;
 }
 
@@ -39,6 +50,7 @@ export function createAdmitter<Attributes extends object>({
   authenticator,
   mapping,
   principalId = ({ principal }) => principal.subject,
+  revocations,
   onFailure,
 }: AdmitterPorts<Attributes>): Admitter<Principal<Attributes>> {
   /** What is neither the catalogue's word nor a plain no counts as "nobody can say yes". */
@@ -49,11 +61,20 @@ export function createAdmitter<Attributes extends object>({
   }
 
   async function authenticated(ask: () => Authentication | Promise<Authentication>): Promise<Authentication> {
+    let authentication: Authentication;
     try {
-      return await ask();
+      authentication = await ask();
     } catch (error) {
       throw unavailable("authenticator", error);
     }
+    revocations.assertWelcome(authentication);
+    return authentication;
+  }
+
+  /** The last word, as what was asked before may have taken its time. */
+  function assertStands(authentication: Authentication): void {
+    const refusal = revocations.refusal(authentication);
+    if (refusal !== undefined) throw refusal;
   }
 
   /** Without one nobody could reach this principal, and with a wrong one somebody else would be reached. */
@@ -77,7 +98,9 @@ export function createAdmitter<Attributes extends object>({
         const attributes = await mapping(authentication);
         if (attributes === null) throw new HubwardError("forbidden");
         const principal = createPrincipal(authentication, attributes);
-        return Object.freeze({ authentication, principal, principalId: idOf({ authentication, principal }) });
+        const principalId = idOf({ authentication, principal });
+        assertStands(authentication);
+        return Object.freeze({ authentication, principal, principalId });
       } catch (error) {
         throw unavailable("principal", error);
       }
@@ -85,7 +108,9 @@ export function createAdmitter<Attributes extends object>({
     async authorize(admission, requirements, args) {
       const refusal = await judge(requirements, admission, args, onFailure);
       if (refusal !== undefined) throw refusal;
+      assertStands(admission.authentication);
     },
+    refusal: (authentication, connectionId) => revocations.refusal(authentication, connectionId),
   };
 }
 

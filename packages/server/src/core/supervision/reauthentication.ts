@@ -106,6 +106,9 @@ export function createReauthentication<P>(ports: ReauthenticationPorts<P>): Reau
       connection.apply({ type: "revoked", reason: admitted.reason });
       throw admitted;
     }
+    // Nothing is awaited between this and the swap: whoever was revoked meanwhile stays so.
+    const refusal = admitter.refusal(authentication, connection.id);
+    if (refusal !== undefined) throw refusal;
     if (!connection.replace(admitted, "reauthenticated")) throw ended(connection);
     await ports.reassess(connection);
     const { id, hub } = connection;

@@ -1,0 +1,214 @@
+/** Revocation as an application asks for it: short names for targets, made into entries of the log. */
+
+import type { RevocationRequest } from "../core/auth/revocation-record.js";
+import type { RevocationReason, RevocationScope, RevocationTarget } from "../core/auth/revocation.js";
+import type { EpochMs } from "../core/clock.js";
+import type { ConnectionId } from "../core/ids.js";
+import type { RevocableConnection, RevocationReceipt, Revocations } from "../core/supervision/revocations.js";
+
+/** Default: the scope's issuer, where its authenticator has only one. */
+interface OfIssuer {
+  readonly issuer?: string | undefined;
+}
+
+/** One person, by the token's subject, whatever `principalId` makes of it. */
+export interface SubjectTarget extends OfIssuer {
+  readonly subject: string;
+}
+
+/** A login session (`sid`). */
+export interface SessionTarget extends OfIssuer {
+  readonly session: string;
+}
+
+/**
+ * Tokens issued at that instant or earlier, by `iat`, or without one. Milliseconds since 1970, not in the future. Of one
+ * person, or of everybody there.
+ */
+export interface IssuedBeforeTarget extends OfIssuer {
+  readonly issuedBefore: number;
+  readonly subject?: string | undefined;
+}
+
+/** What can be revoked inside one tenant. */
+export type TenantRevokeTarget = SubjectTarget | SessionTarget | IssuedBeforeTarget;
+
+/**
+ * What can be revoked. `subject` without a tenant is one of those without; within a tenant it is `app.tenant(id)`'s to
+ * revoke. A subject, a tenant and a client are suspended until they are lifted; everything else ends for good.
+ */
+export type RevokeTarget =
+  | TenantRevokeTarget
+  | { readonly connection: ConnectionId }
+  | ({ readonly tokenId: string } & OfIssuer)
+  | { readonly tenant: string }
+  | ({ readonly client: string } & OfIssuer)
+  /** Every token signed with this key (`kid`). */
+  | ({ readonly keyId: string } & OfIssuer)
+  | (IssuedBeforeTarget & { readonly tenant: string });
+
+/** What stands until it is lifted. */
+export type SuspendedTarget = SubjectTarget | { readonly tenant: string } | ({ readonly client: string } & OfIssuer);
+
+/** Whose tokens say what is not so any more. `all`: everybody's, of every issuer. */
+export type ReauthenticationTarget = SubjectTarget | { readonly tenant: string } | { readonly all: true };
+
+export interface RevokeOptions {
+  /** What those who are refused are told. Default: what fits the target, such as `tenant_suspended`. */
+  readonly reason?: RevocationReason | undefined;
+  readonly dryRun?: false | undefined;
+}
+
+/** Only asks who would be shut out. */
+export interface DryRunOptions {
+  readonly dryRun: true;
+}
+
+/** A live connection that a revocation would shut. */
+export interface RevocableConnectionSummary {
+  readonly connectionId: ConnectionId;
+  readonly hub: string;
+  readonly tenant: string | undefined;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly sessionId: string | undefined;
+}
+
+export interface RevocationPreview {
+  readonly matched: number;
+  readonly connections: readonly RevocableConnectionSummary[];
+}
+
+/** Every function rejects with a TypeError | RangeError for what cannot be meant; nothing has happened then. */
+export interface Revoking<Target, Suspended, Changed> {
+  /**
+   * Shuts out whoever holds such a credential: live connections and every door. They are shut when this returns its
+   * promise, and for good (or until lifted) when it resolves.
+   * @throws (rejects with) HubwardError `not_durable`: no log has it. What was shut stays shut and the doors of this
+   * process go on to refuse, but a restart may let them in again: ask again
+   */
+  revoke(target: Target, options?: RevokeOptions): Promise<RevocationReceipt>;
+  revoke(target: Target, options: DryRunOptions): Promise<RevocationPreview>;
+  /** Takes a suspension back, also one that is not there. @throws (rejects with) HubwardError `not_durable`: it stands */
+  lift(target: Suspended): Promise<{ readonly number: number }>;
+  /**
+   * Tokens issued until now no longer say what is true. Live connections lapse with `reauth_required` and have the grace
+   * where their client can refresh, else they end and may come back; doors refuse such tokens, with `retry_after` as
+   * long as new ones would be refused, too: `maxIssuerSkewMs`. @throws (rejects with) HubwardError `not_durable`
+   */
+  requireReauthentication(target: Changed): Promise<RevocationReceipt>;
+}
+
+/** Who speaks: the scope's issuer, and the tenant where it is one that does. */
+export interface RevokingScope {
+  readonly issuer: string | undefined;
+  readonly tenant: string | undefined;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What a target is named by; the first that is there. */
+const NAMES = [
+  "issuedBefore",
+  "connection",
+  "tokenId",
+  "session",
+  "subject",
+  "client",
+  "keyId",
+  "tenant",
+  "all",
+] as const;
+type Name = (typeof NAMES)[number];
+/** What may stand beside it. */
+const BESIDE: Partial<Record<Name, readonly string[]>> = {
+  issuedBefore: ["issuer", "subject", "tenant"],
+  connection: [],
+  tenant: [],
+  all: [],
+};
+
+/** @throws TypeError for a target that cannot be meant, or one that needs an issuer and has none */
+export function revocationTargetOf(target: object, scope: RevokingScope): RevocationTarget {
+  const fields = target as Fields;
+  const name = NAMES.find((each) => fields[each] !== undefined);
+  if (name === undefined) throw new TypeError(`revoke: a target with one of ${NAMES.join(", ")}`);
+  const beside = BESIDE[name] ?? ["issuer"];
+  for (const [key, value] of Object.entries(fields))
+    if (key !== name && value !== undefined && !beside.includes(key))
+      throw new TypeError(`revoke: ${key} beside ${name}`);
+  if (scope.tenant !== undefined && !["issuedBefore", "session", "subject"].includes(name))
+    throw new TypeError(`revoke: ${name} is no part of a tenant`);
+
+  const tenant = scope.tenant ?? (fields["tenant"] as string | undefined);
+  const issuer = (): string => {
+    const named = fields["issuer"] ?? scope.issuer;
+    if (typeof named !== "string")
+      throw new TypeError("revoke: an issuer, as the authenticator does not name its only one");
+    return named;
+  };
+  const text = (key: Name): string => fields[key] as string;
+  switch (name) {
+    case "issuedBefore":
+      return { type: "issued-before", before: fields[name] as EpochMs, scope: cutOffScope() };
+    case "connection":
+      return { type: "connection", connectionId: fields[name] as ConnectionId };
+    case "tokenId":
+      return { type: "token", issuer: issuer(), tokenId: text(name) };
+    case "session":
+      return { type: "session", tenant, issuer: issuer(), sessionId: text(name) };
+    case "subject":
+      return { type: "identity", tenant, issuer: issuer(), subject: text(name) };
+    case "client":
+      return { type: "client", issuer: issuer(), clientId: text(name) };
+    case "keyId":
+      return { type: "key", issuer: issuer(), keyId: text(name) };
+    case "tenant":
+      return { type: "tenant", tenant: text(name) };
+    case "all":
+      return { type: "all" };
+  }
+
+  function cutOffScope(): RevocationScope {
+    if (fields["subject"] !== undefined)
+      return { type: "identity", tenant, issuer: issuer(), subject: text("subject") };
+    return tenant === undefined ? { type: "issuer", issuer: issuer() } : { type: "tenant", tenant };
+  }
+}
+
+function requestOf(target: object, reason: RevocationReason | undefined, scope: RevokingScope): RevocationRequest {
+  const made = revocationTargetOf(target, scope);
+  const isSuspended = made.type === "identity" || made.type === "tenant" || made.type === "client";
+  return { kind: isSuspended ? "suspension" : "end", target: made, reason };
+}
+
+/** Binds revocation to a scope, or to one tenant of it. */
+export function createRevoking(
+  revocations: Pick<Revocations, "revoke" | "lift" | "preview">,
+  scope: RevokingScope,
+): Revoking<RevokeTarget, SuspendedTarget, ReauthenticationTarget> {
+  function revoke(target: RevokeTarget, options?: RevokeOptions): Promise<RevocationReceipt>;
+  function revoke(target: RevokeTarget, options: DryRunOptions): Promise<RevocationPreview>;
+  async function revoke(
+    target: RevokeTarget,
+    options: (RevokeOptions & { readonly reason?: RevocationReason | undefined }) | DryRunOptions = {},
+  ): Promise<RevocationReceipt | RevocationPreview> {
+    const request = requestOf(target, "reason" in options ? options.reason : undefined, scope);
+    if (options.dryRun !== true) return revocations.revoke(request);
+    const connections = revocations.preview(request).map(summaryOf);
+    return { matched: connections.length, connections };
+  }
+
+  return {
+    revoke,
+    // async: what cannot be meant rejects, as everywhere here.
+    lift: async (target) => revocations.lift(revocationTargetOf(target, scope)),
+    requireReauthentication: async (target) =>
+      revocations.revoke({ kind: "claims-changed", target: revocationTargetOf(target, scope) }),
+  };
+}
+
+function summaryOf({ id, hub, authentication }: RevocableConnection): RevocableConnectionSummary {
+  const { tenant, issuer, subject, sessionId } = authentication;
+  return { connectionId: id, hub, tenant, issuer, subject, sessionId };
+}
