@@ -161,7 +161,7 @@ async function assertNothingLeft({ app, clock, server, telemetry }: Target): Pro
   expect(clock.pending).toEqual([]);
   const sockets = await new Promise((resolve) => server.getConnections((_error, count) => resolve(count)));
   expect(sockets).toBe(0);
-  const ids = (name: TelemetryEvent["event"]): readonly string[] =>
+  const ids = (name: "connection.opened" | "connection.closed"): readonly string[] =>
     telemetry.items.flatMap((event) => (event.event === name ? [event.connectionId ?? ""] : [])).sort();
   const closed = ids("connection.closed");
   expect(new Set(closed).size).toBe(closed.length);

@@ -89,6 +89,10 @@ function describeEvent(event: TelemetryEvent): { fields: Record<string, unknown>
       const { connectionId, hub, subject, groups } = event;
       return { fields: { connectionId, hub, subject, groups }, message: "lost its place in groups" };
     }
+    case "recheck.completed": {
+      const { by, matched, lost, ended, unavailable } = event;
+      return { fields: { by, matched, lost, ended, unavailable }, message: "judged again" };
+    }
     case "connection.closed": {
       const { connectionId, hub, reason, subject, ageMs } = event;
       return {

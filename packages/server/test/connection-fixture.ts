@@ -16,6 +16,7 @@ import { createFanout, type Fanout } from "../src/core/groups/fanout.js";
 import { createGroups, type Groups } from "../src/core/groups/groups.js";
 import type { ConnectionId } from "../src/core/ids.js";
 import type { Dialect } from "../src/core/publication.js";
+import { patientWatch } from "./policy-watch.js";
 
 export type Staff = Principal<{ readonly department: string | null }>;
 
@@ -161,7 +162,10 @@ export function createFixture({
   const registry = new Registry<Staff>();
   const reports: string[] = [];
   const failures: Fixture["failures"] = [];
-  const groups = createGroups<Staff>(maxGroups, (where, error) => void failures.push([where, error]));
+  const groups = createGroups<Staff>(
+    maxGroups,
+    patientWatch((where, error) => void failures.push([where, error])),
+  );
   const fanout = createFanout(registry, groups);
   const invokeClient = createClientInvoker(registry);
   const dialect = new LineDialect();

@@ -8,6 +8,7 @@ import type { IdempotencyStore } from "../src/core/dispatch/idempotency-store.js
 import { createMemoryIdempotencyStore } from "../src/memory/idempotency-store.js";
 import { systemDigest } from "../src/platform/system-crypto.js";
 import { createFixture, type Fixture, type Peer, type Staff } from "./connection-fixture.js";
+import { patientWatch } from "./policy-watch.js";
 
 const PLAIN: Pick<CallRequest, "isStream" | "uploads"> = { isStream: false, uploads: [] };
 
@@ -31,7 +32,7 @@ export function createDispatchFixture(store?: IdempotencyStore): DispatchFixture
     digest: systemDigest,
     createCall: (connection, method, control, commit) =>
       new ConnectionCall(connection, method, control, { groups, fanout, invokeClient }, commit),
-    onPolicyFailure: (where, error) => void failures.push([where, error]),
+    watch: patientWatch((where, error) => void failures.push([where, error])),
   });
   return {
     ...fixture,

@@ -5,6 +5,8 @@ import type { Sender, Target, ValidEvents } from "../core/dispatch/call.js";
 import type { HubOptions } from "../core/dispatch/hub-settings.js";
 import type { TenantGroups } from "../core/dispatch/tenant-groups.js";
 import type { Principal } from "../core/auth/principal.js";
+import type { RecheckResult } from "../core/supervision/recheck-requests.js";
+import type { RecheckSelector, TenantSelector } from "../core/supervision/recheck-selector.js";
 import type { Endpoint } from "../core/endpoint.js";
 import type { GroupDraft, GroupSchemas, GroupValues } from "./group-builder.js";
 import type { HttpAuthentication } from "./http.js";
@@ -27,6 +29,14 @@ export interface PolicyOptions {
 /** What can be said within one tenant. */
 interface Speaker<P> extends Sender<P, unknown> {
   readonly groups: TenantGroups<P>;
+  /**
+   * Something that rights come of has changed where no token says so: asks the application's mapping and every policy
+   * again for the same credentials, on this node. Call it when the change can be read. Who may not be here any more is
+   * ended, with `forbidden`; memberships, running calls and streams that no rule allows any more end. Resolves when no
+   * frame of a lost membership can leave this process; that waits for sockets that are busy, at most until such a peer
+   * counts as slow. Where nobody can say, the connection lapses with `auth_unavailable` and is asked about again.
+   */
+  recheck(selector: RecheckSelector<P>): Promise<RecheckResult>;
 }
 
 /** What can be said and done within one tenant. */
@@ -52,10 +62,12 @@ export interface Scope<P> extends Speaker<P>, Revoking<RevokeTarget, SuspendedTa
   /** Declares a hub, mounted when its methods are given. */
   hub(path: string, options?: HubOptions): HubDraft<P, unknown>;
   hub<Events extends ValidEvents<Events>>(path: string, options?: HubOptions): HubDraft<P, Events>;
+  /** As {@link Tenant.recheck} of those without a tenant, or of everybody in the tenant that is named. */
+  recheck(selector: RecheckSelector<P> | TenantSelector): Promise<RecheckResult>;
   /** Speaks within one tenant. The app itself speaks to those without a tenant. */
   tenant(id: string): Tenant<P>;
   /** The only address that spans tenants. */
-  everyTenant(): { toAll(): Target<unknown> };
+  everyTenant(): { toAll(): Target<unknown>; recheck(selector: RecheckSelector<P>): Promise<RecheckResult> };
   /** Credential and policies for ordinary HTTP routes. */
   readonly http: HttpAuthentication<P>;
 }

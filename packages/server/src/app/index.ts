@@ -81,6 +81,8 @@ export type {
   GroupTarget,
   TenantGroups,
 } from "../core/dispatch/tenant-groups.js";
+export type { RecheckResult } from "../core/supervision/recheck-requests.js";
+export type { RecheckSelector, TenantSelector } from "../core/supervision/recheck-selector.js";
 export type { PrincipalIdProvider } from "../core/admission/admission.js";
 export { hubDefaults, type HubOptions, type HubSettings } from "../core/dispatch/hub-settings.js";
 export type { GroupReference } from "../core/groups/group.js";

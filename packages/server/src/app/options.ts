@@ -87,6 +87,18 @@ export interface HubwardOptions<Attributes extends object = object> extends Scop
    * one. Milliseconds, default 10000.
    */
   readonly graceMs?: number | undefined;
+  /**
+   * How long an answer is waited for: of each policy, of the principal mapping, of the authenticator. What takes longer
+   * counts as failed (`auth_unavailable`), whatever it says later. Milliseconds, default 5000: longer than the fetches
+   * of keys and introspection have by themselves, shorter than the grace, so that another try fits in.
+   */
+  readonly policyTimeoutMs?: number | undefined;
+  /**
+   * How often every connection's credential is mapped and judged again, as `recheck` does, for changes nobody tells of;
+   * spread over the interval. A mapping that fails then costs connections their standing, as it must.
+   * Milliseconds, default never.
+   */
+  readonly recheckEveryMs?: number | undefined;
   /** For tests. */
   readonly clock?: Clock | undefined;
   /** For tests. */
@@ -112,6 +124,8 @@ export interface ResolvedCommonOptions {
   readonly outbox: ResolvedOutboxOptions;
   readonly times: ConnectionTimes;
   readonly maxGroupsPerConnection: number;
+  readonly policyTimeoutMs: number;
+  readonly recheckEveryMs: number | undefined;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -126,6 +140,7 @@ export interface HubwardDefaults {
   readonly maxGroupsPerConnection: number;
   readonly graceMs: number;
   readonly maxTokenAgeMs: number;
+  readonly policyTimeoutMs: number;
 }
 
 /** Beyond it, clocks are wrong rather than ahead. */
@@ -139,6 +154,7 @@ export const hubwardDefaults: HubwardDefaults = {
   maxGroupsPerConnection: 100,
   graceMs: 10_000,
   maxTokenAgeMs: 86_400_000,
+  policyTimeoutMs: 5_000,
 };
 
 /** @throws RangeError | TypeError for options that cannot be meant */
@@ -172,8 +188,7 @@ export function resolveOptions<Attributes extends object>(
 ): ResolvedOptions<Attributes> {
   const scope = resolveScopeOptions("hubward", options);
   const clock = options.clock ?? systemClock;
-  const count = (name: keyof HubwardDefaults): number => {
-    const value = options[name] ?? hubwardDefaults[name];
+  const whole = (name: string, value: number): number => {
     if (!Number.isInteger(value) || value < 1) throw new RangeError(`hubward.${name}: a whole number of at least 1`);
     return value;
   };
@@ -183,6 +198,8 @@ export function resolveOptions<Attributes extends object>(
     throw new RangeError(`hubward.maxIssuerSkewMs: a whole number from 0 to ${MAX_ISSUER_SKEW_MS}`);
   const { revocations = createMemoryRevocationLog({ clock, random }) } = options;
   if (typeof revocations.append !== "function") throw new TypeError("hubward.revocations: a RevocationLog");
+  const count = (name: keyof HubwardDefaults): number => whole(name, options[name] ?? hubwardDefaults[name]);
+  const { recheckEveryMs } = options;
   return {
     ...scope,
     revocations,
@@ -198,6 +215,8 @@ export function resolveOptions<Attributes extends object>(
       graceMs: count("graceMs"),
     },
     maxGroupsPerConnection: count("maxGroupsPerConnection"),
+    policyTimeoutMs: count("policyTimeoutMs"),
+    recheckEveryMs: recheckEveryMs === undefined ? undefined : whole("recheckEveryMs", recheckEveryMs),
     clock,
     random,
   };

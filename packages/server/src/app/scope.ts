@@ -4,6 +4,7 @@ import { createAdmitter } from "../core/admission/admission.js";
 import { createHoldBack } from "../core/admission/hold-back.js";
 import { createShares } from "../core/admission/shares.js";
 import type { ForwardedHeaders } from "../core/auth/credential.js";
+import { createDeadline } from "../core/deadline.js";
 import type { PolicyFailure } from "../core/auth/policy.js";
 import type { Principal } from "../core/auth/principal.js";
 import { assertCookieOrigins } from "../core/auth/cookie-options.js";
@@ -25,6 +26,9 @@ import { createGroups } from "../core/groups/groups.js";
 import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
 import { createReassessment } from "../core/supervision/reassessment.js";
+import { createRecheck } from "../core/supervision/recheck.js";
+import { createRecheckRequests } from "../core/supervision/recheck-requests.js";
+import { createRecheckSchedule } from "../core/supervision/recheck-schedule.js";
 import { createReauthentication } from "../core/supervision/reauthentication.js";
 import type { Revocations } from "../core/supervision/revocations.js";
 import { systemDigest } from "../platform/system-crypto.js";
@@ -70,6 +74,9 @@ export interface OpenScope<P> {
   drain(): Promise<void>;
 }
 
+/** From a negotiate to the socket, at most. */
+const MAX_ATTACH_MS = 30_000;
+
 /** What a request to a hub asks under its path. */
 const NEGOTIATE = "/negotiate";
 const REFRESH = "/refresh";
@@ -85,15 +92,18 @@ export function createScope<Attributes extends object>(
 
   const onFailure: PolicyFailure = (where, error) =>
     telemetry({ event: "application.failed", where, connectionId: undefined, error });
+  const deadline = createDeadline(clock, common.policyTimeoutMs);
+  const watch = { failed: onFailure, deadline };
   const admitter = createAdmitter({
     ...settings,
     mapping: settings.principal,
     revocations: revocations.check,
     onFailure,
+    deadline,
   });
   const registry = new Registry<P>();
   const templates = new WeakSet<GroupTemplate<P>>();
-  const groups = createGroups<P>(common.maxGroupsPerConnection, onFailure, (template) => templates.has(template));
+  const groups = createGroups<P>(common.maxGroupsPerConnection, watch, (template) => templates.has(template));
   const fanout = createFanout(registry, groups, (event, error) => onFailure(`event ${event}`, error));
   const expiry = createExpiry<P>(clock);
   const heartbeat = createHeartbeat<Connection<P>>(clock);
@@ -127,17 +137,38 @@ export function createScope<Attributes extends object>(
     idempotency: common.idempotency,
     digest: systemDigest,
     createCall,
-    onPolicyFailure: onFailure,
+    watch,
   });
 
   const reassess = createReassessment<P>({ clock, groups, telemetry });
+  const hubOf = ({ hub }: Connection<P>): CoreHub<P> | undefined => hubs.get(hub.toLowerCase());
+  const requirementsOf = (connection: Connection<P>) => hubOf(connection)?.requirements ?? [];
+  const recheck = createRecheck<P>({ admitter, clock, reassess, requirementsOf, failed: onFailure });
+  const rechecks = createRecheckRequests<P>({
+    recheck,
+    registry,
+    groups,
+    admitter,
+    clock,
+    telemetry,
+    hubOf,
+    issuer,
+    maxConnectMs: MAX_ATTACH_MS + times.handshakeTimeoutMs,
+  });
+  const schedule =
+    common.recheckEveryMs === undefined
+      ? undefined
+      : createRecheckSchedule<P>(clock, common.recheckEveryMs, (connection) => {
+          if (!recheck.isRunning(connection)) void recheck.run(connection);
+        });
   const reauthenticate = createReauthentication<P>({
     admitter,
     clock,
     random,
     telemetry,
     reassess,
-    requirementsOf: ({ hub }) => hubs.get(hub.toLowerCase())?.requirements ?? [],
+    requirementsOf,
+    isOutdated: (connection, admission) => recheck.isOutdated(connection, admission),
   });
 
   revocations.join({
@@ -159,6 +190,7 @@ export function createScope<Attributes extends object>(
   const observer: ConnectionObserver<P> = {
     opened(connection) {
       registry.add(connection);
+      schedule?.watch(connection);
       const { admission, hub, id, remoteAddress, dialect } = connection;
       telemetry({
         event: "connection.opened",
@@ -168,12 +200,15 @@ export function createScope<Attributes extends object>(
         principal: principalFields(admission.authentication, admission.principal.roles),
         remoteAddress,
       });
+      // Who it is may not be so any more, and nothing has happened yet: it comes again and is asked about anew.
+      if (rechecks.isOutdated(connection)) return connection.apply({ type: "aborted", reason: "auth_unavailable" });
       const known = hubs.get(hub.toLowerCase());
       if (known?.hooks.disconnected !== undefined) wasOpen.add(connection);
       if (known !== undefined) hooks.opened(connection, known);
     },
     ended(connection) {
       registry.remove(connection);
+      schedule?.forget(connection);
       groups.release(connection);
       expiry.forget(connection);
     },
@@ -277,7 +312,7 @@ export function createScope<Attributes extends object>(
     });
   }
 
-  const tenantPorts: TenantPorts<P> = { ...senderPorts, issuer, groups, registry, revocations };
+  const tenantPorts: TenantPorts<P> = { ...senderPorts, issuer, groups, registry, revocations, rechecks };
   const own = new TenantFace(tenantPorts, undefined);
 
   const face = {
@@ -312,9 +347,11 @@ export function createScope<Attributes extends object>(
     toConnection: (id) => own.toConnection(id),
     groups: own.groups,
     ...createRevoking(revocations, { issuer, tenant: undefined }),
+    recheck: (selector) => own.recheck(selector),
     tenant: (tenant) => new TenantFace(tenantPorts, tenant),
     everyTenant: () => ({
       toAll: () => new AddressedTarget<unknown>(fanout, { to: "all", scope: "every", hub: undefined }, undefined),
+      recheck: (selector) => rechecks.request(selector, "every"),
     }),
     http: createHttpAuthentication({
       admitter,

@@ -3,6 +3,8 @@
 import { ScopedSender, type SenderPorts } from "../core/dispatch/sender.js";
 import { createTenantGroups, type TenantGroups, type TenantGroupsPorts } from "../core/dispatch/tenant-groups.js";
 import type { RevocationReceipt, Revocations } from "../core/supervision/revocations.js";
+import type { RecheckRequests, RecheckResult } from "../core/supervision/recheck-requests.js";
+import type { RecheckSelector, TenantSelector } from "../core/supervision/recheck-selector.js";
 import type { Tenant } from "./app.js";
 import {
   createRevoking,
@@ -18,6 +20,7 @@ export interface TenantPorts<P> extends TenantGroupsPorts<P>, SenderPorts {
   /** What a subject without an issuer means. */
   readonly issuer: string | undefined;
   readonly revocations: Revocations;
+  readonly rechecks: Pick<RecheckRequests<P>, "request">;
 }
 
 /** Cheap to make, because a tenant is named for each thing that is said to it. */
@@ -31,6 +34,10 @@ export class TenantFace<P> extends ScopedSender<P, unknown> implements Tenant<P>
     super(ports, { tenant, hub: undefined, issuer: ports.issuer });
     this.#ports = ports;
     this.#tenant = tenant;
+  }
+
+  recheck(selector: RecheckSelector<P> | TenantSelector): Promise<RecheckResult> {
+    return this.#ports.rechecks.request(selector, { tenant: this.#tenant });
   }
 
   get groups(): TenantGroups<P> {

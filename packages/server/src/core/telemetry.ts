@@ -85,6 +85,16 @@ export type TelemetryEvent =
       readonly subject: string;
       readonly groups: readonly string[];
     }
+  /** What came of a recheck that the application asked for. */
+  | {
+      readonly event: "recheck.completed";
+      /** What the application named. */
+      readonly by: "subject" | "session" | "group" | "policy" | "connection" | "tenant";
+      readonly matched: number;
+      readonly lost: number;
+      readonly ended: number;
+      readonly unavailable: number;
+    }
   /** A connection whose transport was lost, and whose client may come back. */
   | {
       readonly event: "connection.detached";
@@ -158,6 +168,7 @@ export const telemetryLevels: Readonly<Record<TelemetryEvent["event"], Telemetry
   "connection.reauthenticated": "info",
   "reauthentication.refused": "warning",
   "membership.lost": "info",
+  "recheck.completed": "info",
   "connection.detached": "info",
   "connection.resumed": "info",
   "revocation.applied": "info",

@@ -65,6 +65,7 @@ describe("telemetry as JSON lines", () => {
       "connection.reauthenticated": "info",
       "reauthentication.refused": "warning",
       "membership.lost": "info",
+      "recheck.completed": "info",
       "connection.detached": "info",
       "connection.resumed": "info",
       "call.refused": "warning",

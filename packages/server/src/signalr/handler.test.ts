@@ -12,6 +12,7 @@ import { HubError } from "../core/errors.js";
 import type { Telemetry } from "../core/telemetry.js";
 import { Publication } from "../core/publication.js";
 import { SignalRHandler } from "./handler.js";
+import { patientWatch } from "../../test/policy-watch.js";
 
 const denyLater = requirement(policy("Later", () => Promise.resolve(false)));
 const HELLO = '{"protocol":"json","version":1}\x1e';
@@ -31,7 +32,7 @@ function createBench(methods: readonly HubMethod<Staff>[] = [], sink?: Telemetry
     digest: systemDigest,
     createCall: (connection, method, control) =>
       new ConnectionCall(connection, method, control, { groups, fanout, invokeClient }),
-    onPolicyFailure: (where, error) => void failures.push([where, error]),
+    watch: patientWatch((where, error) => void failures.push([where, error])),
   });
   return {
     ...fixture,

@@ -122,6 +122,10 @@ export class SignalRHandler<P> implements ProtocolHandler {
     this.#invocations.judgeAgain();
   }
 
+  get judging(): Promise<unknown> | undefined {
+    return this.#invocations.judging;
+  }
+
   suspended(reason: LapseReason): void {
     this.#invocations.refuse(new HubwardError(reason));
     this.#uploads?.fail(reason);

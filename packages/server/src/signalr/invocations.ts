@@ -118,6 +118,12 @@ export class Invocations implements Turns {
     for (const { control } of Array.from(this.#live ?? [])) control.judgeAgain();
   }
 
+  /** Resolves when it is known of all that run whether they may go on. */
+  get judging(): Promise<unknown> | undefined {
+    const asked = Array.from(this.#live ?? [], ({ control }) => control.judging).filter((each) => each !== undefined);
+    return asked.length === 0 ? undefined : Promise.all(asked);
+  }
+
   /** The connection ended: forgets what waits, and tells what runs. */
   clear(): void {
     this.#waiting = undefined;

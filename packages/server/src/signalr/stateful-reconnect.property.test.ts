@@ -15,6 +15,7 @@ import { Publication } from "../core/publication.js";
 import { createMemoryIdempotencyStore } from "../memory/idempotency-store.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { SignalRHandler } from "./handler.js";
+import { patientWatch } from "../../test/policy-watch.js";
 
 const MAX_REPLAY_BYTES = 400;
 
@@ -114,7 +115,7 @@ function createBench() {
     idempotency: createMemoryIdempotencyStore({ clock }),
     digest: systemDigest,
     createCall: (connection, method, control) => new ConnectionCall(connection, method, control, fixture),
-    onPolicyFailure: () => undefined,
+    watch: patientWatch(),
   });
   const client = new ModelClient();
   const { connection, socket } = fixture.connect({ isOpen: false, isMute: true });

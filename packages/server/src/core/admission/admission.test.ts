@@ -8,6 +8,7 @@ import type { Principal, PrincipalMapping } from "../auth/principal.js";
 import type { RevocationCheck } from "../auth/revocation-gate.js";
 import { Secret } from "../auth/secret.js";
 import { assertWorthConnecting, bearerOf, createAdmitter, type PrincipalIdProvider } from "./admission.js";
+import { patient } from "../../../test/policy-watch.js";
 
 type Staff = { readonly department: string | null };
 
@@ -27,6 +28,7 @@ function createFixture(
     principalId,
     revocations,
     onFailure: (where, error) => void failures.push([where, error]),
+    deadline: patient,
   });
   return { admitter, failures };
 }

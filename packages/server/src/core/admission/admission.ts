@@ -8,6 +8,7 @@ import type { RevocationCheck } from "../auth/revocation-gate.js";
 import { judge, type Admission, type PolicyContext, type PolicyFailure, type Requirement } from "../auth/policy.js";
 import { createPrincipal, type Principal, type PrincipalMapping } from "../auth/principal.js";
 import type { Clock } from "../clock.js";
+import type { Deadline } from "../deadline.js";
 import type { HttpRequest } from "../http.js";
 import type { ConnectionId } from "../ids.js";
 import { authenticateCredential, authenticateForwarded } from "./forwarded.js";
@@ -25,6 +26,8 @@ export interface Admitter<P> {
    * revocation's reason, which may have come while the mapping was asked
    */
   identify(authentication: Authentication): Promise<Admission<P>>;
+  /** How often the mapping was asked so far: `askedAt` of the admission asked for last. */
+  readonly asked: number;
   /** @throws HubwardError forbidden | auth_unavailable | a revocation's reason, as `identify` */
   authorize(admission: Admission<P>, requirements: readonly Requirement<P>[], args: readonly unknown[]): Promise<void>;
   /** Why what was verified before, and has waited since, may not go on now; undefined when it may. */
@@ -44,6 +47,8 @@ export interface AdmitterPorts<Attributes extends object> {
   readonly principalId?: PrincipalIdProvider<Principal<Attributes>> | undefined;
   readonly revocations: RevocationCheck;
   readonly onFailure: PolicyFailure;
+  /** How long the authenticator, the mapping and each policy may take. */
+  readonly deadline: Deadline;
 }
 
 export function createAdmitter<Attributes extends object>({
@@ -52,7 +57,11 @@ export function createAdmitter<Attributes extends object>({
   principalId = ({ principal }) => principal.subject,
   revocations,
   onFailure,
+  deadline,
 }: AdmitterPorts<Attributes>): Admitter<Principal<Attributes>> {
+  const watch = { failed: onFailure, deadline };
+  let asked = 0;
+
   /** What is neither the catalogue's word nor a plain no counts as "nobody can say yes". */
   function unavailable(where: string, error: unknown): HubwardError {
     if (error instanceof HubwardError) return error;
@@ -63,7 +72,7 @@ export function createAdmitter<Attributes extends object>({
   async function authenticated(ask: () => Authentication | Promise<Authentication>): Promise<Authentication> {
     let authentication: Authentication;
     try {
-      authentication = await ask();
+      authentication = await deadline(ask());
     } catch (error) {
       throw unavailable("authenticator", error);
     }
@@ -94,23 +103,27 @@ export function createAdmitter<Attributes extends object>({
     authenticate: (credential) => authenticated(() => authenticateCredential(authenticator, credential)),
     authenticateForwarded: (headers) => authenticated(() => authenticateForwarded(authenticator, headers)),
     async identify(authentication) {
+      const askedAt = ++asked;
       try {
-        const attributes = await mapping(authentication);
+        const attributes = await deadline(mapping(authentication));
         if (attributes === null) throw new HubwardError("forbidden");
         const principal = createPrincipal(authentication, attributes);
         const principalId = idOf({ authentication, principal });
         assertStands(authentication);
-        return Object.freeze({ authentication, principal, principalId });
+        return Object.freeze({ authentication, principal, principalId, askedAt });
       } catch (error) {
         throw unavailable("principal", error);
       }
     },
     async authorize(admission, requirements, args) {
-      const refusal = await judge(requirements, admission, args, onFailure);
+      const refusal = await judge(requirements, admission, args, watch);
       if (refusal !== undefined) throw refusal;
       assertStands(admission.authentication);
     },
     refusal: (authentication, connectionId) => revocations.refusal(authentication, connectionId),
+    get asked() {
+      return asked;
+    },
   };
 }
 

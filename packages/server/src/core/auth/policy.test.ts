@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { admissionOf, type Staff } from "../../../test/connection-fixture.js";
 import { allowAll, denyAll, policy, requirement } from "../../../test/hub-fixture.js";
 import { anyOf, judge, PolicyRefusal, type Policy, type Requirement } from "./policy.js";
+import { patientWatch } from "../../../test/policy-watch.js";
 
 const admission = admissionOf({ roles: ["nurse"] });
 
@@ -40,7 +41,12 @@ function answering(name: AnswerName): Policy<Staff> {
 
 async function verdictOf(requirements: readonly Requirement<Staff>[], args: readonly unknown[] = []) {
   const failures: string[] = [];
-  const refusal = await judge(requirements, admission, args, (name) => void failures.push(name));
+  const refusal = await judge(
+    requirements,
+    admission,
+    args,
+    patientWatch((name) => void failures.push(name)),
+  );
   const verdict = refusal === undefined ? "allow" : refusal.reason === "forbidden" ? "deny" : "unavailable";
   return { verdict, refusal, failures };
 }
@@ -88,19 +94,19 @@ describe("judging policies", () => {
 
   it("makes no promise where no policy does", () => {
     const never = (): void => expect.unreachable();
-    expect(judge([allowAll, allowAll], admission, [], never)).toBeUndefined();
-    expect(judge([allowAll, denyAll], admission, [], never)).toBeInstanceOf(PolicyRefusal);
-    expect(judge([], admission, [], never)).toBeUndefined();
+    expect(judge([allowAll, allowAll], admission, [], patientWatch(never))).toBeUndefined();
+    expect(judge([allowAll, denyAll], admission, [], patientWatch(never))).toBeInstanceOf(PolicyRefusal);
+    expect(judge([], admission, [], patientWatch(never))).toBeUndefined();
     const either = requirement(
       anyOf(
         policy("no", () => false),
         policy("yes", () => true),
       ),
     );
-    expect(judge([either], admission, [], never)).toBeUndefined();
-    expect(
-      judge([requirement(policy("throws", answers["a throw"][0]))], admission, [], () => undefined),
-    ).toBeInstanceOf(HubwardError);
+    expect(judge([either], admission, [], patientWatch(never))).toBeUndefined();
+    expect(judge([requirement(policy("throws", answers["a throw"][0]))], admission, [], patientWatch())).toBeInstanceOf(
+      HubwardError,
+    );
   });
 
   it("says which policy refused, and shows the caller its constant text only", async () => {

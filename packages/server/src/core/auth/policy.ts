@@ -1,6 +1,7 @@
 /** Policies: named rules over a principal, and over a resource where one is named. Default deny. */
 
 import { HubwardError } from "@hubward/wire";
+import type { Deadline } from "../deadline.js";
 import type { Authentication } from "./authentication.js";
 
 export interface PolicyContext<P> {
@@ -28,6 +29,8 @@ export interface Requirement<P> {
 export interface Admission<P> extends PolicyContext<P> {
   /** What `toPrincipal` addresses this principal by: the subject, unless the application chose otherwise. */
   readonly principalId: string;
+  /** Which asking of the application's mapping it came of, counted by the process: an earlier one may be out of date. */
+  readonly askedAt?: number | undefined;
 }
 
 /** For callers without types: a rule that is none must not wait for its first call to be found. @throws TypeError */
@@ -42,6 +45,13 @@ export type Verdict = HubwardError | undefined;
 /** Told about policies that threw; the caller is told `auth_unavailable`, because nobody can say yes. */
 export type PolicyFailure = (policy: string, error: unknown) => void;
 
+/** Who watches over the rules that are asked. */
+export interface PolicyWatch {
+  readonly failed: PolicyFailure;
+  /** How long one rule may take; one that takes longer has failed. */
+  readonly deadline: Deadline;
+}
+
 type AnyPolicy = Policy<never, never>;
 type NeedsResource<P extends AnyPolicy> = P extends Policy<never, infer R> ? ([R] extends [void] ? never : P) : never;
 
@@ -55,6 +65,19 @@ export type CommonResource<P extends AnyPolicy> = [NeedsResource<P>] extends [ne
     ? Resource
     : never;
 
+/** What `anyOf` was made of. */
+const alternatives = new WeakMap<object, readonly AnyPolicy[]>();
+
+/** Whether a policy is among what is required, also as one of several of which any is enough. */
+export function requires<P>(requirements: readonly Requirement<P>[], policy: AnyPolicy): boolean {
+  return requirements.some((requirement) => isOrHas(requirement.policy, policy));
+}
+
+function isOrHas(required: AnyPolicy, policy: AnyPolicy): boolean {
+  if (required === policy) return true;
+  return alternatives.get(required)?.some((alternative) => isOrHas(alternative, policy)) === true;
+}
+
 /** One policy that allows when any of the given ones does, tried in order. Needs a resource if one of them does. */
 export function anyOf<Policies extends readonly AnyPolicy[]>(
   ...policies: Policies
@@ -64,11 +87,13 @@ export function anyOf<Policies extends readonly AnyPolicy[]>(
   if (policies.length === 0) throw new TypeError("anyOf: at least one policy");
   for (const policy of policies) assertPolicy("anyOf", policy);
   const checks = policies.map((policy) => policy.check as unknown as Policy<P, R>["check"]);
-  return Object.freeze({
+  const either = Object.freeze({
     name: `anyOf(${policies.map((policy) => policy.name).join(", ")})`,
     message: policies.find((policy) => policy.message !== undefined)?.message,
     check: (context: PolicyContext<P>, resource: R) => tryFrom(checks, 0, context, resource, undefined),
   });
+  alternatives.set(either, policies);
+  return either;
 }
 
 /** A failing policy must not hide one that allows, and must not turn into a plain "no" either. */
@@ -99,20 +124,20 @@ function tryFrom<P, R>(
   return false;
 }
 
-/** Judges requirements in order; the first refusal wins. Answers at once unless a policy is asynchronous. */
+/** Judges requirements in order, each within the deadline; the first refusal wins. Answers at once unless a policy is asynchronous. */
 export function judge<P>(
   requirements: readonly Requirement<P>[],
   admission: Admission<P>,
   args: readonly unknown[],
-  onFailure: PolicyFailure,
+  watch: PolicyWatch,
   start = 0,
 ): Verdict | Promise<Verdict> {
   for (let index = start; index < requirements.length; index++) {
     const requirement = requirements[index] as Requirement<P>;
-    const verdict = judgeOne(requirement, admission, args, onFailure);
+    const verdict = judgeOne(requirement, admission, args, watch);
     if (verdict === undefined) continue;
     if (!(verdict instanceof Promise)) return verdict;
-    return verdict.then((refusal) => refusal ?? judge(requirements, admission, args, onFailure, index + 1));
+    return verdict.then((refusal) => refusal ?? judge(requirements, admission, args, watch, index + 1));
   }
   return undefined;
 }
@@ -121,7 +146,7 @@ function judgeOne<P>(
   { policy, resource }: Requirement<P>,
   admission: Admission<P>,
   args: readonly unknown[],
-  onFailure: PolicyFailure,
+  watch: PolicyWatch,
 ): Verdict | Promise<Verdict> {
   try {
     const subject: unknown = resource === undefined ? undefined : resource(...(args as never[]));
@@ -130,15 +155,15 @@ function judgeOne<P>(
       subject.catch(() => undefined);
       throw new TypeError(`policy ${policy.name}: a resource must be there at once`);
     }
-    const answer = policy.check(admission, subject as never);
+    const answer: unknown = policy.check(admission, subject as never);
     if (answer === true) return undefined;
     if (!(answer instanceof Promise)) return refusal(policy);
-    return answer.then(
+    return Promise.resolve(watch.deadline<unknown>(answer)).then(
       (allowed) => (allowed === true ? undefined : refusal(policy)),
-      (error: unknown) => unavailable(policy, error, onFailure),
+      (error: unknown) => unavailable(policy, error, watch),
     );
   } catch (error) {
-    return unavailable(policy, error, onFailure);
+    return unavailable(policy, error, watch);
   }
 }
 
@@ -146,8 +171,8 @@ function refusal(policy: Policy<never, never>): HubwardError {
   return new PolicyRefusal(policy.name, policy.message);
 }
 
-function unavailable(policy: Policy<never, never>, error: unknown, onFailure: PolicyFailure): HubwardError {
-  onFailure(policy.name, error);
+function unavailable(policy: Policy<never, never>, error: unknown, { failed }: PolicyWatch): HubwardError {
+  failed(policy.name, error);
   return new HubwardError("auth_unavailable", { retryAfterSeconds: 1, cause: error });
 }
 

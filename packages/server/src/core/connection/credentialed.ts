@@ -124,6 +124,11 @@ export abstract class Credentialed<P> extends Delivery {
     return wasTaken;
   }
 
+  /** Resolves when it is known what may go on of the calls that ran when its principal was replaced. */
+  get judging(): Promise<unknown> | undefined {
+    return this.handler?.judging;
+  }
+
   /** Tells it whatever is to be told, not only what nobody has to ask for. It can refresh, then. */
   subscribe(): void {
     this.#wantsNotices = true;

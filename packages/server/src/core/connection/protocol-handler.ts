@@ -24,6 +24,8 @@ export interface ProtocolHandler {
   notice(notice: Notice): Uint8Array | undefined;
   /** Another principal: what runs is judged again. */
   replaced(): void;
+  /** Resolves when it is known what of that may go on; undefined while nothing is in question. */
+  readonly judging?: Promise<unknown> | undefined;
   /** Standing is lost for now: abort what runs and refuse what waits; go on answering, with refusals. */
   suspended(reason: LapseReason): void;
   /** Standing is lost: abort what runs, answer nothing more. */

@@ -68,6 +68,15 @@ export class CallControl {
     this.#judging = judging;
   }
 
+  /**
+   * Whether it may still say something to others, or commit. @throws HubwardError why it was stopped, or what its
+   * connection's standing says
+   */
+  assertMaySpeak(connection: { assertMaySpeak(): void }): void {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    connection.assertMaySpeak();
+  }
+
   /** Lets it go no further. The first refusal is the one its caller hears. */
   stop(refusal: HubwardError): void {
     if (this.#isCancelled) return;

@@ -1,7 +1,7 @@
 /** From a call to its outcome: gate, idempotency, the application's method. */
 
 import { HubError, HubwardError, isRefusal } from "../errors.js";
-import type { PolicyFailure } from "../auth/policy.js";
+import type { PolicyWatch } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import type { Digest } from "../digest.js";
 import { joinKey } from "../ids.js";
@@ -45,7 +45,7 @@ export interface DispatcherPorts<P> {
   readonly digest: Digest;
   /** `commit`: where the method is a command's. */
   readonly createCall: (connection: Connection<P>, method: string, control: CallControl, commit?: Commit) => Call<P>;
-  readonly onPolicyFailure: PolicyFailure;
+  readonly watch: PolicyWatch;
 }
 
 /** Runs one call. Answers at once when nothing on the way is asynchronous. Never throws, never rejects. */
@@ -81,7 +81,7 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     if (isOfAnother(connection, passage)) return runAgain(connection, hub, request, passage);
     const obstacle = obstacleTo(connection, request, passage);
     if (obstacle !== undefined) return obstacle;
-    request.control.granted(() => refusalOf(passAgain(connection, hub, passage, ports.onPolicyFailure)));
+    request.control.granted(() => refusalOf(passAgain(connection, hub, passage, ports.watch)));
     try {
       const call = ports.createCall(connection, method.name, request.control, commit);
       const all = request.uploads.length === 0 ? args : [...args, ...readUploads(request.uploads, method.uploads)];
@@ -106,7 +106,7 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
   ): Outcome | Promise<Outcome> {
     const go = (passed: Passage<P> | HubwardError): Outcome | Promise<Outcome> =>
       passed instanceof HubwardError ? refused(passed, method) : run(connection, hub, request, passed);
-    const passed = passAgain(connection, hub, { method, args }, ports.onPolicyFailure);
+    const passed = passAgain(connection, hub, { method, args }, ports.watch);
     return passed instanceof Promise ? passed.then(go) : go(passed);
   }
 
@@ -159,13 +159,13 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
       }
       if (start.state === "known") return replay(await start.outcome, method);
       const refusal = connection.refusal();
-      const commit = new CommandCommit(start.commit, () => connection.assertMaySpeak());
+      const commit = new CommandCommit(start.commit, () => request.control.assertMaySpeak(connection));
       const outcome =
         refusal === undefined ? await run(connection, hub, request, passage, commit.run) : refused(refusal, method);
       const committed = await commit.end();
       if (committed !== undefined) {
         // It has happened, and is recorded: an error on the way out cannot take it back.
-        if (outcome.kind === "failed") ports.onPolicyFailure(method.name, outcome.error);
+        if (outcome.kind === "failed") ports.watch.failed(method.name, outcome.error);
         return { kind: "value", value: committed.value };
       }
       if (outcome.kind === "refused" || outcome.kind === "cancelled") await start.abandon();
@@ -181,13 +181,13 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     try {
       await finish(outcome.kind === "value" ? outcome : record(outcome.kind === "failed" ? outcome.error : undefined));
     } catch (error) {
-      ports.onPolicyFailure("idempotency store", error);
+      ports.watch.failed("idempotency store", error);
     }
   }
 
   return (connection, hub, request) => {
     const { target } = request;
-    const passage = pass(connection, hub, target, request.args, ports.onPolicyFailure);
+    const passage = pass(connection, hub, target, request.args, ports.watch);
     if (passage instanceof HubwardError) return refused(passage, lookUp(hub, target));
     if (!(passage instanceof Promise)) return enter(connection, hub, request, passage);
     return passage.then((settled) =>

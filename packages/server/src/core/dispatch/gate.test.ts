@@ -15,6 +15,7 @@ import {
 import { pass } from "./gate.js";
 import type { Hub } from "./hub.js";
 import type { Staff } from "../../../test/connection-fixture.js";
+import { patientWatch } from "../../../test/policy-watch.js";
 
 type Answer = Awaited<ReturnType<typeof pass<Staff>>>;
 
@@ -25,7 +26,13 @@ function ask(
   args: readonly unknown[] = [],
   failures: string[] = [],
 ) {
-  return pass(connection, hub, target, args, (where) => void failures.push(where));
+  return pass(
+    connection,
+    hub,
+    target,
+    args,
+    patientWatch((where) => void failures.push(where)),
+  );
 }
 
 function reasonOf(answer: Answer): string {

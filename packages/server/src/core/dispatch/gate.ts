@@ -6,7 +6,7 @@
  */
 
 import { HubwardError } from "@hubward/wire";
-import { judge, type PolicyFailure, type Verdict } from "../auth/policy.js";
+import { judge, type PolicyWatch, type Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import type { Hub, HubMethod } from "./hub.js";
 
@@ -23,7 +23,7 @@ interface Attempt<P> {
   readonly hub: Hub<P>;
   readonly target: string;
   readonly rawArgs: readonly unknown[];
-  readonly onFailure: PolicyFailure;
+  readonly watch: PolicyWatch;
   readonly version: number;
   readonly standing: number;
   method: HubMethod<P> | undefined;
@@ -36,12 +36,11 @@ const NO_ARGS: readonly unknown[] = [];
 
 const entrance: readonly Stage[] = [
   ({ connection }) => connection.refusal(),
-  ({ hub, connection, onFailure }) => judge(hub.requirements, connection.admission, NO_ARGS, onFailure),
+  ({ hub, connection, watch }) => judge(hub.requirements, connection.admission, NO_ARGS, watch),
   findMethod,
-  ({ method, connection, onFailure }) => judge(method?.requirements ?? [], connection.admission, NO_ARGS, onFailure),
+  ({ method, connection, watch }) => judge(method?.requirements ?? [], connection.admission, NO_ARGS, watch),
   readInput,
-  ({ method, connection, args, onFailure }) =>
-    judge(method?.resourceRequirements ?? [], connection.admission, args, onFailure),
+  ({ method, connection, args, watch }) => judge(method?.resourceRequirements ?? [], connection.admission, args, watch),
 ];
 
 /** The same rules for a call whose method and input are known. */
@@ -56,10 +55,10 @@ export function pass<P>(
   hub: Hub<P>,
   target: string,
   rawArgs: readonly unknown[],
-  onFailure: PolicyFailure,
+  watch: PolicyWatch,
 ): Passed<P> | Promise<Passed<P>> {
   const { version, standing } = connection;
-  const attempt = { connection, hub, target, rawArgs, onFailure, version, standing, method: undefined, args: NO_ARGS };
+  const attempt = { connection, hub, target, rawArgs, watch, version, standing, method: undefined, args: NO_ARGS };
   return judged<P>(attempt, entrance, MAX_ATTEMPTS);
 }
 
@@ -71,12 +70,12 @@ export function passAgain<P>(
   connection: Connection<P>,
   hub: Hub<P>,
   { method, args }: Pick<Passage<P>, "method" | "args">,
-  onFailure: PolicyFailure,
+  watch: PolicyWatch,
 ): Passed<P> | Promise<Passed<P>> {
   const { version, standing } = connection;
   const target = method.name;
   return judged<P>(
-    { connection, hub, target, rawArgs: args, onFailure, version, standing, method, args },
+    { connection, hub, target, rawArgs: args, watch, version, standing, method, args },
     review,
     MAX_ATTEMPTS,
   );

@@ -14,6 +14,7 @@ import {
 import { Publication } from "../publication.js";
 import { assigned, groupKey } from "./group.js";
 import { createGroups } from "./groups.js";
+import { patientWatch } from "../../../test/policy-watch.js";
 
 const ward = template("ward/{ward}", allowAll);
 const icu = groupOf(ward, { ward: "icu" });
@@ -215,11 +216,7 @@ describe("a group", () => {
 
   it("of other connections than these is a mistake, whatever its rule says", async () => {
     const { connection } = createFixture().connect();
-    const groups = createGroups<Staff>(
-      10,
-      () => undefined,
-      (declared) => declared === ward,
-    );
+    const groups = createGroups<Staff>(10, patientWatch(), (declared) => declared === ward);
     await groups.join(connection, icu);
     await expect(groups.join(connection, groupOf(template("ward/{ward}", allowAll), { ward: "er" }))).rejects.toThrow(
       TypeError,

@@ -1,7 +1,7 @@
 /** Who is in which group on this node. Joining asks the group's rule; every way in comes through here. */
 
 import { HubwardError } from "@hubward/wire";
-import { judge, type PolicyFailure, type Verdict } from "../auth/policy.js";
+import { judge, type PolicyWatch, type Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import { groupKey, type GroupKey, type GroupReference, type GroupTemplate } from "./group.js";
 import type { Membership } from "./membership.js";
@@ -27,11 +27,18 @@ export interface Groups<P> {
   judgeAgain(connection: Connection<P>): Reassessment<P> | Promise<Reassessment<P>>;
   /** Gives back all memberships of a connection that ends. */
   release(connection: Connection<P>): void;
+  /** The groups it is in, and those whose rule is being asked. */
+  placesOf(connection: Connection<P>): Iterable<Place<P>>;
   members(key: GroupKey): ReadonlyMap<Connection<P>, Membership<P>> | undefined;
   /** The members of each group that has any. */
   all(): Iterable<ReadonlyMap<Connection<P>, Membership<P>>>;
   /** Groups with at least one member. */
   readonly size: number;
+}
+
+export interface Place<P> {
+  readonly key: GroupKey;
+  readonly reference: GroupReference<P>;
 }
 
 /** What came of judging memberships again. */
@@ -45,29 +52,28 @@ export interface Reassessment<P> {
 const MAX_ATTEMPTS = 3;
 
 /** A join whose rule is being asked. */
-interface PendingJoin {
-  readonly key: GroupKey;
+interface PendingJoin<P> extends Place<P> {
   isWithdrawn: boolean;
 }
 
 /** @param isOwn whether a template was declared for these groups, where there are others beside them */
 export function createGroups<P>(
   maxPerConnection: number,
-  onPolicyFailure: PolicyFailure,
+  watch: PolicyWatch,
   isOwn: (template: GroupTemplate<P>) => boolean = () => true,
 ): Groups<P> {
   const groups = new Map<GroupKey, Map<Connection<P>, Membership<P>>>();
-  const pending = new Map<Connection<P>, Set<PendingJoin>>();
+  const pending = new Map<Connection<P>, Set<PendingJoin<P>>>();
 
-  function begin(connection: Connection<P>, key: GroupKey): PendingJoin {
-    const join: PendingJoin = { key, isWithdrawn: false };
+  function begin(connection: Connection<P>, key: GroupKey, reference: GroupReference<P>): PendingJoin<P> {
+    const join: PendingJoin<P> = { key, reference, isWithdrawn: false };
     const joins = pending.get(connection);
     if (joins === undefined) pending.set(connection, new Set([join]));
     else joins.add(join);
     return join;
   }
 
-  function finish(connection: Connection<P>, join: PendingJoin): void {
+  function finish(connection: Connection<P>, join: PendingJoin<P>): void {
     const joins = pending.get(connection);
     if (joins?.delete(join) === true && joins.size === 0) pending.delete(connection);
   }
@@ -117,13 +123,13 @@ export function createGroups<P>(
       if (!isOwn(template)) throw new TypeError(`group ${template.pattern}: declared for other connections than these`);
       if (template.requirements.length === 0) throw new HubwardError("forbidden");
       const args = [reference.values];
-      let join: PendingJoin | undefined;
+      let join: PendingJoin<P> | undefined;
       try {
         for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
           connection.assertActive();
           const { version } = connection;
-          const verdict = judge(template.requirements, connection.admission, args, onPolicyFailure);
-          if (verdict instanceof Promise) join ??= begin(connection, key);
+          const verdict = judge(template.requirements, connection.admission, args, watch);
+          if (verdict instanceof Promise) join ??= begin(connection, key, reference);
           const refusal = verdict instanceof Promise ? await verdict : verdict;
           // While the rule was asked, the connection may have ended, left or become someone with other rights.
           if (verdict instanceof Promise) connection.assertActive();
@@ -162,7 +168,7 @@ export function createGroups<P>(
         const membership = groups.get(key)?.get(connection);
         if (membership === undefined || membership.judgedVersion === version) continue;
         const { template, values } = membership.reference;
-        const verdict = judge(template.requirements, admission, [values], onPolicyFailure);
+        const verdict = judge(template.requirements, admission, [values], watch);
         if (verdict instanceof Promise) asked.push(verdict.then((refusal) => settle(membership, refusal)));
         else settle(membership, verdict);
       }
@@ -183,6 +189,14 @@ export function createGroups<P>(
     release(connection) {
       for (const key of connection.memberships.keys()) remove(connection, key);
       connection.memberships.clear();
+    },
+
+    *placesOf(connection) {
+      for (const key of connection.memberships.keys()) {
+        const membership = groups.get(key)?.get(connection);
+        if (membership !== undefined) yield membership;
+      }
+      yield* pending.get(connection) ?? [];
     },
 
     members: (key) => groups.get(key),

@@ -5,12 +5,12 @@
 
 import type { Clock } from "../clock.js";
 import type { Connection } from "../connection/connection.js";
-import { groupName, type GroupReference } from "../groups/group.js";
-import type { Groups } from "../groups/groups.js";
+import { groupName } from "../groups/group.js";
+import type { Groups, Reassessment } from "../groups/groups.js";
 import type { Telemetry } from "../telemetry.js";
 
-/** Resolves with the groups it lost when every rule has answered, or failed to. */
-export type Reassess<P> = (connection: Connection<P>) => Promise<readonly GroupReference<P>[]>;
+/** Resolves when every rule has answered, or failed to. */
+export type Reassess<P> = (connection: Connection<P>) => Promise<Reassessment<P>>;
 
 export interface ReassessmentPorts<P> {
   readonly clock: Pick<Clock, "after">;
@@ -22,7 +22,7 @@ const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
 
 export function createReassessment<P>({ clock, groups, telemetry }: ReassessmentPorts<P>): Reassess<P> {
-  async function reassess(connection: Connection<P>, retryMs: number): Promise<readonly GroupReference<P>[]> {
+  async function reassess(connection: Connection<P>, retryMs: number): Promise<Reassessment<P>> {
     const { version } = connection;
     const { lost, unanswered } = await groups.judgeAgain(connection);
     if (lost.length > 0) {
@@ -39,7 +39,7 @@ export function createReassessment<P>({ clock, groups, telemetry }: Reassessment
           void reassess(connection, Math.min(MAX_RETRY_MS, retryMs * 2));
       });
     }
-    return lost;
+    return { lost, unanswered };
   }
 
   return (connection) => reassess(connection, FIRST_RETRY_MS);

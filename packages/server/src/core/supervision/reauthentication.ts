@@ -35,11 +35,15 @@ export interface ReauthenticationPorts<P> {
   readonly reassess: Reassess<P>;
   /** What the connection's hub asks of everybody. */
   readonly requirementsOf: (connection: Connection<P>) => readonly Requirement<P>[];
+  /** Whether an admission was asked for before a recheck was, and may say what was so then. */
+  readonly isOutdated: (connection: Connection<P>, admission: Admission<P>) => boolean;
 }
 
 /** Attempts of one connection at once, and how long one takes to come back. */
 const MAX_ATTEMPTS = 5;
 const ATTEMPT_MS = 10_000;
+/** How often a recheck may overtake what was asked before nobody can say what holds. */
+const MAX_OVERTAKEN = 3;
 /** Clients are told up to this share less than there is, each its own, so that those who came together part. */
 const TOLD_SPREAD = 0.1;
 
@@ -95,11 +99,20 @@ export function createReauthentication<P>(ports: ReauthenticationPorts<P>): Reau
     }
   }
 
+  function isOutdated(connection: Connection<P>, admitted: Admission<P> | HubwardError): boolean {
+    return !(admitted instanceof HubwardError) && ports.isOutdated(connection, admitted);
+  }
+
   async function renew(connection: Connection<P>, credential: Credential): Promise<Renewal> {
     const authentication = await admitter.authenticate(credential);
     if (!sameIdentityAndClient(authentication, connection.authentication)) throw new HubwardError("principal_mismatch");
     if (!isLater(authentication, connection)) return unchanged(connection);
-    const admitted = await admit(connection, authentication);
+    let admitted = await admit(connection, authentication);
+    // Rechecked meanwhile: what the mapping said before is not so any more, perhaps.
+    for (let left = MAX_OVERTAKEN; isOutdated(connection, admitted); left--) {
+      if (left === 0) throw new HubwardError("auth_unavailable", { retryAfterSeconds: 1 });
+      admitted = await admit(connection, authentication);
+    }
     // Two at a time: the one that ends later stays, whichever was slower.
     if (!isLater(authentication, connection)) return unchanged(connection);
     if (admitted instanceof HubwardError) {
