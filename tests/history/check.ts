@@ -101,11 +101,11 @@ class Checker {
       case "left":
         return void this.#connections.get(event.connection)?.left.add(event.ward);
       case "changed":
-        return this.#directory.changed(event.subject, event.wards);
+        return this.#directory.changed(personOf(event), event.wards);
       case "rechecking":
-        return this.#directory.asked(event.subject, event.attempt);
+        return this.#directory.asked(event.attempt);
       case "rechecked":
-        return this.#directory.answered(event.subject, event.attempt);
+        return this.#directory.answered(personOf(event), event.attempt);
       case "revoked":
         this.#revoked.set(event.id, {
           id: event.id,
@@ -149,14 +149,14 @@ class Checker {
       this.#report("I4", seq, `${frame} to ${connection} after its grace`);
     }
     if (stamp === undefined) return;
-    const { tenant, subject } = possession.current;
+    const { tenant } = possession.current;
     if (stamp.tenant !== "*" && stamp.tenant !== tenant) {
       this.#report("I5", seq, `${frame} of ${stamp.tenant} to ${connection} of ${tenant}`);
     }
     const { ward } = stamp;
     if (ward === undefined) return;
     if (left.has(ward)) this.#report("I2", seq, `${frame} of ${ward} to ${connection}, which has left it`);
-    if (!this.#directory.mayAllow(subject, ward) || possession.every(({ wards }) => !wards.includes(ward))) {
+    if (!this.#directory.mayAllow(personOf(possession.current), ward) || possession.every(({ wards }) => !wards.includes(ward))) {
       this.#report("I2", seq, `${frame} of ${ward} to ${connection}, which may not be in it any more`);
     }
   }
@@ -221,7 +221,11 @@ class Checker {
       case "connection":
         return connection === target.connection;
       case "issued-before":
-        return credential.subject === target.subject && credential.issuedAt <= target.before;
+        return (
+          credential.subject === target.subject &&
+          credential.tenant === target.tenant &&
+          credential.issuedAt <= target.before
+        );
     }
   }
 
@@ -253,33 +257,38 @@ class Checker {
   }
 }
 
+function personOf({ tenant, subject }: Pick<CredentialFacts, "tenant" | "subject">): string {
+  return `${tenant}/${subject}`;
+}
+
 /** What the directory may have said of each person, to whom it was asked last. */
 class Directory {
   /** Since the last acknowledged recheck, oldest first. */
-  readonly #states = new Map<string, { readonly wards: readonly string[]; readonly number: number }[]>();
-  readonly #asked = new Map<string, number>();
+  readonly #states = new Map<string, { readonly wards: readonly string[] | undefined; readonly number: number }[]>();
+  readonly #asked = new Map<number, number>();
   #count = 0;
 
-  changed(subject: string, wards: readonly string[]): void {
-    const states = this.#states.get(subject) ?? [];
+  changed(person: string, wards: readonly string[]): void {
+    // Before the first change it said everything.
+    const states = this.#states.get(person) ?? [{ wards: undefined, number: 0 }];
     states.push({ wards, number: ++this.#count });
-    this.#states.set(subject, states);
+    this.#states.set(person, states);
   }
 
-  asked(subject: string, attempt: number): void {
-    this.#asked.set(`${subject}/${attempt}`, this.#count);
+  asked(attempt: number): void {
+    this.#asked.set(attempt, this.#count);
   }
 
   /** What held when it was asked, or came later, is what may have been heard. */
-  answered(subject: string, attempt: number): void {
-    const askedAt = this.#asked.get(`${subject}/${attempt}`) ?? 0;
-    const states = this.#states.get(subject) ?? [];
+  answered(person: string, attempt: number): void {
+    const askedAt = this.#asked.get(attempt) ?? 0;
+    const states = this.#states.get(person) ?? [];
     const last = states.findLastIndex(({ number }) => number <= askedAt);
     if (last > 0) states.splice(0, last);
   }
 
-  mayAllow(subject: string, ward: string): boolean {
-    const states = this.#states.get(subject);
-    return states === undefined || states.some(({ wards }) => wards.includes(ward));
+  mayAllow(person: string, ward: string): boolean {
+    const states = this.#states.get(person);
+    return states === undefined || states.some(({ wards }) => wards === undefined || wards.includes(ward));
   }
 }

@@ -11,7 +11,7 @@ export interface CredentialFacts {
   readonly id: string;
   readonly issuer: string;
   readonly subject: string;
-  readonly tenant: string | undefined;
+  readonly tenant: string;
   readonly sessionId: string;
   readonly clientId: string;
   readonly keyId: string;
@@ -41,10 +41,10 @@ export type Target =
   | { readonly type: "session"; readonly sessionId: string }
   | { readonly type: "client"; readonly clientId: string }
   | { readonly type: "key"; readonly keyId: string }
-  | { readonly type: "identity"; readonly subject: string; readonly tenant: string | undefined }
+  | { readonly type: "identity"; readonly subject: string; readonly tenant: string }
   | { readonly type: "tenant"; readonly tenant: string }
   | { readonly type: "connection"; readonly connection: string }
-  | { readonly type: "issued-before"; readonly before: number; readonly subject: string };
+  | { readonly type: "issued-before"; readonly before: number; readonly subject: string; readonly tenant: string };
 
 /** Connections go by names of the test's own, sessions and commands by their ids. */
 export type Happening =
@@ -80,10 +80,15 @@ export type Happening =
   /** A leave was acknowledged. */
   | { readonly type: "left"; readonly connection: string; readonly ward: string }
   /** The directory gives a person these wards from now on. */
-  | { readonly type: "changed"; readonly subject: string; readonly wards: readonly string[] }
-  | { readonly type: "rechecking"; readonly subject: string; readonly attempt: number }
+  | {
+      readonly type: "changed";
+      readonly tenant: string;
+      readonly subject: string;
+      readonly wards: readonly string[];
+    }
+  | { readonly type: "rechecking"; readonly tenant: string; readonly subject: string; readonly attempt: number }
   /** A recheck was acknowledged. */
-  | { readonly type: "rechecked"; readonly subject: string; readonly attempt: number }
+  | { readonly type: "rechecked"; readonly tenant: string; readonly subject: string; readonly attempt: number }
   /** A revocation was acknowledged. */
   | { readonly type: "revoked"; readonly id: string; readonly target: Target; readonly claimsChanged?: boolean }
   /** A lift is asked for: from here on the revocation may be forgotten. */

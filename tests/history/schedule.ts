@@ -2,6 +2,7 @@
 
 import type { CredentialFacts } from "./history.js";
 import type { Peer } from "./peer.js";
+import { rechecking, revoking } from "./revocations.js";
 import { TENANTS, type World } from "./world.js";
 import { WARDS } from "./ward-app.js";
 
@@ -18,7 +19,8 @@ export interface ScheduleOptions {
 /** Runs one schedule to its end. */
 export async function runSchedule(world: World, { steps, crowd, further = {} }: ScheduleOptions): Promise<void> {
   const { choices } = world;
-  const all: Readonly<Record<string, { readonly weight: number; readonly step: Step }>> = { ...ordinary, ...further };
+  const all: Readonly<Record<string, { readonly weight: number; readonly step: Step }>> = { ...ordinary, ...revoking, ...rechecking, ...further };
+  await world.ward.app.ready();
   const weights = Object.fromEntries(Object.entries(all).map(([name, { weight }]) => [name, weight]));
   for (let count = 0; count < crowd; count++) {
     void arrive(world);

@@ -30,7 +30,7 @@ export interface WardPorts {
   readonly nameOf: (id: ConnectionId) => string;
   /** What was issued, by token. */
   readonly issued: ReadonlyMap<string, CredentialFacts>;
-  /** Wards a person has by the directory; undefined for one it does not restrict. */
+  /** Wards a person (tenant/subject) has by the directory; undefined for one it does not restrict. */
   readonly directory: ReadonlyMap<string, readonly string[]>;
   /** A promise where something is to take its time. */
   readonly lag: () => Promise<void> | undefined;
@@ -59,9 +59,9 @@ export function createWardApp(ports: WardPorts, options: Partial<WardOptions>, p
         return authenticationOf(facts);
       },
     },
-    principal: ({ subject, claims }) => {
+    principal: ({ subject, tenant, claims }) => {
       const own = claims["wards"] as readonly string[];
-      const listed = directory.get(subject);
+      const listed = directory.get(`${tenant}/${subject}`);
       const wards = listed === undefined ? own : own.filter((ward) => listed.includes(ward));
       const wait = lag();
       return wait === undefined ? { wards } : wait.then(() => ({ wards }));

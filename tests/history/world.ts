@@ -1,7 +1,7 @@
 /** A server without a network, its people, and everything a schedule may do to it. One seed, one history. */
 
 import { createFakeClock, createSeededRandom, type FakeClock } from "@hubward/testing";
-import { Secret, type Clock } from "@hubward/server/ports";
+import { Secret, type Clock, type ConnectionId } from "@hubward/server/ports";
 import { History, type CredentialFacts } from "./history.js";
 import { Peer } from "./peer.js";
 import { createChoices, type Choices } from "./randomness.js";
@@ -42,6 +42,12 @@ export class World {
     this.#options = options;
     this.choices = createChoices(options.seed);
     this.#ward = this.#start(options.options ?? {});
+  }
+
+  /** The id the server knows a connection by. */
+  idOf(name: string): ConnectionId {
+    for (const [id, known] of this.#names) if (known === name) return id as ConnectionId;
+    throw new RangeError(`no connection ${name}`);
   }
 
   get ward(): WardApp {
