@@ -6,6 +6,7 @@ import { Connection } from "../../packages/server/src/core/connection/connection
 import { Outbox } from "../../packages/server/src/core/connection/outbox.js";
 import { check, type Invariant } from "./check.js";
 import { runRefreshes } from "./refreshes.js";
+import { runWithRestarts, type PlantLog } from "./restarts.js";
 import { runSchedule } from "./schedule.js";
 import { World, type WorldOptions } from "./world.js";
 import type { Plant } from "./ward-app.js";
@@ -25,14 +26,19 @@ vi.mock("../../packages/server/src/core/auth/tickets.js", async (original) => {
   };
 });
 
+vi.setConfig({ testTimeout: 60_000 });
+
 afterEach(() => {
   vi.restoreAllMocks();
   fault.ticketsBindTwice = false;
 });
 
 /** Runs schedules until one of them shows something; what it shows. */
-async function invariantsBroken(options: Omit<WorldOptions, "seed"> = {}): Promise<ReadonlySet<Invariant>> {
-  for (let seed = 1; seed <= 40; seed++) {
+async function invariantsBroken(
+  options: Omit<WorldOptions, "seed"> = {},
+  schedules: number = 40,
+): Promise<ReadonlySet<Invariant>> {
+  for (let seed = 1; seed <= schedules; seed++) {
     const world = new World({ ...options, seed });
     await runSchedule(world, { steps: 300, crowd: 25 });
     const found = check(world.history.events);
@@ -56,6 +62,33 @@ function misreading(change: (said: { expiresAt: number; tenant: string | undefin
 }
 
 describe("the checker catches", () => {
+  test("a revocation that is acknowledged and told to nobody", async () => {
+    const { apply } = Connection.prototype;
+    vi.spyOn(Connection.prototype, "apply").mockImplementation(function (this: Connection<unknown>, event) {
+      if (event.type !== "revoked") apply.call(this, event);
+    });
+    expect(await invariantsBroken()).toContain("I1");
+  });
+
+  test("a log that has lost an entry when it is read again", async () => {
+    const forgetful: PlantLog = (log) => ({
+      isDurable: true,
+      append: (entry) => log.append(entry),
+      subscribe: (listener) => log.subscribe(listener),
+      close: () => log.close(),
+      async read(after) {
+        const page = await log.read(after);
+        return { ...page, entries: page.entries.filter(({ number }) => number % 2 === 0) };
+      },
+    });
+    const found = new Set<Invariant>();
+    for (let seed = 1; seed <= 8 && found.size === 0; seed++) {
+      const world = await runWithRestarts({ seed }, 300, forgetful);
+      for (const { invariant } of check(world.history.events)) found.add(invariant);
+    }
+    expect(found).toEqual(new Set(["I3"]));
+  });
+
   test("an outbox that forgets to evict", async () => {
     vi.spyOn(Outbox.prototype, "evict").mockReturnValue(0);
     expect(await invariantsBroken()).toContain("I2");
@@ -117,5 +150,5 @@ describe("the checker catches", () => {
 });
 
 test("without a fault the same schedules show nothing", async () => {
-  expect(await invariantsBroken()).toEqual(new Set());
+  expect(await invariantsBroken({}, 8)).toEqual(new Set());
 });

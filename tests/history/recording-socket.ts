@@ -4,11 +4,14 @@ import { MemorySocket } from "@hubward/testing";
 
 export class RecordingSocket extends MemorySocket {
   readonly #onWrite: (bytes: Uint8Array) => void;
+  /** How the end of the socket comes about, once the server has ended it. */
+  readonly #endsBy: (end: () => void) => void;
   #isGone = false;
 
-  constructor(onWrite: (bytes: Uint8Array) => void) {
+  constructor(onWrite: (bytes: Uint8Array) => void, endsBy: (end: () => void) => void) {
     super();
     this.#onWrite = onWrite;
+    this.#endsBy = endsBy;
   }
 
   /** Whether the network between is gone: what is written reaches nobody. */
@@ -25,7 +28,14 @@ export class RecordingSocket extends MemorySocket {
   override close(lastFrames: Uint8Array, code: number, reason: string): void {
     const isHeard = !this.isEnded && !this.#isGone;
     super.close(lastFrames, code, reason);
-    if (isHeard) this.#onWrite(lastFrames);
+    if (!isHeard) return;
+    this.#onWrite(lastFrames);
+    this.#endsBy(() => !this.#isGone && this.end({ wasClean: true }));
+  }
+
+  override reset(): void {
+    super.reset();
+    setImmediate(() => !this.#isGone && this.end());
   }
 
   override end(how: { readonly wasClean?: boolean } = {}): void {

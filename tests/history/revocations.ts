@@ -9,6 +9,8 @@ type Steps = Readonly<Record<string, { readonly weight: number; readonly step: (
 
 let revocations = 0;
 let rechecks = 0;
+/** What is suspended, or about to be: a second suspension of the same would be lifted with the first. */
+const suspended = new WeakMap<World, Set<string>>();
 
 export const revoking: Steps = {
   "revoke a token": { weight: 1.5, step: revokeSomebodys(({ id }) => ({ type: "token", tokenId: id })) },
@@ -58,7 +60,8 @@ export const rechecking: Steps = {
 };
 
 function somebody(world: World): Peer | undefined {
-  return world.peers.length === 0 ? undefined : world.choices.oneOf(world.peers);
+  const there = world.choices.chance(0.8) ? world.peers.filter(({ isThere }) => isThere) : world.peers;
+  return there.length === 0 ? undefined : world.choices.oneOf(there);
 }
 
 function revokeSomebodys(
@@ -79,6 +82,12 @@ export async function revoke(
 ): Promise<void> {
   const id = `revocation-${++revocations}`;
   const { app } = world.ward;
+  if (isLifted) {
+    const known = suspended.get(world) ?? new Set();
+    suspended.set(world, known);
+    if (known.has(JSON.stringify(target))) return;
+    known.add(JSON.stringify(target));
+  }
   try {
     await ask(world, target);
   } catch (error) {
@@ -120,6 +129,7 @@ async function lift(world: World, id: string, target: Target): Promise<void> {
   if (target.type === "identity") await app.tenant(target.tenant).lift({ subject: target.subject });
   else if (target.type === "tenant") await app.lift({ tenant: target.tenant });
   else if (target.type === "client") await app.lift({ client: target.clientId });
+  suspended.get(world)?.delete(JSON.stringify(target));
 }
 
 async function requireReauthentication(world: World, { subject, tenant = "" }: CredentialFacts): Promise<void> {

@@ -49,8 +49,17 @@ export async function wind(world: World): Promise<void> {
 }
 
 async function arrive(world: World): Promise<void> {
+  settleIn(world, await world.connect({}, world.choices.chance(0.3)));
+}
+
+/** With a token that was used before, and may have been revoked since. */
+export async function arriveAgain(world: World): Promise<void> {
+  const tokens = Array.from(world.issued.keys()).slice(-60);
+  if (tokens.length > 0) settleIn(world, await world.connectWith(world.choices.oneOf(tokens)));
+}
+
+function settleIn(world: World, peer: Peer | undefined): void {
   const { choices } = world;
-  const peer = await world.connect({}, choices.chance(0.3));
   if (peer === undefined) return;
   if (choices.chance(0.5)) peer.call("hubward.notices");
   for (const ward of WARDS) if (choices.chance(0.6)) join(world, peer, ward);
@@ -69,7 +78,8 @@ function leave(world: World, peer: Peer, ward: string): void {
 
 /** Somebody who has a socket, or had one. */
 function anyone(world: World): Peer | undefined {
-  return world.peers.length === 0 ? undefined : world.choices.oneOf(world.peers);
+  const there = world.choices.chance(0.8) ? world.peers.filter(({ isThere }) => isThere) : world.peers;
+  return there.length === 0 ? undefined : world.choices.oneOf(there);
 }
 
 function withPeer(run: (peer: Peer, world: World) => void | Promise<void>): Step {
@@ -94,6 +104,7 @@ function nextCredential(world: World, peer: Peer): { token: string; facts: Crede
 
 const ordinary: Readonly<Record<string, { readonly weight: number; readonly step: Step }>> = {
   arrive: { weight: 9, step: (world) => void arrive(world) },
+  "arrive again": { weight: 6, step: (world) => void arriveAgain(world) },
   "one ticket, two transports": { weight: 2, step: (world) => void raceForTicket(world) },
   "a ticket used again": {
     weight: 1,
@@ -115,7 +126,11 @@ const ordinary: Readonly<Record<string, { readonly weight: number; readonly step
   Leave: { weight: 2, step: withPeer((peer, world) => leave(world, peer, world.choices.oneOf(WARDS))) },
   Order: {
     weight: 5,
-    step: withPeer((peer, world) => peer.call("Order", [`command-${world.choices.between(1, 15)}`])),
+    step: withPeer((peer, { choices }) => {
+      const command = `command-${choices.between(1, 5)}`;
+      // Sent again by whoever is not sure that it arrived.
+      for (let sent = 0; sent < choices.between(1, 3); sent++) peer.call("Order", [command]);
+    }),
   },
   Tell: { weight: 6, step: withPeer((peer, world) => peer.call("Tell", [world.choices.oneOf(WARDS)])) },
   TellAll: { weight: 1, step: withPeer((peer) => peer.call("TellAll")) },

@@ -216,7 +216,11 @@ export class World {
     const answer = await this.#ward.app.endpoint.upgrade(request);
     if (!answer.accepted || epoch !== this.#epoch) return undefined;
     accepted();
-    const socket = new RecordingSocket((bytes) => peer.hears(bytes));
+    const socket = new RecordingSocket(
+      (bytes) => peer.hears(bytes),
+      // Most peers answer a Close; for the others the adapter gives up after 2 s.
+      this.choices.chance(0.8) ? (end) => void setImmediate(end) : (end) => void this.clock.after(2_000, end),
+    );
     peer.takes(socket);
     socket.listen(answer.open(socket));
     return socket;
@@ -224,9 +228,14 @@ export class World {
 
   /** Connects somebody, all the way. */
   async connect(facts: Parameters<World["issue"]>[0] = {}, isResumable = false): Promise<Peer | undefined> {
-    const { token, facts: credential } = this.issue(facts);
+    return this.connectWith(this.issue(facts).token, isResumable);
+  }
+
+  /** The same with a token that was issued before. */
+  async connectWith(token: string, isResumable = false): Promise<Peer | undefined> {
+    const credential = this.issued.get(token);
     const negotiated = await this.negotiate(token, isResumable);
-    if (negotiated?.accessToken === undefined) return undefined;
+    if (credential === undefined || negotiated?.accessToken === undefined) return undefined;
     return this.attach(negotiated, credential, negotiated.accessToken);
   }
 
