@@ -156,7 +156,10 @@ class Checker {
     const { ward } = stamp;
     if (ward === undefined) return;
     if (left.has(ward)) this.#report("I2", seq, `${frame} of ${ward} to ${connection}, which has left it`);
-    if (!this.#directory.mayAllow(personOf(possession.current), ward) || possession.every(({ wards }) => !wards.includes(ward))) {
+    if (
+      !this.#directory.mayAllow(personOf(possession.current), ward) ||
+      possession.every(({ wards }) => !wards.includes(ward))
+    ) {
       this.#report("I2", seq, `${frame} of ${ward} to ${connection}, which may not be in it any more`);
     }
   }

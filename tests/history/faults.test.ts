@@ -95,9 +95,9 @@ describe("the checker catches", () => {
   });
 
   test("a verifier that believes in leeway", async () => {
-    expect(await invariantsBroken({ plant: misreading(({ expiresAt }) => ({ expiresAt: expiresAt + 30_000 })) })).toContain(
-      "I4",
-    );
+    expect(
+      await invariantsBroken({ plant: misreading(({ expiresAt }) => ({ expiresAt: expiresAt + 30_000 })) }),
+    ).toContain("I4");
   });
 
   test("a gate that does not look at the time", async () => {
@@ -143,7 +143,9 @@ describe("the checker catches", () => {
         next.family.generation % 3 === 0 || (await store.compareAndSet(revision, next, mayCommit)),
     });
     const found = await Promise.all(
-      [1, 2, 3, 4, 5].map(async (seed) => check(await runRefreshes(seed, (clock) => forgetful(createMemorySessionStore({ clock }))))),
+      [1, 2, 3, 4, 5].map(async (seed) =>
+        check(await runRefreshes(seed, (clock) => forgetful(createMemorySessionStore({ clock })))),
+      ),
     );
     expect(new Set(found.flat().map(({ invariant }) => invariant))).toEqual(new Set(["I7"]));
   });

@@ -3,12 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  createSqliteIdempotencyStore,
-  createSqliteRevocationLog,
-  openDatabase,
-  type Database,
-} from "@hubward/sqlite";
+import { createSqliteIdempotencyStore, createSqliteRevocationLog, openDatabase, type Database } from "@hubward/sqlite";
 import type { RevocationLog } from "@hubward/server/ports";
 import { arriveAgain, runSchedule } from "./schedule.js";
 import { World, type WorldOptions } from "./world.js";

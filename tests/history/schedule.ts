@@ -19,7 +19,12 @@ export interface ScheduleOptions {
 /** Runs one schedule to its end. */
 export async function runSchedule(world: World, { steps, crowd, further = {} }: ScheduleOptions): Promise<void> {
   const { choices } = world;
-  const all: Readonly<Record<string, { readonly weight: number; readonly step: Step }>> = { ...ordinary, ...revoking, ...rechecking, ...further };
+  const all: Readonly<Record<string, { readonly weight: number; readonly step: Step }>> = {
+    ...ordinary,
+    ...revoking,
+    ...rechecking,
+    ...further,
+  };
   await world.ward.app.ready();
   const weights = Object.fromEntries(Object.entries(all).map(([name, { weight }]) => [name, weight]));
   for (let count = 0; count < crowd; count++) {

@@ -15,8 +15,7 @@ export function* readServerFrames(bytes: Uint8Array): Generator<{ opcode: number
     const short = view.getUint8(at + 1);
     if (short > 127) throw new TypeError("server frames: a server's frame is not masked");
     const headLength = short === 126 ? 4 : short === 127 ? 10 : 2;
-    const length =
-      short === 126 ? view.getUint16(at + 2) : short === 127 ? Number(view.getBigUint64(at + 2)) : short;
+    const length = short === 126 ? view.getUint16(at + 2) : short === 127 ? Number(view.getBigUint64(at + 2)) : short;
     const end = at + headLength + length;
     if (end > bytes.length) throw new TypeError("server frames: half a frame");
     yield { opcode: view.getUint8(at) & 0x0f, payload: bytes.subarray(at + headLength, end) };

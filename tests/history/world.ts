@@ -117,7 +117,10 @@ export class World {
   }
 
   /** Issues a token. */
-  issue(facts: Partial<CredentialFacts> & { readonly livesMs?: number } = {}): { token: string; facts: CredentialFacts } {
+  issue(facts: Partial<CredentialFacts> & { readonly livesMs?: number } = {}): {
+    token: string;
+    facts: CredentialFacts;
+  } {
     const { choices, clock } = this;
     const { livesMs = choices.between(5, 150) * 1000, ...given } = facts;
     const subject = given.subject ?? `nurse-${choices.between(1, 12)}`;
@@ -147,7 +150,8 @@ export class World {
       method: "POST",
       path: HUB,
       query: new Map(),
-      header: (name) => (name === "user-agent" ? "Microsoft SignalR/10.0 (10.0.11; Linux; NodeJS; 20.20.2)" : undefined),
+      header: (name) =>
+        name === "user-agent" ? "Microsoft SignalR/10.0 (10.0.11; Linux; NodeJS; 20.20.2)" : undefined,
       bearers: [
         ...(token === undefined ? [] : [{ kind: "bearer", token: new Secret(token), source: "header" } as const]),
         ...(queryToken === undefined
@@ -159,11 +163,12 @@ export class World {
     };
   }
 
-  async #ask(
-    request: Asked,
-  ): Promise<{ readonly status: number; readonly body: string } | undefined> {
+  async #ask(request: Asked): Promise<{ readonly status: number; readonly body: string } | undefined> {
     const epoch = this.#epoch;
-    const body = { read: () => Promise.resolve({ kind: "whole", bytes: new Uint8Array(0) } as const), abandon: () => undefined };
+    const body = {
+      read: () => Promise.resolve({ kind: "whole", bytes: new Uint8Array(0) } as const),
+      abandon: () => undefined,
+    };
     const answer = await this.#ward.app.endpoint.request(this.#request(request), body);
     return "open" in answer || epoch !== this.#epoch ? undefined : answer;
   }
