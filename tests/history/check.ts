@@ -24,11 +24,9 @@ export interface Promises {
   readonly graceMs: number;
   /** How often a refresh token may be answered again: within this long of its first answer. Milliseconds. */
   readonly retryWindowMs: number;
-  /** How far issuers' clocks may be ahead of an issued-before entry. Milliseconds. */
-  readonly skewMs: number;
 }
 
-export const promises: Promises = { graceMs: 10_000, retryWindowMs: 10_000, skewMs: 60_000 };
+const promises: Promises = { graceMs: 10_000, retryWindowMs: 10_000 };
 
 /** Timers look once a second, once for the lapse and once for the grace behind it. */
 const TIMER_SLACK_MS = 2_000;

@@ -2,6 +2,7 @@
 
 import { createMemorySessionStore, type SessionStore } from "@hubward/sessions";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import type * as TicketsModule from "../../packages/server/src/core/auth/tickets.js";
 import { Connection } from "../../packages/server/src/core/connection/connection.js";
 import { Outbox } from "../../packages/server/src/core/connection/outbox.js";
 import { check, type Invariant } from "./check.js";
@@ -14,7 +15,7 @@ import type { Plant } from "./ward-app.js";
 const fault = vi.hoisted(() => ({ ticketsBindTwice: false }));
 
 vi.mock("../../packages/server/src/core/auth/tickets.js", async (original) => {
-  const module = await original<typeof import("../../packages/server/src/core/auth/tickets.js")>();
+  const module = await original<typeof TicketsModule>();
   return {
     ...module,
     createTickets: (...ports: Parameters<typeof module.createTickets>) => {

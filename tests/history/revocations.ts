@@ -132,7 +132,7 @@ async function lift(world: World, id: string, target: Target): Promise<void> {
   suspended.get(world)?.delete(JSON.stringify(target));
 }
 
-async function requireReauthentication(world: World, { subject, tenant = "" }: CredentialFacts): Promise<void> {
+async function requireReauthentication(world: World, { subject, tenant }: CredentialFacts): Promise<void> {
   const { app } = world.ward;
   const before = world.clock.now();
   await app.tenant(tenant).requireReauthentication({ subject });
@@ -142,7 +142,7 @@ async function requireReauthentication(world: World, { subject, tenant = "" }: C
 }
 
 /** The directory gives somebody other wards, and the application has it judged. */
-async function changeRights(world: World, { subject, tenant = "" }: CredentialFacts): Promise<void> {
+async function changeRights(world: World, { subject, tenant }: CredentialFacts): Promise<void> {
   const wards = WARDS.filter(() => world.choices.chance(0.6));
   const attempt = ++rechecks;
   world.directory.set(`${tenant}/${subject}`, wards);
