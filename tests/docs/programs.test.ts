@@ -57,6 +57,7 @@ describe("the recipes", () => {
     "cookies",
     "orders",
     "tenants",
+    "rights",
     "ending",
   ];
   const finished = ["fetch", "issuers", "logging", "ward.test"];
@@ -183,6 +184,15 @@ describe("the recipes", () => {
     expect(heard.items).toEqual(["north icu", "south icu"]);
     expect(await outcomeOf(clientOf(url, await tokenOf("nina")).start())).toMatch(/401/);
     expect(await outcomeOf(clientOf(url, await tokenOf("nina", { tid: "west" })).start())).toContain("forbidden");
+  });
+
+  test("rights: who has left is told so as soon as it is said", async () => {
+    const { port } = await start(recipes, "rights.js");
+    const connection = await connect(`http://127.0.0.1:${port}/hubs/ward`, await tokenOf("nina"));
+    const closed = new Promise<string>((resolve) => connection.onclose((error) => resolve(error?.message ?? "")));
+    const result = await get(`http://127.0.0.1:${port}/left/nina`);
+    expect(result).toBe('200 {"matched":1,"lost":0,"ended":1,"unavailable":0}');
+    expect(await closed).toContain("forbidden");
   });
 
   test("ending: a client is told, and the process ends", async () => {

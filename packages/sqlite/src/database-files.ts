@@ -34,14 +34,39 @@ function closeToOthers(file: string): void {
   chmodSync(file, mode & 0o700);
 }
 
+/** Whatever ends the ownership of a file. */
+export interface HeldLock {
+  close(): void;
+}
+
+/**
+ * What this process holds, by path: for all engines and all copies of this package, which the operating system takes
+ * for one owner.
+ */
+const registryName = Symbol.for("@hubward/sqlite: files in use");
+const registry = globalThis as unknown as { [registryName]?: Set<string> };
+const held = (registry[registryName] ??= new Set());
+
 /**
  * Holds the database for this process until `close`, or until the process ends, however it ends: the lock is the
  * operating system's own, on a file that nobody else has a reason to open. It cannot be the database itself: backups
  * read that, and a process that closes any handle on a file loses its locks there (fcntl(2)).
  * @throws DatabaseError in-use, at once.
  */
-export function holdLock(engine: Engine, path: string): EngineConnection {
+export function holdLock(engine: Engine, path: string): HeldLock {
   const file = `${path}-lock`;
+  if (held.has(file)) throw new DatabaseError("in-use");
+  const connection = lock(engine, file);
+  held.add(file);
+  return {
+    close() {
+      connection.close();
+      held.delete(file);
+    },
+  };
+}
+
+function lock(engine: Engine, file: string): EngineConnection {
   prepareFiles(file);
   let connection: EngineConnection | undefined;
   try {

@@ -1,7 +1,7 @@
 /** One SQLite file, owned by this process: what the stores of this package, and the application's own tables, stand on. */
 
 import { DatabaseError, describeFailure, isFlushFailure } from "./database-error.js";
-import { holdLock, prepareFiles } from "./database-files.js";
+import { holdLock, prepareFiles, type HeldLock } from "./database-files.js";
 import type { EngineConnection, EngineName, EngineStatement, SqlRow, SqlValue } from "./engine-port.js";
 import { loadEngine } from "./engine.js";
 import { migrate, rollBack } from "./schema.js";
@@ -108,14 +108,14 @@ function configure(connection: EngineConnection, busyTimeoutMs: number): void {
 class OwnedDatabase implements Database {
   readonly engine: EngineName;
   readonly #connection: EngineConnection;
-  readonly #lock: EngineConnection;
+  readonly #lock: HeldLock;
   #isInTransaction = false;
   /** What went wrong inside the transaction: SQLite may have rolled it back, and what follows would stand alone. */
   #spoiledBy: DatabaseError | undefined;
   /** Why nothing can be done any more. */
   #end: DatabaseError | undefined;
 
-  constructor(engine: EngineName, connection: EngineConnection, lock: EngineConnection) {
+  constructor(engine: EngineName, connection: EngineConnection, lock: HeldLock) {
     this.engine = engine;
     this.#connection = connection;
     this.#lock = lock;

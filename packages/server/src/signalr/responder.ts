@@ -61,7 +61,7 @@ export class Responder<P> {
       return this.finish(message, notInvoked(message.target));
     }
     if (bytes.length > connection.maxFrameBytes) return this.finish(message, formatReason("result_too_large"));
-    return this.#sendResult(message, bytes);
+    return this.#sendResult(message, control, bytes);
   }
 
   /** What a control call has come to. */
@@ -110,12 +110,14 @@ export class Responder<P> {
   }
 
   /** Keeps the call's turn while the peer is behind: who asks for more than it reads waits for its own answers. */
-  #sendResult(message: AnyInvocation, bytes: Uint8Array): Promise<void> | undefined {
+  #sendResult(message: AnyInvocation, control: CallControl, bytes: Uint8Array): Promise<void> | undefined {
     const { clock, connection } = this.#setup;
+    // What it was told while it waited is not forgotten, whatever has come back meanwhile.
+    if (control.refusal !== undefined) return this.refuse(message, control.refusal);
     const refusal = connection.refusal();
     if (refusal !== undefined) return this.finish(message, refusal.message);
-    const room = connection.outbox.room(bytes.length, clock);
-    if (room !== undefined) return room.then(() => this.#sendResult(message, bytes));
+    const wait = control.judging ?? connection.outbox.room(bytes.length, clock);
+    if (wait !== undefined) return wait.then(() => this.#sendResult(message, control, bytes));
     connection.send({ bytes, group: undefined });
     return undefined;
   }
