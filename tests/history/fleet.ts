@@ -35,7 +35,8 @@ export async function startFleet(size: number): Promise<Fleet> {
   const byPort = new Map<number, string>();
   const ward = createWardApp(
     { history, nameOf: (id) => names.get(id) ?? id, issued, directory: new Map(), lag: () => undefined },
-    { telemetry: () => undefined },
+    // Its clients send no pings.
+    { telemetry: () => undefined, clientTimeoutMs: 3_600_000 },
   );
   const server = createServer();
   attach(server, ward.app);

@@ -1,6 +1,6 @@
 /**
- * Revocations under a fan-out, on real sockets. `npm run soak` does the same to 10,000 connections, 50 a second for
- * half a minute.
+ * Revocations under a fan-out, on real sockets. `npm run soak` does the same to 3,000 connections, 50 a second for
+ * half a minute; `HUBWARD_SOAK` says how many. Each takes two file descriptors of this process.
  */
 
 import { setTimeout as wait } from "node:timers/promises";

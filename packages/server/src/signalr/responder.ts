@@ -39,10 +39,8 @@ export class Responder<P> {
     const { invocationId } = message;
     const { connection, hub } = this.#setup;
     // Whatever its method gave: it is not for who the caller is by now.
-    if (control.refusal !== undefined && outcome.kind !== "refused") {
-      const method = "method" in outcome ? outcome.method : undefined;
-      return this.refuse(message, control.refusal, method);
-    }
+    if (control.refusal !== undefined && outcome.kind !== "refused")
+      return this.#refuseStopped(message, control.refusal);
     this.#report(outcome, control);
     if (invocationId === undefined) return undefined;
     // To cancel a stream is no error.
@@ -76,6 +74,11 @@ export class Responder<P> {
   refuse(message: AnyInvocation, error: HubwardError, method?: string): undefined {
     this.#reportRefusal(error, method);
     return this.finish(message, error.message);
+  }
+
+  /** By its method's declared name: what the peer called it is no word for a log. */
+  #refuseStopped(message: AnyInvocation, refusal: HubwardError): undefined {
+    return this.refuse(message, refusal, this.#setup.hub.methods.get(message.target.toLowerCase())?.name);
   }
 
   /** Sends a stream. A promise until the method has let go of it; `onEnd` comes before, when its caller is told. */
@@ -113,7 +116,7 @@ export class Responder<P> {
   #sendResult(message: AnyInvocation, control: CallControl, bytes: Uint8Array): Promise<void> | undefined {
     const { clock, connection } = this.#setup;
     // What it was told while it waited is not forgotten, whatever has come back meanwhile.
-    if (control.refusal !== undefined) return this.refuse(message, control.refusal);
+    if (control.refusal !== undefined) return this.#refuseStopped(message, control.refusal);
     const refusal = connection.refusal();
     if (refusal !== undefined) return this.finish(message, refusal.message);
     const wait = control.judging ?? connection.outbox.room(bytes.length, clock);

@@ -42,6 +42,11 @@ export class CallControl {
     return this.#refusal;
   }
 
+  /** For what its method does on the caller's behalf. @throws HubwardError why it may not go on */
+  assertNotStopped(): void {
+    if (this.#refusal !== undefined) throw this.#refusal;
+  }
+
   /** Resolves when it is known whether it may go on; undefined while that is not in question. Nothing is said before. */
   get judging(): Promise<void> | undefined {
     return this.#judging?.settled;
@@ -62,15 +67,6 @@ export class CallControl {
       // What was asked about the principal before says nothing any more.
       if (this.#round === round) this.#settle(refusal);
     });
-  }
-
-  /**
-   * Whether it may still say something to others, or commit. @throws HubwardError why it was stopped, or what its
-   * connection's standing says
-   */
-  assertMaySpeak(connection: { assertMaySpeak(): void }): void {
-    if (this.#refusal !== undefined) throw this.#refusal;
-    connection.assertMaySpeak();
   }
 
   /** Lets it go no further, and waits for no verdict. The first refusal is the one its caller hears. */

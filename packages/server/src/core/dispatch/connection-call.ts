@@ -129,7 +129,11 @@ export class ConnectionCall<P, Events> implements CommandCall<P, Events>, CallGr
       tenant: connection.tenant,
       hub: connection.hub,
       issuer: connection.authentication.issuer,
-      assertAllowed: () => this.#control.assertMaySpeak(connection),
+      assertAllowed: () => {
+        // Also when standing is back: what was stopped has none of it.
+        this.#control.assertNotStopped();
+        connection.assertMaySpeak();
+      },
     }));
   }
 }
