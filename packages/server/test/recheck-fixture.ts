@@ -63,6 +63,7 @@ export function createRecheckBench({ requirements = [], timeoutMs }: RecheckBenc
   }
 
   const admitter = createAdmitter<{ readonly department: string | null }>({
+    revocations: { assertWelcome: () => undefined, refusal: () => undefined },
     authenticator: {
       authenticate() {
         throw new HubwardError("invalid_token");

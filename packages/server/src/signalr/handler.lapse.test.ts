@@ -4,6 +4,7 @@ import { recordingTelemetry } from "@hubward/testing";
 import { decodeLimitDefaults, type HubwardError, jsonCodec, messageType, type HubMessage } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
 import { admissionOf, bytes, createFixture, text, type Staff } from "../../test/connection-fixture.js";
+import { patientWatch } from "../../test/policy-watch.js";
 import {
   allowAll,
   deferred,
@@ -119,7 +120,7 @@ function createBench({ judge = () => true }: { readonly judge?: () => boolean | 
     digest: systemDigest,
     createCall: (connection, method, control) =>
       new ConnectionCall(connection, method, control, { groups, fanout, invokeClient }),
-    onPolicyFailure: (where, error) => void failures.push([where, error]),
+    watch: patientWatch((where, error) => void failures.push([where, error])),
   });
   const peer = fixture.connect({ livesMs: 3_600_000, isOpen: false, isMute: true });
   const { connection, socket } = peer;

@@ -39,6 +39,7 @@ function createBench({ fraction = 0, requirements = [], mapping = () => ({}), pr
   const verdicts = new Map<string, () => Authentication | Promise<Authentication>>();
   let verified = 0;
   const admitter = createAdmitter<{ readonly department: string | null }>({
+    revocations: { assertWelcome: () => undefined, refusal: () => undefined },
     authenticator: {
       authenticate(credential) {
         verified++;
