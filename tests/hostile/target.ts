@@ -106,7 +106,7 @@ async function createTarget(
   const canary = new HubConnectionBuilder()
     .configureLogging(LogLevel.None)
     .withUrl(`http://127.0.0.1:${port}${HUB}`, {
-      accessTokenFactory: () => issuer.token("canary", { lifetime: 100_000 }),
+      accessTokenFactory: () => issuer.token("canary", { lifetime: 80_000 }),
     })
     .build();
   const heard = new Recorder<unknown>();

@@ -1,0 +1,126 @@
+/** A client of the ward, as well or badly behaved as a schedule wants it. Writes down what reaches its socket. */
+
+import type { CredentialFacts, History } from "./history.js";
+import type { RecordingSocket } from "./recording-socket.js";
+import { CONTROL_PREFIX, kindOf, readServerMessages, stampOf, type ServerMessage } from "./server-frames.js";
+
+const encoder = new TextEncoder();
+
+export interface PeerSetup {
+  readonly name: string;
+  readonly history: History;
+  readonly credential: CredentialFacts;
+  readonly connectionToken: string;
+  readonly ticket: string;
+  readonly isResumable: boolean;
+}
+
+export class Peer {
+  readonly name: string;
+  readonly connectionToken: string;
+  readonly ticket: string;
+  readonly isResumable: boolean;
+  /** The credential it shows next time it is asked who it is. */
+  credential: CredentialFacts;
+  readonly #history: History;
+  readonly #waiting = new Map<string, (message: ServerMessage) => void>();
+  #socket: RecordingSocket | undefined;
+  #calls = 0;
+  #isAttached = false;
+
+  constructor({ name, history, credential, connectionToken, ticket, isResumable }: PeerSetup) {
+    this.name = name;
+    this.#history = history;
+    this.credential = credential;
+    this.connectionToken = connectionToken;
+    this.ticket = ticket;
+    this.isResumable = isResumable;
+  }
+
+  get socket(): RecordingSocket | undefined {
+    return this.#socket;
+  }
+
+  get isAttached(): boolean {
+    return this.#isAttached;
+  }
+
+  /** Whether it has a socket that still leads somewhere. */
+  get isThere(): boolean {
+    return this.#socket !== undefined && !this.#socket.isGone;
+  }
+
+  /** Whether the server has ended it, for good as far as it knows. */
+  get isEnded(): boolean {
+    return this.#socket?.isEnded === true;
+  }
+
+  takes(socket: RecordingSocket): void {
+    this.#socket = socket;
+  }
+
+  shakeHands(): void {
+    this.sendText(`{"protocol":"json","version":${this.isResumable ? 2 : 1}}\x1e`);
+  }
+
+  /** Where it goes on with a new transport: what follows is the next of what it sent. */
+  resumeAt(sequenceId: number): void {
+    this.send({ type: 9, sequenceId });
+  }
+
+  send(message: ServerMessage): void {
+    this.sendText(`${JSON.stringify(message)}\x1e`);
+  }
+
+  /** Sends a call. `settled` hears its Completion, if ever. */
+  call(target: string, args: readonly unknown[] = [], settled?: (message: ServerMessage) => void): void {
+    const isControl = target.startsWith("hubward.");
+    const invocationId = `${isControl ? CONTROL_PREFIX : ""}${++this.#calls}`;
+    if (settled !== undefined) this.#waiting.set(invocationId, settled);
+    this.send({ type: target === "Watch" ? 4 : 1, invocationId, target, arguments: args });
+  }
+
+  /** A new credential in band. */
+  reauthenticate(credential: CredentialFacts, token: string): void {
+    const { name } = this;
+    this.#history.record({ type: "presented", connection: name, credential });
+    this.call("hubward.reauthenticate", [token], (message) => this.answered(credential, !("error" in message)));
+  }
+
+  /** What came of a new credential, by whichever way it went. */
+  answered(credential: CredentialFacts, wasTaken: boolean): void {
+    this.#history.record({ type: wasTaken ? "renewed" : "declined", connection: this.name, credential });
+  }
+
+  sendText(text: string): void {
+    const socket = this.#socket;
+    if (socket !== undefined && !socket.isGone) socket.peerSends(encoder.encode(text));
+  }
+
+  /** The network takes it away. */
+  loses(wasClean: boolean): void {
+    if (this.isThere) this.#socket?.end({ wasClean });
+  }
+
+  /** Every byte the server hands to its socket comes here, while it does. */
+  hears(bytes: Uint8Array): void {
+    const messages = Array.from(readServerMessages(bytes));
+    // Who is let in only to be told why they may not stay is attached to nothing.
+    const isWelcome = !messages.some((message) => kindOf(message) === "close");
+    for (const message of messages) {
+      const frame = kindOf(message);
+      this.#history.record({ type: "delivery", connection: this.name, frame, stamp: stampOf(message) });
+      if (frame === "handshake" && isWelcome && !("error" in message)) {
+        this.#isAttached = true;
+        this.#history.record({ type: "attached", connection: this.name, ticket: this.ticket });
+      }
+      if (message["type"] === 3) this.#complete(message);
+    }
+  }
+
+  #complete(message: ServerMessage): void {
+    const id = String(message["invocationId"]);
+    this.#waiting.get(id)?.(message);
+    this.#waiting.delete(id);
+  }
+}

@@ -1,0 +1,154 @@
+/** What a schedule takes back: revocations, their lifts, claims that changed, and people judged again. */
+
+import type { CredentialFacts, Target } from "./history.js";
+import type { Peer } from "./peer.js";
+import { TENANTS, type World } from "./world.js";
+import { WARDS } from "./ward-app.js";
+
+type Steps = Readonly<Record<string, { readonly weight: number; readonly step: (world: World) => void }>>;
+
+let revocations = 0;
+let rechecks = 0;
+/** What is suspended, or about to be: a second suspension of the same would be lifted with the first. */
+const suspended = new WeakMap<World, Set<string>>();
+
+export const revoking: Steps = {
+  "revoke a token": { weight: 1.5, step: revokeSomebodys(({ id }) => ({ type: "token", tokenId: id })) },
+  "revoke a session": { weight: 2, step: revokeSomebodys(({ sessionId }) => ({ type: "session", sessionId })) },
+  "revoke a connection": {
+    weight: 1.5,
+    step: revokeSomebodys((_facts, { name }) => ({ type: "connection", connection: name })),
+  },
+  "revoke what was issued until now": {
+    weight: 0.5,
+    step: (world) => {
+      const facts = somebody(world)?.credential;
+      if (facts === undefined) return;
+      const { subject, tenant } = facts;
+      void revoke(world, { type: "issued-before", before: world.clock.now(), subject, tenant });
+    },
+  },
+  "suspend a person": {
+    weight: 1,
+    step: revokeSomebodys(({ subject, tenant }) => ({ type: "identity", subject, tenant }), { isLifted: true }),
+  },
+  "suspend a hospital": {
+    weight: 0.15,
+    step: (world) => void revoke(world, { type: "tenant", tenant: world.choices.oneOf(TENANTS) }, { isLifted: true }),
+  },
+  "suspend a client": {
+    weight: 0.15,
+    step: (world) => void revoke(world, { type: "client", clientId: "ward-page" }, { isLifted: true }),
+  },
+  "claims have changed": {
+    weight: 1,
+    step: (world) => {
+      const facts = somebody(world)?.credential;
+      if (facts !== undefined) void requireReauthentication(world, facts);
+    },
+  },
+};
+
+export const rechecking: Steps = {
+  "a role is lost": {
+    weight: 4,
+    step: (world) => {
+      const facts = somebody(world)?.credential;
+      if (facts !== undefined) void changeRights(world, facts);
+    },
+  },
+};
+
+function somebody(world: World): Peer | undefined {
+  const there = world.choices.chance(0.8) ? world.peers.filter(({ isThere }) => isThere) : world.peers;
+  return there.length === 0 ? undefined : world.choices.oneOf(there);
+}
+
+function revokeSomebodys(
+  targetOf: (facts: CredentialFacts, peer: Peer) => Target,
+  how: { readonly isLifted?: boolean } = {},
+): (world: World) => void {
+  return (world) => {
+    const peer = somebody(world);
+    if (peer !== undefined) void revoke(world, targetOf(peer.credential, peer), how);
+  };
+}
+
+/** Asks for it and writes down its acknowledgement; one that stands until it is lifted is, some time later. */
+export async function revoke(
+  world: World,
+  target: Target,
+  { isLifted = false }: { readonly isLifted?: boolean } = {},
+): Promise<void> {
+  const id = `revocation-${++revocations}`;
+  const { app } = world.ward;
+  if (isLifted) {
+    const known = suspended.get(world) ?? new Set();
+    suspended.set(world, known);
+    if (known.has(JSON.stringify(target))) return;
+    known.add(JSON.stringify(target));
+  }
+  try {
+    await ask(world, target);
+  } catch (error) {
+    if (world.ward.app === app) throw error;
+    return;
+  }
+  // An acknowledgement from a process that has died reached nobody.
+  if (world.ward.app !== app) return;
+  world.history.record({ type: "revoked", id, target });
+  if (!isLifted) return;
+  world.clock.after(world.choices.between(500, 8_000), () => void lift(world, id, target));
+}
+
+function ask(world: World, target: Target): Promise<unknown> {
+  const { app } = world.ward;
+  switch (target.type) {
+    case "token":
+      return app.revoke({ tokenId: target.tokenId });
+    case "session":
+      return app.revoke({ session: target.sessionId });
+    case "client":
+      return app.revoke({ client: target.clientId });
+    case "key":
+      return app.revoke({ keyId: target.keyId });
+    case "tenant":
+      return app.revoke({ tenant: target.tenant });
+    case "connection":
+      return app.revoke({ connection: world.idOf(target.connection) });
+    case "identity":
+      return app.tenant(target.tenant).revoke({ subject: target.subject });
+    case "issued-before":
+      return app.tenant(target.tenant).revoke({ issuedBefore: target.before, subject: target.subject });
+  }
+}
+
+async function lift(world: World, id: string, target: Target): Promise<void> {
+  const { app } = world.ward;
+  world.history.record({ type: "lifting", id });
+  if (target.type === "identity") await app.tenant(target.tenant).lift({ subject: target.subject });
+  else if (target.type === "tenant") await app.lift({ tenant: target.tenant });
+  else if (target.type === "client") await app.lift({ client: target.clientId });
+  suspended.get(world)?.delete(JSON.stringify(target));
+}
+
+async function requireReauthentication(world: World, { subject, tenant }: CredentialFacts): Promise<void> {
+  const { app } = world.ward;
+  const before = world.clock.now();
+  await app.tenant(tenant).requireReauthentication({ subject });
+  if (world.ward.app !== app) return;
+  const target = { type: "issued-before", before, subject, tenant } as const;
+  world.history.record({ type: "revoked", id: `change-${++revocations}`, target, claimsChanged: true });
+}
+
+/** The directory gives somebody other wards, and the application has it judged. */
+async function changeRights(world: World, { subject, tenant }: CredentialFacts): Promise<void> {
+  const wards = WARDS.filter(() => world.choices.chance(0.6));
+  const attempt = ++rechecks;
+  world.directory.set(`${tenant}/${subject}`, wards);
+  world.history.record({ type: "changed", tenant, subject, wards });
+  world.history.record({ type: "rechecking", tenant, subject, attempt });
+  const { app } = world.ward;
+  await app.tenant(tenant).recheck({ subject });
+  if (world.ward.app === app) world.history.record({ type: "rechecked", tenant, subject, attempt });
+}

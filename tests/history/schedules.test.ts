@@ -1,0 +1,55 @@
+/**
+ * The promises about credentials, under random schedules: what a checker that trusts nobody makes of each history. A
+ * failure names its seed; `HUBWARD_SCHEDULES=400 npx vitest run tests/history/schedules.test.ts` looks further.
+ */
+
+import { describe, expect, test } from "vitest";
+import { check } from "./check.js";
+import { runWithRestarts } from "./restarts.js";
+import { runSchedule } from "./schedule.js";
+import { World } from "./world.js";
+
+const schedules = Number(process.env["HUBWARD_SCHEDULES"] ?? 60);
+const timeout = Math.max(120_000, schedules * 2_000);
+
+/** Runs a schedule for every seed and adds up what happened, so that a run in which nothing did cannot pass. */
+async function runAll(count: number, run: (seed: number) => Promise<World>): Promise<Readonly<Record<string, number>>> {
+  const totals: Record<string, number> = {};
+  for (let seed = 1; seed <= count; seed++) {
+    const { history } = await run(seed);
+    expect({ seed, violations: check(history.events).slice(0, 5) }).toEqual({ seed, violations: [] });
+    for (const [name, each] of Object.entries(history.counts())) totals[name] = (totals[name] ?? 0) + each;
+  }
+  return totals;
+}
+
+const everything = [
+  ["opened", "attached", "dispatch", "effect", "event", "result", "item", "control", "close"],
+  ["presented", "renewed", "declined", "joining", "left", "changed", "rechecked", "revoked", "lifting", "blocked"],
+].flat();
+
+describe("no invariant is broken", () => {
+  test("in many small wards", { timeout }, async () => {
+    const totals = await runAll(schedules, async (seed) => {
+      const world = new World({ seed });
+      await runSchedule(world, { steps: 300, crowd: 25 });
+      return world;
+    });
+    expect(everything.filter((name) => (totals[name] ?? 0) < schedules / 2)).toEqual([]);
+  });
+
+  test("in a few large ones", { timeout }, async () => {
+    const totals = await runAll(Math.ceil(schedules / 20), async (seed) => {
+      const world = new World({ seed });
+      await runSchedule(world, { steps: 400, crowd: 300 });
+      return world;
+    });
+    expect(everything.filter((name) => totals[name] === undefined)).toEqual([]);
+  });
+
+  test("where the process dies and another one goes on with its database", { timeout }, async () => {
+    const totals = await runAll(Math.ceil(schedules / 6), (seed) => runWithRestarts({ seed }, 300));
+    expect(totals["restarted"]).toBeGreaterThan(schedules / 6);
+    expect(everything.filter((name) => totals[name] === undefined)).toEqual([]);
+  });
+});

@@ -1,0 +1,275 @@
+/** A server without a network, its people, and everything a schedule may do to it. One seed, one history. */
+
+import { createFakeClock, createSeededRandom, type FakeClock } from "@hubward/testing";
+import { Secret, type Clock, type ConnectionId } from "@hubward/server/ports";
+import { History, type CredentialFacts } from "./history.js";
+import { Peer } from "./peer.js";
+import { createChoices, type Choices } from "./randomness.js";
+import { RecordingSocket } from "./recording-socket.js";
+import { createWardApp, HUB, ISSUER, WARDS, type Plant, type WardApp, type WardOptions } from "./ward-app.js";
+
+type Endpoint = WardApp["app"]["endpoint"];
+type HttpRequest = Parameters<Endpoint["request"]>[0];
+
+type Asked = Partial<HttpRequest> & { readonly token?: string; readonly queryToken?: string };
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly plant?: Plant | undefined;
+  readonly options?: Partial<WardOptions> | undefined;
+}
+
+export const TENANTS = ["general", "annex"] as const;
+
+export class World {
+  readonly clock: FakeClock = createFakeClock();
+  readonly history: History = new History(this.clock);
+  readonly choices: Choices;
+  readonly peers: Peer[] = [];
+  readonly issued = new Map<string, CredentialFacts>();
+  readonly directory = new Map<string, readonly string[]>();
+  /** What waits for its turn: rules, mappings, verifiers and methods that take their time. */
+  readonly #lagging: (() => void)[] = [];
+  readonly #options: WorldOptions;
+  readonly #names = new Map<string, string>();
+  #epoch = 0;
+  #tokens = 0;
+  #connections = 0;
+  #mayLag = true;
+  #ward: WardApp;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.choices = createChoices(options.seed);
+    this.#ward = this.#start(options.options ?? {});
+  }
+
+  /** The id the server knows a connection by. */
+  idOf(name: string): ConnectionId {
+    for (const [id, known] of this.#names) if (known === name) return id as ConnectionId;
+    throw new RangeError(`no connection ${name}`);
+  }
+
+  get ward(): WardApp {
+    return this.#ward;
+  }
+
+  /** The process dies: nothing it was doing goes on. Another one takes its place. */
+  restart(options: Partial<WardOptions> = {}): void {
+    this.#epoch++;
+    for (const { socket } of this.peers.splice(0)) socket?.vanish();
+    this.#lagging.splice(0);
+    this.history.record({ type: "restarted" });
+    this.#ward = this.#start({ ...this.#options.options, ...options });
+  }
+
+  #start(options: Partial<WardOptions>): WardApp {
+    const epoch = this.#epoch;
+    const { clock } = this;
+    const isAlive = (): boolean => epoch === this.#epoch;
+    const mortal: Clock = {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      after: (ms, run) => clock.after(ms, () => isAlive() && run()),
+      endOfTurn: (run) => clock.endOfTurn(() => isAlive() && run()),
+    };
+    const set: Partial<WardOptions> = {
+      clock: mortal,
+      random: createSeededRandom(this.#options.seed * 31 + epoch),
+      telemetry: () => undefined,
+      ...options,
+    };
+    const ports = {
+      history: this.history,
+      nameOf: (id: string) => this.#names.get(id) ?? id,
+      issued: this.issued,
+      directory: this.directory,
+      lag: () => (isAlive() ? this.#lag() : new Promise<void>(() => undefined)),
+    };
+    return createWardApp(ports, set, this.#options.plant);
+  }
+
+  #lag(): Promise<void> | undefined {
+    if (!this.#mayLag) return undefined;
+    const draw = this.choices.fraction();
+    if (draw < 0.6) return undefined;
+    if (draw < 0.85) return Promise.resolve();
+    return new Promise((resolve) => this.#lagging.push(resolve));
+  }
+
+  /** Something that took its time goes on. False where nothing waits. */
+  goOn(): boolean {
+    if (this.#lagging.length === 0) return false;
+    const [next] = this.#lagging.splice(this.choices.between(0, this.#lagging.length - 1), 1);
+    next?.();
+    return true;
+  }
+
+  /** From now on nothing waits, and what did goes on. */
+  hurry(): void {
+    this.#mayLag = false;
+    for (const next of this.#lagging.splice(0)) next();
+  }
+
+  /** Lets promises settle. The clocks stand, and nothing is flushed. */
+  async settle(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  /** Issues a token. */
+  issue(facts: Partial<CredentialFacts> & { readonly livesMs?: number } = {}): {
+    token: string;
+    facts: CredentialFacts;
+  } {
+    const { choices, clock } = this;
+    const { livesMs = choices.between(5, 150) * 1000, ...given } = facts;
+    const subject = given.subject ?? `nurse-${choices.between(1, 12)}`;
+    const number = ++this.#tokens;
+    const made: CredentialFacts = {
+      id: `token-${number}`,
+      issuer: ISSUER,
+      subject,
+      tenant: choices.oneOf(TENANTS),
+      sessionId: `session-${choices.between(1, 40)}-of-${subject}`,
+      clientId: "ward-page",
+      keyId: "key-1",
+      // A whole second, as tokens say it.
+      issuedAt: Math.floor(clock.now() / 1000) * 1000,
+      expiresAt: clock.now() + livesMs,
+      wards: WARDS.filter(() => choices.chance(0.7)),
+      ...given,
+    };
+    const token = `eyJ-${number}`;
+    this.issued.set(token, made);
+    return { token, facts: made };
+  }
+
+  #request(request: Asked): HttpRequest {
+    const { token, queryToken, ...rest } = request;
+    return {
+      method: "POST",
+      path: HUB,
+      query: new Map(),
+      header: (name) =>
+        name === "user-agent" ? "Microsoft SignalR/10.0 (10.0.11; Linux; NodeJS; 20.20.2)" : undefined,
+      bearers: [
+        ...(token === undefined ? [] : [{ kind: "bearer", token: new Secret(token), source: "header" } as const]),
+        ...(queryToken === undefined
+          ? []
+          : [{ kind: "bearer", token: new Secret(queryToken), source: "query" } as const]),
+      ],
+      remoteAddress: "192.0.2.7",
+      ...rest,
+    };
+  }
+
+  async #ask(request: Asked): Promise<{ readonly status: number; readonly body: string } | undefined> {
+    const epoch = this.#epoch;
+    const body = {
+      read: () => Promise.resolve({ kind: "whole", bytes: new Uint8Array(0) } as const),
+      abandon: () => undefined,
+    };
+    const answer = await this.#ward.app.endpoint.request(this.#request(request), body);
+    return "open" in answer || epoch !== this.#epoch ? undefined : answer;
+  }
+
+  /** Asks for a connection. Undefined where it was refused. */
+  async negotiate(token: string, isResumable = false): Promise<Negotiated | undefined> {
+    const query = new Map([
+      ["negotiateversion", "1"],
+      ...(isResumable ? ([["usestatefulreconnect", "true"]] as const) : []),
+    ]);
+    const reply = await this.#ask({ path: `${HUB}/negotiate`, query, token });
+    if (reply?.status !== 200) return undefined;
+    const { connectionId, connectionToken, accessToken } = JSON.parse(reply.body) as Record<string, string | undefined>;
+    if (connectionId === undefined || connectionToken === undefined) return undefined;
+    return { connectionId, connectionToken, accessToken, isResumable };
+  }
+
+  /** Opens the transport of a negotiated connection, and its handshake unless told otherwise. */
+  async attach(
+    negotiated: Negotiated,
+    facts: CredentialFacts,
+    ticket: string,
+    { shakesHands = true }: { readonly shakesHands?: boolean } = {},
+  ): Promise<Peer | undefined> {
+    const { connectionId, connectionToken, isResumable } = negotiated;
+    const name = `c${++this.#connections}`;
+    const peer = new Peer({ name, history: this.history, credential: facts, connectionToken, ticket, isResumable });
+    const socket = await this.#open(peer, () => {
+      this.#names.set(connectionId, name);
+      this.history.record({ type: "opened", connection: name, credential: facts });
+      this.peers.push(peer);
+    });
+    if (socket === undefined) return undefined;
+    if (shakesHands) peer.shakeHands();
+    return peer;
+  }
+
+  /** A connection that lost its transport gets another one. */
+  async resume(peer: Peer): Promise<boolean> {
+    return (await this.#open(peer, () => undefined)) !== undefined;
+  }
+
+  async #open(peer: Peer, accepted: () => void): Promise<RecordingSocket | undefined> {
+    const epoch = this.#epoch;
+    const request = this.#request({
+      method: "GET",
+      query: new Map([["id", peer.connectionToken]]),
+      queryToken: peer.ticket,
+    });
+    const answer = await this.#ward.app.endpoint.upgrade(request);
+    if (!answer.accepted || epoch !== this.#epoch) return undefined;
+    accepted();
+    const socket = new RecordingSocket(
+      (bytes) => peer.hears(bytes),
+      // Most peers answer a Close; for the others the adapter gives up after 2 s.
+      this.choices.chance(0.8) ? (end) => void setImmediate(end) : (end) => void this.clock.after(2_000, end),
+    );
+    peer.takes(socket);
+    socket.listen(answer.open(socket));
+    return socket;
+  }
+
+  /** Connects somebody, all the way. */
+  async connect(facts: Parameters<World["issue"]>[0] = {}, isResumable = false): Promise<Peer | undefined> {
+    return this.connectWith(this.issue(facts).token, isResumable);
+  }
+
+  /** The same with a token that was issued before. */
+  async connectWith(token: string, isResumable = false): Promise<Peer | undefined> {
+    const credential = this.issued.get(token);
+    const negotiated = await this.negotiate(token, isResumable);
+    if (credential === undefined || negotiated?.accessToken === undefined) return undefined;
+    return this.attach(negotiated, credential, negotiated.accessToken);
+  }
+
+  /** A new credential by `POST {hub}/refresh`. */
+  async refresh(peer: Peer, credential: CredentialFacts, token: string): Promise<void> {
+    this.history.record({ type: "presented", connection: peer.name, credential });
+    const reply = await this.#ask({
+      path: `${HUB}/refresh`,
+      query: new Map([["id", peer.connectionToken]]),
+      token,
+    });
+    if (reply !== undefined) peer.answered(credential, reply.status === 200);
+  }
+
+  /** Ends the turn: what is queued is written. */
+  endTurns(): void {
+    while (this.clock.pendingTurn > 0) this.clock.endTurn();
+  }
+
+  block(ms: number): void {
+    this.clock.block(ms);
+    this.history.record({ type: "blocked", ms });
+  }
+}
+
+export interface Negotiated {
+  readonly connectionId: string;
+  readonly connectionToken: string;
+  /** The ticket; absent where the negotiate was made with one. */
+  readonly accessToken: string | undefined;
+  readonly isResumable: boolean;
+}
