@@ -2,8 +2,24 @@
 
 import type { Clock, EpochMs, MonotonicMs } from "../core/clock.js";
 
+/**
+ * How old a reading of the wall clock may be. Milliseconds: its own grain. Every message asks several times, and asking
+ * the kernel is a good part of what a message costs; that the clock was stepped is seen a millisecond later at most.
+ */
+const GRAIN_MS = 1;
+
+let wallAt = Number.NEGATIVE_INFINITY;
+let wall = 0;
+
 export const systemClock: Clock = {
-  now: () => Date.now() as EpochMs,
+  now() {
+    const monotonic = performance.now();
+    if (!(monotonic - wallAt < GRAIN_MS)) {
+      wall = Date.now();
+      wallAt = monotonic;
+    }
+    return wall as EpochMs;
+  },
   monotonic: () => performance.now() as MonotonicMs,
   after(delayMs, run) {
     // Node fires at once for anything beyond 2^31-1 ms.

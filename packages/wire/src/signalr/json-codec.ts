@@ -4,6 +4,7 @@
  * @see HubProtocol.md, JSON Encoding
  */
 
+import type { FrameHeader } from "../websocket/frame.js";
 import { buildMessage } from "./envelope.js";
 import { readJsonObject } from "./json-reader.js";
 import { writeJson, writeString } from "./json-writer.js";
@@ -20,8 +21,8 @@ export const jsonCodec: HubCodec = {
   name: "json",
   transferFormat: "text",
 
-  encode(message: HubMessage): Uint8Array {
-    return encodeUtf8(`${writeMessage(message)}\x1e`);
+  encode(message: HubMessage, header?: FrameHeader): Uint8Array {
+    return encodeUtf8(`${writeMessage(message)}\x1e`, header);
   },
 
   decode(body: Uint8Array, limits: DecodeLimits = decodeLimitDefaults): HubMessage | undefined {
