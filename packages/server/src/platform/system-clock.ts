@@ -9,18 +9,22 @@ import type { Clock, EpochMs, MonotonicMs } from "../core/clock.js";
 const GRAIN_MS = 1;
 
 let wallAt = Number.NEGATIVE_INFINITY;
-let wall = 0;
+let wall = 0 as EpochMs;
+
+/** The global is looked up by a getter of Node's, each time. */
+const steady = performance;
 
 export const systemClock: Clock = {
-  now() {
-    const monotonic = performance.now();
+  now: () => Date.now() as EpochMs,
+  monotonic: () => steady.now() as MonotonicMs,
+  instant() {
+    const monotonic = steady.now() as MonotonicMs;
     if (!(monotonic - wallAt < GRAIN_MS)) {
-      wall = Date.now();
+      wall = Date.now() as EpochMs;
       wallAt = monotonic;
     }
-    return wall as EpochMs;
+    return { now: wall, monotonic };
   },
-  monotonic: () => performance.now() as MonotonicMs,
   after(delayMs, run) {
     // Node fires at once for anything beyond 2^31-1 ms.
     const timer = setTimeout(run, Math.min(Math.max(0, delayMs), 2 ** 31 - 1));

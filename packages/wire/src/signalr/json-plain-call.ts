@@ -56,30 +56,40 @@ export function readPlainCall(
     const isLast = at === 4 * members - 4;
     if (isLast ? end !== body.length - 1 || body[end] !== CLOSE_BRACE : body[end] !== COMMA) return undefined;
     before = end;
-    if (type === undefined && isName(body, nameStart, nameEnd, TYPE)) {
-      const digit = body[start];
-      if (end !== start + 1 || (digit !== DIGIT_1 && digit !== DIGIT_4)) return undefined;
-      type = digit - DIGIT_1 + 1;
-    } else if (target === undefined && isName(body, nameStart, nameEnd, TARGET)) {
-      if (!isPlainString(body, start, end)) return undefined;
-      target = text.slice(start + 1, end - 1);
-    } else if (invocationId === undefined && isName(body, nameStart, nameEnd, INVOCATION_ID)) {
-      if (!isPlainString(body, start, end)) return undefined;
-      invocationId = text.slice(start + 1, end - 1);
-    } else if (argumentsEnd === -1 && isName(body, nameStart, nameEnd, ARGUMENTS)) {
-      if (body[start] !== OPEN_BRACKET) return undefined;
-      argumentsStart = start;
-      argumentsEnd = end;
-    } else {
-      return undefined;
+    // Each name has a length of its own.
+    switch (nameEnd - nameStart) {
+      case TYPE.length: {
+        const digit = body[start];
+        if (type !== undefined || !isName(body, nameStart, TYPE) || end !== start + 1) return undefined;
+        if (digit !== DIGIT_1 && digit !== DIGIT_4) return undefined;
+        type = digit - DIGIT_1 + 1;
+        break;
+      }
+      case TARGET.length:
+        if (target !== undefined || !isName(body, nameStart, TARGET) || !isPlainString(body, start, end))
+          return undefined;
+        target = text.slice(start + 1, end - 1);
+        break;
+      case INVOCATION_ID.length:
+        if (invocationId !== undefined || !isName(body, nameStart, INVOCATION_ID) || !isPlainString(body, start, end))
+          return undefined;
+        invocationId = text.slice(start + 1, end - 1);
+        break;
+      case ARGUMENTS.length:
+        if (argumentsEnd !== -1 || !isName(body, nameStart, ARGUMENTS) || body[start] !== OPEN_BRACKET)
+          return undefined;
+        argumentsStart = start;
+        argumentsEnd = end;
+        break;
+      default:
+        return undefined;
     }
   }
   if (type === undefined || target === undefined || argumentsEnd === -1) return undefined;
   return { type, invocationId, target, arguments: parse(text.slice(argumentsStart, argumentsEnd)) };
 }
 
-function isName(body: Uint8Array, start: number, end: number, name: readonly number[]): boolean {
-  if (end - start !== name.length) return false;
+function isName(body: Uint8Array, start: number, name: readonly number[]): boolean {
   for (let index = 0; index < name.length; index++) if (body[start + index] !== name[index]) return false;
   return true;
 }
