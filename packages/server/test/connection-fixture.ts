@@ -152,10 +152,20 @@ export function admissionOf({
   return { authentication: verified, principal, principalId: principalId ?? verified.subject };
 }
 
+export interface FixtureOptions {
+  readonly outbox?: Partial<ResolvedOutboxOptions>;
+  readonly maxGroups?: number;
+  /** Beside what the fixture itself does with these reports. */
+  readonly onEnded?: (connection: Connection<Staff>) => void;
+  readonly onRescheduled?: (connection: Connection<Staff>) => void;
+}
+
 export function createFixture({
   outbox = {},
   maxGroups = 100,
-}: { readonly outbox?: Partial<ResolvedOutboxOptions>; readonly maxGroups?: number } = {}): Fixture {
+  onEnded = () => undefined,
+  onRescheduled = () => undefined,
+}: FixtureOptions = {}): Fixture {
   const clock = createFakeClock();
   const flushQueue = createFlushQueue(clock);
   const registry = new Registry<Staff>();
@@ -176,8 +186,9 @@ export function createFixture({
       reports.push(`ended ${connection.id}`);
       registry.remove(connection);
       groups.release(connection);
+      onEnded(connection);
     },
-    rescheduled: () => undefined,
+    rescheduled: onRescheduled,
     lapsed: (connection, reason) => void reports.push(`lapsed ${connection.id} ${reason}`),
     restored: (connection) => void reports.push(`restored ${connection.id}`),
     detached: (connection) => void reports.push(`detached ${connection.id}`),

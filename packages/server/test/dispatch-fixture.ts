@@ -12,6 +12,12 @@ import { createFixture, type Fixture, type Peer, type Staff } from "./connection
 const PLAIN: Pick<CallRequest, "isStream" | "uploads"> = { isStream: false, uploads: [] };
 
 export interface DispatchFixture extends Fixture {
+  /** As `dispatch`, with a hand on the call. */
+  begin(
+    peer: Peer,
+    hub: Hub<Staff>,
+    args?: readonly unknown[],
+  ): { readonly outcome: Outcome | Promise<Outcome>; readonly control: CallControl };
   readonly store: IdempotencyStore;
   dispatch(
     peer: Peer,
@@ -36,6 +42,10 @@ export function createDispatchFixture(store?: IdempotencyStore): DispatchFixture
   return {
     ...fixture,
     store: idempotency,
+    begin({ connection }, hub, args = []) {
+      const control = new CallControl();
+      return { control, outcome: dispatcher(connection, hub, { target: "Order", args, ...PLAIN, control }) };
+    },
     dispatch: ({ connection }, hub, args = [], target = "Order", mode = PLAIN) =>
       dispatcher(connection, hub, { target, args, ...mode, control: new CallControl() }),
   };

@@ -1,3 +1,4 @@
+import { HubwardError } from "@hubward/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { deferred, type Deferred } from "../../test/hub-fixture.js";
@@ -224,5 +225,40 @@ describe("a connection's calls", () => {
     invocations.release();
     expect(calls.map(({ control }) => control.isCancelled)).toEqual([true, false, false]);
     expect([started, invocations.size]).toEqual([["a"], 1]);
+  });
+
+  it("are told of a lapse while they begin, also the one that has given its turn to another which begins", () => {
+    const begun: Invocation[] = [];
+    const stopped: unknown[] = [];
+    const invocations = new Invocations(
+      1,
+      (invocation) => {
+        begun.push(invocation);
+        if (invocation.message.target === "outer") invocation.control.giveTurn();
+        else invocations.refuse(new HubwardError("token_expired"));
+        stopped.push([invocation.message.target, invocation.control.refusal?.reason]);
+        return undefined;
+      },
+      new Throttle({ pause: () => undefined, resume: () => undefined }),
+    );
+    const add = (target: string): void =>
+      invocations.add({
+        message: { type: 1, target, arguments: [], invocationId: target },
+        control: new CallControl(invocations),
+        uploads: [],
+        takesTurn: true,
+      });
+    invocations.hold();
+    for (const target of ["outer", "inner", "waiting"]) add(target);
+    invocations.release();
+    expect(stopped).toEqual([
+      ["waiting", "token_expired"],
+      ["inner", "token_expired"],
+      ["outer", "token_expired"],
+    ]);
+    expect([begun.length, invocations.size, invocations.isBusy]).toEqual([3, 0, false]);
+    invocations.judgeAgain();
+    add("next");
+    expect(stopped.at(-1)).toEqual(["next", "token_expired"]);
   });
 });

@@ -33,6 +33,8 @@ export class Invocations implements Turns {
   #waiting: Invocation[] | undefined;
   /** What runs and can be cancelled or told that the connection ended. */
   #live: Set<Invocation> | undefined;
+  /** What has not come to its first wait yet; more than one where a call gives its turn away at once. */
+  readonly #starting: Invocation[] = [];
   #running = 0;
   #withoutTurn = 0;
   #isOnHold = false;
@@ -105,7 +107,7 @@ export class Invocations implements Turns {
   refuse(refusal: HubwardError): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    for (const { control } of Array.from(this.#live ?? [])) control.stop(refusal);
+    for (const { control } of this.#begun()) control.stop(refusal);
     for (const invocation of waiting ?? []) {
       invocation.control.stop(refusal);
       void this.#run(invocation);
@@ -115,13 +117,17 @@ export class Invocations implements Turns {
 
   /** Another principal: may what runs go on? */
   judgeAgain(): void {
-    for (const { control } of Array.from(this.#live ?? [])) control.judgeAgain();
+    for (const { control } of this.#begun()) control.judgeAgain();
   }
 
   /** The connection ended: forgets what waits, and tells what runs. */
   clear(): void {
     this.#waiting = undefined;
-    for (const { control } of Array.from(this.#live ?? [])) control.cancel();
+    for (const { control } of this.#begun()) control.cancel();
+  }
+
+  #begun(): readonly Invocation[] {
+    return [...(this.#live ?? []), ...this.#starting];
   }
 
   #mayStart({ takesTurn }: Invocation): boolean {
@@ -131,7 +137,9 @@ export class Invocations implements Turns {
   #start(invocation: Invocation): void {
     // Before it runs: it may give its turn away at once.
     if (invocation.takesTurn) this.#running++;
+    this.#starting.push(invocation);
     const ending = this.#run(invocation);
+    this.#starting.pop();
     if (ending === undefined) return this.#takeBack(invocation);
     const live = (this.#live ??= new Set());
     live.add(invocation);

@@ -39,10 +39,8 @@ export class Responder<P> {
     const { invocationId } = message;
     const { connection, hub } = this.#setup;
     // Whatever its method gave: it is not for who the caller is by now.
-    if (control.refusal !== undefined && outcome.kind !== "refused") {
-      const method = "method" in outcome ? outcome.method : undefined;
-      return this.refuse(message, control.refusal, method);
-    }
+    if (control.refusal !== undefined && outcome.kind !== "refused")
+      return this.#refuseStopped(message, control.refusal);
     this.#report(outcome, control);
     if (invocationId === undefined) return undefined;
     // To cancel a stream is no error.
@@ -62,7 +60,7 @@ export class Responder<P> {
       return this.finish(message, notInvoked(message.target));
     }
     if (bytes.length > connection.maxFrameBytes) return this.finish(message, formatReason("result_too_large"));
-    return this.#sendResult(message, bytes);
+    return this.#sendResult(message, control, bytes);
   }
 
   /** What a control call has come to. */
@@ -77,6 +75,11 @@ export class Responder<P> {
   refuse(message: AnyInvocation, error: HubwardError, method?: string): undefined {
     this.#reportRefusal(error, method);
     return this.finish(message, error.message);
+  }
+
+  /** By its method's declared name: what the peer called it is no word for a log. */
+  #refuseStopped(message: AnyInvocation, refusal: HubwardError): undefined {
+    return this.refuse(message, refusal, this.#setup.hub.methods.get(message.target.toLowerCase())?.name);
   }
 
   /** Sends a stream. A promise until the method has let go of it; `onEnd` comes before, when its caller is told. */
@@ -111,12 +114,14 @@ export class Responder<P> {
   }
 
   /** Keeps the call's turn while the peer is behind: who asks for more than it reads waits for its own answers. */
-  #sendResult(message: AnyInvocation, bytes: Uint8Array): Promise<void> | undefined {
+  #sendResult(message: AnyInvocation, control: CallControl, bytes: Uint8Array): Promise<void> | undefined {
     const { clock, connection } = this.#setup;
+    // What it was told while it waited is not forgotten, whatever has come back meanwhile.
+    if (control.refusal !== undefined) return this.#refuseStopped(message, control.refusal);
     const refusal = connection.refusal();
     if (refusal !== undefined) return this.finish(message, refusal.message);
-    const room = connection.outbox.room(bytes.length, clock);
-    if (room !== undefined) return room.then(() => this.#sendResult(message, bytes));
+    const wait = control.judging ?? connection.outbox.room(bytes.length, clock);
+    if (wait !== undefined) return wait.then(() => this.#sendResult(message, control, bytes));
     connection.send({ bytes, group: undefined });
     return undefined;
   }

@@ -132,7 +132,11 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
     const { next, effects } = step(this.#lifecycle, event);
     this.#lifecycle = next;
     this.follow(next);
-    for (const effect of effects) this.#run(effect);
+    for (const effect of effects) {
+      this.#run(effect);
+      // What was told of it may have ended it: then the rest is not so any more.
+      if (this.#lifecycle.phase !== next.phase) return;
+    }
   }
 
   /** The peer's way back should this transport be lost; undefined where there is none. */
@@ -207,7 +211,7 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
     if (phase !== "handshaking" && phase !== "active" && phase !== "lapsed") return;
     const instant = readInstant(this.#setup.clock);
     // A blocked loop reads before it runs its timers.
-    if (isOver(this.lifetime, instant)) this.due(instant);
+    if (phase === "lapsed" || isOver(this.lifetime, instant)) this.due(instant);
     if (this.#hasEnded) return;
     this.#lastReceivedAt = instant.monotonic;
     try {
@@ -247,17 +251,20 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
       case "detach":
         return this.#detach();
       case "replay":
-        return this.sayAgain();
+        this.sayAgain();
+        return this.tellWarning();
       case "replace":
         return this.takeCandidate();
       case "suspend":
         this.#hasLostStanding = true;
         this.suspend(effect.reason);
-        return this.#setup.observer.lapsed(this, effect.reason);
+        if (this.lapse === effect.reason) this.#setup.observer.lapsed(this, effect.reason);
+        return;
       case "restore":
         this.#hasLostStanding = false;
         this.restore();
-        return this.#setup.observer.restored(this);
+        if (this.isActive) this.#setup.observer.restored(this);
+        return;
       case "close":
         return this.#close(effect.reason, effect.farewell);
       case "release":
@@ -268,6 +275,7 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
   #open(): void {
     this.speakIn(this.#handler?.dialect);
     this.#setup.observer.opened(this);
+    this.tellWarning();
   }
 
   #detach(): void {

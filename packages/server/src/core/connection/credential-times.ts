@@ -33,12 +33,15 @@ export class CredentialTimes {
     return this.#lifetime;
   }
 
+  get isGraceRunning(): boolean {
+    return this.#grace !== undefined;
+  }
+
   /** What comes next. */
   get deadline(): Lifetime {
     const grace = this.#grace;
     if (grace === undefined) return before(this.#lifetime, this.#warningMs);
-    if (!this.#isExpiryAhead || grace.expiresAt <= this.#lifetime.expiresAt) return grace;
-    return this.#lifetime;
+    return this.#isExpiryAhead ? earlier(grace, this.#lifetime) : grace;
   }
 
   due(instant: Instant): Due | undefined {
@@ -80,5 +83,13 @@ function before({ expiresAt, expiresAtMonotonic }: Lifetime, ms: number): Lifeti
   return {
     expiresAt: (expiresAt - ms) as EpochMs,
     expiresAtMonotonic: (expiresAtMonotonic - ms) as MonotonicMs,
+  };
+}
+
+/** The clocks may disagree about which comes first: then each has its own say. */
+function earlier(a: Lifetime, b: Lifetime): Lifetime {
+  return {
+    expiresAt: Math.min(a.expiresAt, b.expiresAt) as EpochMs,
+    expiresAtMonotonic: Math.min(a.expiresAtMonotonic, b.expiresAtMonotonic) as MonotonicMs,
   };
 }

@@ -12,7 +12,7 @@ import { identityKey, principalAddress, type IdentityKey, type PrincipalAddress 
 import { CredentialTimes } from "./credential-times.js";
 import { Delivery, type DeliverySetup } from "./delivery.js";
 import type { LapseReason, LifecycleEvent } from "./lifecycle.js";
-import { remainingMs, type Lifetime } from "./lifetime.js";
+import { isOver, remainingMs, type Lifetime } from "./lifetime.js";
 import type { ProtocolHandler } from "./protocol-handler.js";
 
 export interface CredentialedSetup<P> extends DeliverySetup {
@@ -39,6 +39,8 @@ export abstract class Credentialed<P> extends Delivery {
   #standing = 0;
   #aborter: AbortController | undefined;
   #wantsNotices = false;
+  /** A warning came due while there was nobody to tell. */
+  #owesWarning = false;
 
   protected constructor(setup: CredentialedSetup<P>, instant: Instant) {
     const { authentication, principalId } = setup.admission;
@@ -85,9 +87,11 @@ export abstract class Credentialed<P> extends Delivery {
 
   /** Aborts when standing is lost; another one when it came back. */
   get signal(): AbortSignal {
-    this.#aborter ??= new AbortController();
-    if (!this.hasStanding) this.#aborter.abort();
-    return this.#aborter.signal;
+    if (this.hasStanding) return (this.#aborter ??= new AbortController()).signal;
+    // Not kept: who comes back from a lapse gets one that has not aborted.
+    const aborter = new AbortController();
+    aborter.abort();
+    return aborter.signal;
   }
 
   /** When something is due next in the life of its credential. */
@@ -104,10 +108,8 @@ export abstract class Credentialed<P> extends Delivery {
         return this.apply({ type: "expiry-due" });
       case "warning":
         this.#times.warned();
-        return this.notify({
-          kind: "expiring",
-          expiresInSeconds: Math.floor(remainingMs(this.lifetime, instant) / 1000),
-        });
+        this.#owesWarning = true;
+        return this.tellWarning();
       case undefined:
     }
   }
@@ -117,6 +119,9 @@ export abstract class Credentialed<P> extends Delivery {
    * present one waits until it was judged again. False where the connection has ended meanwhile.
    */
   replace(admission: Admission<P>, how: "reauthenticated" | "rechecked"): boolean {
+    const instant = readInstant(this.#setup.clock);
+    // A blocked loop may come here before it runs its timers: what is over was over first.
+    if (!this.hasStanding || isOver(this.lifetime, instant)) this.due(instant);
     this.#candidate = admission;
     this.apply({ type: how });
     const wasTaken = this.#candidate === undefined;
@@ -164,6 +169,13 @@ export abstract class Credentialed<P> extends Delivery {
     this.#aborter = undefined;
   }
 
+  /** Tells a warning that is due, in the words of now, as soon as somebody hears it. */
+  protected tellWarning(): void {
+    if (!this.#owesWarning || !this.hasHearer) return;
+    this.#owesWarning = false;
+    this.notify({ kind: "expiring", expiresInSeconds: Math.floor(this.remainingMs / 1000) });
+  }
+
   protected takeCandidate(): void {
     const admission = this.#candidate;
     if (admission === undefined) throw new TypeError("connection: nobody to take the principal's place");
@@ -172,7 +184,10 @@ export abstract class Credentialed<P> extends Delivery {
     const isLater = expiresAt !== this.authentication.expiresAt;
     this.#admission = admission;
     this.nextVersion();
-    if (isLater) this.#times.renew(expiresAt, readInstant(this.#setup.clock), this.#setup.spread());
+    if (isLater) {
+      this.#times.renew(expiresAt, readInstant(this.#setup.clock), this.#setup.spread());
+      this.#owesWarning = false;
+    }
     if (this.isActive) this.renew(this.#times.lifetime);
     if (isLater) this.rescheduled();
     this.handler?.replaced();
@@ -180,10 +195,13 @@ export abstract class Credentialed<P> extends Delivery {
 
   protected suspend(reason: LapseReason): void {
     const { clock, times } = this.#setup;
-    this.loseStanding();
+    // One that lapsed already has nothing queued but answers: they still go out.
+    const isIntact = this.#times.isGraceRunning || this.holdBack();
     this.#times.lapsed(readInstant(clock), times.graceMs, reason === "auth_unavailable");
     this.rescheduled();
-    if (!this.holdBack()) return this.apply({ type: "aborted", reason: "not_found" });
+    // Behind what was queued: whoever hears of it may have something to say.
+    this.loseStanding();
+    if (!isIntact) return this.apply({ type: "aborted", reason: "not_found" });
     this.handler?.suspended(reason);
     this.notify({
       kind: "expired",

@@ -173,6 +173,11 @@ export abstract class Delivery {
     return this.#replay?.outbox.unacknowledgedCount ?? 0;
   }
 
+  /** Whether it has its standing, and a peer at the other end of a transport. */
+  protected get hasHearer(): boolean {
+    return this.#isActive && this.#socket !== undefined;
+  }
+
   /** Whether the peer comes for what it is told. */
   protected get isPolled(): boolean {
     return this.#socket?.isPolled === true;

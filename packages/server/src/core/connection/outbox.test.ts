@@ -1,9 +1,11 @@
 import { createFakeClock, type FakeClock } from "@hubward/testing";
 import { describe, expect, it } from "vitest";
 import { createOutboxPeer, type OutboxPeer } from "../../../test/outbox-fixture.js";
+import { readInstant, type EpochMs } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
 import { createFlushQueue } from "./flush-queue.js";
+import { lifetimeUntil } from "./lifetime.js";
 import { resolveOutboxOptions } from "./outbox-options.js";
 
 const KIB = 1024;
@@ -294,6 +296,66 @@ describe("an outbox", () => {
     first.outbox.evict(icu);
     clock.endTurn();
     expect([first, second].map(({ socket }) => [...socket.written])).toEqual([[2], [1, 2]]);
+  });
+
+  it("gives back what was not handed over, in order and beyond one batch, and goes on with what comes then", () => {
+    const { clock, outbox, socket, settle, sizes } = createFixture();
+    outbox.push(frame(1));
+    settle();
+    socket.stall();
+    const unwritten = [frame(2, icu), frame(60 * KIB), frame(50 * KIB, er), frame(3)];
+    for (const each of unwritten) outbox.push(each);
+    const back = outbox.takeBack();
+    expect(back).toHaveLength(4);
+    expect(back.every((each, index) => each === unwritten[index])).toBe(true);
+    expect([outbox.pendingBytes, outbox.takeBack()]).toEqual([1, []]);
+    socket.unstall();
+    settle();
+    outbox.push(frame(4));
+    clock.endTurn();
+    expect(sizes()).toEqual([1, 4]);
+  });
+
+  it("taking back for one connection takes nothing from another that shares its frames", () => {
+    const clock = createFakeClock();
+    const queue = createFlushQueue(clock);
+    const [one, other] = [createOutboxPeer(clock, queue), createOutboxPeer(clock, queue)];
+    const shared = [frame(1), frame(2)];
+    for (const each of shared) for (const { outbox } of [one, other]) outbox.push(each);
+    one.outbox.takeBack();
+    clock.endTurn();
+    expect([one.sizes(), other.sizes()]).toEqual([[], [3]]);
+  });
+
+  it("lets those go on who wait for room when what was in their way is taken back", async () => {
+    const { clock, outbox, socket } = createFixture({ maxBytes: 1_024 });
+    socket.stall();
+    outbox.push(frame(1_000));
+    const room = outbox.room(100, clock);
+    expect(room).toBeInstanceOf(Promise);
+    outbox.takeBack();
+    await room;
+    expect(outbox.room(100, clock)).toBeUndefined();
+  });
+
+  it("writes by the lifetime it was renewed with: a later one, none, or one that is over", () => {
+    const { clock, outbox, expiries, sizes } = createFixture({ livesMs: 1_000 });
+    const write = (length: number): void => {
+      outbox.push(frame(length));
+      clock.endTurn();
+    };
+    clock.block(1_000);
+    write(1);
+    expect([expiries(), sizes()]).toEqual([1, []]);
+    outbox.takeBack();
+    outbox.renew(undefined);
+    write(2);
+    expect([expiries(), sizes()]).toEqual([1, [2]]);
+    outbox.renew(lifetimeUntil((clock.now() + 1_000) as EpochMs, readInstant(clock)));
+    write(3);
+    clock.block(1_000);
+    write(4);
+    expect([expiries(), sizes()]).toEqual([2, [2, 3]]);
   });
 
   it("drops what is held when it is discarded, says how much, and takes no more", () => {

@@ -145,3 +145,51 @@ describe("a replay buffer", () => {
     });
   });
 });
+
+describe("a replay buffer whose connection lapsed", () => {
+  it("forgets what waits and what was not written, as if it had never been said, and gives it back in order", () => {
+    const [a, b, c, d] = [frame("a"), frame("b"), frame("c"), frame("d")] as const;
+    const buffer = holding(3, a, b, c, d);
+    const { frames, isIntact } = buffer.takeBack([b, c]);
+    expect([words(frames), isIntact]).toEqual(["b c d", true]);
+    expect([buffer.sentCount, buffer.sentBytes, buffer.waitingBytes, send(buffer)]).toEqual([1, 1, 0, ""]);
+    buffer.acknowledge(1);
+    buffer.add(d);
+    expect([send(buffer), buffer.sequenceId]).toEqual(["d", 2]);
+  });
+
+  it("is barred by what the peer may have seen until that is acknowledged, and by nothing else", () => {
+    const [a, b] = [frame("a"), frame("b")] as const;
+    const written = holding(100, a, b);
+    written.takeBack([b]);
+    expect(written.isBarred).toBe(true);
+    written.acknowledge(1);
+    expect(written.isBarred).toBe(false);
+    const unwritten = holding(100, a, b);
+    unwritten.takeBack([a, b]);
+    expect(unwritten.isBarred).toBe(false);
+  });
+
+  it("is bound to miscount when one is taken back whose number was told on the transport before, and only then", () => {
+    const [a, b, c] = [frame("a"), frame("b"), frame("c")] as const;
+    const cut = holding(100, a, b);
+    cut.replay();
+    expect(cut.takeBack([b]).isIntact).toBe(false);
+    const behind = holding(100, a, b);
+    behind.replay();
+    behind.add(c);
+    send(behind);
+    expect(behind.takeBack([c]).isIntact).toBe(true);
+    const waiting = holding(2, a, b, c);
+    waiting.replay();
+    expect(waiting.takeBack([]).isIntact).toBe(true);
+  });
+
+  it("is bound to miscount when one is taken back that was acknowledged before it was written", () => {
+    const [a, b] = [frame("a"), frame("b")] as const;
+    const buffer = holding(100, a, b);
+    buffer.acknowledge(2);
+    const { frames, isIntact } = buffer.takeBack([b]);
+    expect([words(frames), isIntact]).toEqual(["b", false]);
+  });
+});

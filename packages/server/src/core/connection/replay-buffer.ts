@@ -138,30 +138,21 @@ export class ReplayBuffer {
   /**
    * Forgets what waits, and what was sent and is among `unwritten`, the newest of what was to be written: as if it had
    * never been said. What the peer may have seen bars a replay until it is acknowledged. `frames`: what was forgotten,
-   * in order. `others`: unwritten frames that have no number. Not intact when one had been told its number already:
-   * the peer would count wrong from now on.
+   * in order. Not intact when one had been told its number already, or was acknowledged before it was written: the peer
+   * would count wrong from now on.
    */
-  takeBack(unwritten: readonly Frame[]): {
-    readonly frames: readonly Frame[];
-    readonly others: readonly Frame[];
-    readonly isIntact: boolean;
-  } {
-    const waiting = this.waiting();
-    const others: Frame[] = [];
-    const sent: Frame[] = [];
-    for (let index = unwritten.length - 1; index >= 0; index--) {
-      const frame = unwritten[index] as Frame;
-      const isNumbered = this.sentCount > sent.length && this.#frames[this.#waiting - 1 - sent.length] === frame;
-      (isNumbered ? sent : others).push(frame);
-    }
-    this.#waiting -= sent.length;
+  takeBack(unwritten: readonly Frame[]): { readonly frames: readonly Frame[]; readonly isIntact: boolean } {
+    const frames = [...unwritten, ...this.waiting()];
+    const count = Math.min(unwritten.length, this.sentCount);
+    this.#waiting -= count;
+    for (const frame of this.#frames.slice(this.#waiting, this.#waiting + count))
+      this.#sentBytes -= frame?.bytes.length ?? 0;
     this.#frames.length = this.#waiting;
     this.#waitingBytes = 0;
-    for (const { bytes } of sent) this.#sentBytes -= bytes.length;
     const lastId = this.#firstId + this.sentCount - 1;
     if (this.sentCount > 0) this.#barredThrough = Math.max(this.#barredThrough, lastId);
-    const isIntact = sent.length === 0 || lastId >= this.#replayedThrough;
-    return { frames: [...sent.reverse(), ...waiting], others: others.reverse(), isIntact };
+    const isIntact = count === unwritten.length && (count === 0 || lastId >= this.#replayedThrough);
+    return { frames, isIntact };
   }
 
   clear(): void {

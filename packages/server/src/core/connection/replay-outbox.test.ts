@@ -237,4 +237,56 @@ describe("an outbox that replays", () => {
     outbox.beat(clock.monotonic());
     expect([second.openConfirmations, outbox.sequenceId]).toEqual([1, 1]);
   });
+
+  it("goes on with what waited when the frames in its way are taken out: nothing is left to be acknowledged", () => {
+    const { clock, outbox, attach } = createBench(4);
+    const socket = attach();
+    outbox.push(frame("IIII", icu));
+    outbox.push(frame("a"));
+    outbox.evict(icu);
+    clock.endTurn();
+    expect([said(socket), outbox.unacknowledgedCount]).toEqual(["a", 1]);
+  });
+
+  it("takes back what was not written, but not what has no number: that is still said", () => {
+    const { clock, outbox, attach, ends } = createBench(4);
+    const socket = attach("hello ");
+    outbox.push(frame("aa"));
+    clock.endTurn();
+    outbox.control(bytes("ack "));
+    for (const words of ["bb", "cc"]) outbox.push(frame(words));
+    expect(outbox.takeBack()?.map(({ bytes: taken }) => text(taken))).toEqual(["bb", "cc"]);
+    clock.endTurn();
+    expect([said(socket), outbox.unacknowledgedCount, outbox.mayReplay, ends]).toEqual(["hello aaack ", 1, false, []]);
+  });
+
+  it("takes back what waits without a transport", () => {
+    const { outbox, attach } = createBench();
+    attach();
+    outbox.detach();
+    outbox.push(frame("a"));
+    // Sent, as far as anybody counts, were only frames that a transport took.
+    expect([outbox.takeBack()?.length, outbox.keptBytes, outbox.mayReplay]).toEqual([1, 0, true]);
+  });
+
+  it("says nothing of what a peer acknowledged before it was written: taken back, it cannot go on", () => {
+    const { clock, outbox, attach } = createBench();
+    const socket = attach();
+    outbox.push(frame("a "));
+    outbox.acknowledge(7, clock.monotonic());
+    expect(outbox.takeBack()).toBeUndefined();
+    clock.endTurn();
+    expect(said(socket)).toBe("");
+  });
+
+  it("lets those go on who wait for room behind what is taken back", async () => {
+    const { clock, outbox, attach } = createBench(2);
+    attach();
+    for (const words of ["aa", "bb"]) outbox.push(frame(words));
+    const room = outbox.room(2, clock);
+    expect(room).toBeInstanceOf(Promise);
+    outbox.takeBack();
+    await room;
+    expect(outbox.room(2, clock)).toBeUndefined();
+  });
 });

@@ -34,6 +34,8 @@ export class ReplayOutbox implements Outgoing {
   #replayBytes = 0;
   /** An acknowledgement that may be older than the replay. */
   #earlyId = 0;
+  /** What has no number, while it is written. */
+  readonly #controls = new WeakSet<Frame>();
 
   /** @param onEnd the peer lags too far, or would count wrong: news for its connection */
   constructor({ maxBytes, maxReplayBytes }: ReplayLimits, onEnd: (event: EndingEvent) => void) {
@@ -107,7 +109,9 @@ export class ReplayOutbox implements Outgoing {
 
   /** Queues what is not numbered. Nothing while there is no transport to say it over. */
   control(bytes: Uint8Array): boolean {
-    return this.#outbox?.push({ bytes, group: undefined }) ?? true;
+    const frame: Frame = { bytes, group: undefined };
+    this.#controls.add(frame);
+    return this.#outbox?.push(frame) ?? true;
   }
 
   /**
@@ -128,14 +132,19 @@ export class ReplayOutbox implements Outgoing {
 
   evict(group: GroupKey): void {
     const unwritten = this.#outbox?.evict(group) ?? 0;
-    if (!this.#buffer.evict(group, unwritten)) this.#onEnd({ type: "aborted", reason: "not_found" });
+    if (!this.#buffer.evict(group, unwritten)) return this.#onEnd({ type: "aborted", reason: "not_found" });
+    // What it made room for may have nothing else to wait for.
+    if (!this.#advance()) this.#onEnd({ type: "lagging" });
   }
 
   takeBack(): readonly Frame[] | undefined {
-    const unwritten = this.#outbox?.takeBack() ?? [];
-    const { frames, others, isIntact } = this.#buffer.takeBack(unwritten);
+    const numbered: Frame[] = [];
+    const others: Frame[] = [];
+    for (const frame of this.#outbox?.takeBack() ?? []) (this.#controls.has(frame) ? others : numbered).push(frame);
+    const { frames, isIntact } = this.#buffer.takeBack(numbered);
     // What says which number comes next, or acknowledges, is no part of the count.
     for (const frame of others) this.#outbox?.push(frame);
+    this.#tellWaiting();
     return isIntact ? frames : undefined;
   }
 

@@ -59,6 +59,16 @@ describe("a run of frames", () => {
     );
   });
 
+  it("gives its frames back, the very ones, in order", () => {
+    fc.assert(
+      fc.property(fc.array(anyFrame, { maxLength: 20 }), (frames) => {
+        const given = runOf(frames).frames();
+        expect(given).toHaveLength(frames.length);
+        expect(given.every((frame, index) => frame === frames[index])).toBe(true);
+      }),
+    );
+  });
+
   it("costs no copy while it is one frame", () => {
     const frame: Frame = { bytes: Uint8Array.of(1, 2), group: undefined };
     expect(Run.empty().append(frame).join()).toBe(frame.bytes);

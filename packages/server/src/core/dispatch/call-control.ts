@@ -19,7 +19,9 @@ export class CallControl {
   #controller: AbortController | undefined;
   #onCancelled: (() => void) | undefined;
   #judge: (() => Verdict | Promise<Verdict>) | undefined;
-  #judging: Promise<void> | undefined;
+  #judging: Question | undefined;
+  /** Counts the times it was in question: only the last one's verdict counts. */
+  #round = 0;
   #refusal: HubwardError | undefined;
 
   /** Without `turns` the call takes none. */
@@ -40,9 +42,14 @@ export class CallControl {
     return this.#refusal;
   }
 
+  /** For what its method does on the caller's behalf. @throws HubwardError why it may not go on */
+  assertNotStopped(): void {
+    if (this.#refusal !== undefined) throw this.#refusal;
+  }
+
   /** Resolves when it is known whether it may go on; undefined while that is not in question. Nothing is said before. */
   get judging(): Promise<void> | undefined {
-    return this.#judging;
+    return this.#judging?.settled;
   }
 
   /** It was let in. `judge` asks the same rules about whoever the principal is by then. */
@@ -50,29 +57,22 @@ export class CallControl {
     this.#judge = judge;
   }
 
-  /** Another principal: may it go on? */
+  /** Another principal: may it go on? Asked of a cancelled one, too: it may still have something to answer. */
   judgeAgain(): void {
-    const verdict = this.#isCancelled ? undefined : this.#judge?.();
-    if (!(verdict instanceof Promise)) {
+    const round = ++this.#round;
+    const verdict = this.#refusal === undefined ? this.#judge?.() : undefined;
+    if (!(verdict instanceof Promise)) return this.#settle(verdict);
+    this.#judging ??= question();
+    void verdict.then((refusal) => {
       // What was asked about the principal before says nothing any more.
-      this.#judging = undefined;
-      if (verdict !== undefined) this.stop(verdict);
-      return;
-    }
-    const judging: Promise<void> = verdict.then((refusal): Promise<void> | undefined => {
-      if (this.#judging !== judging) return this.#judging;
-      this.#judging = undefined;
-      if (refusal !== undefined) this.stop(refusal);
-      return undefined;
+      if (this.#round === round) this.#settle(refusal);
     });
-    this.#judging = judging;
   }
 
-  /** Lets it go no further. The first refusal is the one its caller hears. */
+  /** Lets it go no further, and waits for no verdict. The first refusal is the one its caller hears. */
   stop(refusal: HubwardError): void {
-    if (this.#isCancelled) return;
-    this.#refusal = refusal;
-    this.cancel();
+    this.#round++;
+    this.#settle(refusal);
   }
 
   /** Aborts when the call is cancelled. Made when somebody asks for it. */
@@ -103,4 +103,23 @@ export class CallControl {
   giveTurn(): void {
     if (!this.#hasGivenTurn && this.#turns?.give() === true) this.#hasGivenTurn = true;
   }
+
+  #settle(refusal: Verdict): void {
+    const judging = this.#judging;
+    this.#judging = undefined;
+    this.#refusal ??= refusal;
+    if (this.#refusal !== undefined) this.cancel();
+    judging?.resolve();
+  }
+}
+
+interface Question {
+  readonly settled: Promise<void>;
+  resolve(): void;
+}
+
+function question(): Question {
+  let resolve = (): void => undefined;
+  const settled = new Promise<void>((onSettled) => (resolve = onSettled));
+  return { settled, resolve };
 }

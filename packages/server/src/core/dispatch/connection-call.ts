@@ -60,7 +60,9 @@ export class ConnectionCall<P, Events> implements CommandCall<P, Events>, CallGr
   }
 
   join(group: GroupReference<P>): Promise<void> {
-    const joining = this.#ports.groups.join(this.#connection, group);
+    const { refusal } = this.#control;
+    const joining =
+      refusal === undefined ? this.#ports.groups.join(this.#connection, group) : Promise.reject<void>(refusal);
     // A refusal nobody waits for is still a refusal, not the end of the process.
     joining.catch(() => undefined);
     return joining;
@@ -127,7 +129,11 @@ export class ConnectionCall<P, Events> implements CommandCall<P, Events>, CallGr
       tenant: connection.tenant,
       hub: connection.hub,
       issuer: connection.authentication.issuer,
-      assertAllowed: () => connection.assertMaySpeak(),
+      assertAllowed: () => {
+        // Also when standing is back: what was stopped has none of it.
+        this.#control.assertNotStopped();
+        connection.assertMaySpeak();
+      },
     }));
   }
 }

@@ -78,7 +78,7 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
   ): Outcome | Promise<Outcome> {
     const { method, args } = passage;
     // Between the gate and here a store may have been asked.
-    if (isOfAnother(connection, passage)) return runAgain(connection, hub, request, passage);
+    if (isOfAnother(connection, passage)) return runAgain(connection, hub, request, passage, commit);
     const obstacle = obstacleTo(connection, request, passage);
     if (obstacle !== undefined) return obstacle;
     request.control.granted(() => refusalOf(passAgain(connection, hub, passage, ports.onPolicyFailure)));
@@ -103,9 +103,10 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     hub: Hub<P>,
     request: CallRequest,
     { method, args }: Passage<P>,
+    commit: Commit | undefined,
   ): Outcome | Promise<Outcome> {
     const go = (passed: Passage<P> | HubwardError): Outcome | Promise<Outcome> =>
-      passed instanceof HubwardError ? refused(passed, method) : run(connection, hub, request, passed);
+      passed instanceof HubwardError ? refused(passed, method) : run(connection, hub, request, passed, commit);
     const passed = passAgain(connection, hub, { method, args }, ports.onPolicyFailure);
     return passed instanceof Promise ? passed.then(go) : go(passed);
   }
@@ -159,7 +160,10 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
       }
       if (start.state === "known") return replay(await start.outcome, method);
       const refusal = connection.refusal();
-      const commit = new CommandCommit(start.commit, () => connection.assertMaySpeak());
+      const commit = new CommandCommit(start.commit, () => {
+        request.control.assertNotStopped();
+        connection.assertMaySpeak();
+      });
       const outcome =
         refusal === undefined ? await run(connection, hub, request, passage, commit.run) : refused(refusal, method);
       const committed = await commit.end();

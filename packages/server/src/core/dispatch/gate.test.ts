@@ -12,7 +12,7 @@ import {
   schemaOf,
   textSchema,
 } from "../../../test/hub-fixture.js";
-import { pass } from "./gate.js";
+import { pass, passAgain } from "./gate.js";
 import type { Hub } from "./hub.js";
 import type { Staff } from "../../../test/connection-fixture.js";
 
@@ -305,5 +305,68 @@ describe("the gate", () => {
     ]);
     expect(answer).toMatchObject({ message: "bad_arguments;action=fix-request" });
     expect((answer as HubwardError).cause).toBeInstanceOf(Error);
+  });
+});
+
+describe("the gate, asked again about a call it let in", () => {
+  const again = ({ connection }: Peer, hub: Hub<Staff>, args: readonly unknown[] = ["x!"]) => {
+    const method = hub.methods.get("order");
+    if (method === undefined) throw new TypeError("no such method");
+    return passAgain(connection, hub, { method, args }, () => undefined);
+  };
+
+  it.each([
+    ["nothing", "in", ["hub", "method", "names x!", "resource"]],
+    ["hub", "forbidden", ["hub"]],
+    ["method", "forbidden", ["hub", "method"]],
+    ["resource", "forbidden", ["hub", "method", "names x!", "resource"]],
+  ])("asks every rule and reads no input: %s refuses", async (fails, expected, order) => {
+    for (const isAsync of [false, true]) {
+      const { hub, trace } = tracing(fails, isAsync);
+      const answer = await again(createFixture().connect(), hub);
+      expect([reasonOf(answer), trace]).toEqual([expected, order]);
+    }
+  });
+
+  it("counts standing and version from now, and asks about whoever it is when the last rule has answered", async () => {
+    const peer = createFixture().connect();
+    peer.connection.apply({ type: "refresh-shown" });
+    peer.connection.apply({ type: "expiry-due" });
+    peer.connection.replace(peer.connection.admission, "reauthenticated");
+    const asked = deferred<boolean>();
+    let questions = 0;
+    const rule = policy("Slow", () => (++questions === 1 ? asked.promise : true));
+    const hub = hubOf([methodOf("Order", { requirements: [requirement(rule)] })]);
+    const answering = again(peer, hub, []);
+    replacePrincipal(peer);
+    asked.resolve(false);
+    const answer = await answering;
+    if (answer instanceof HubwardError) throw answer;
+    expect([questions, answer.standing, answer.version]).toEqual([2, 1, peer.connection.version]);
+  });
+
+  it.each<[string, (peer: Peer) => void, string]>([
+    ["lapsed", ({ connection }) => connection.apply({ type: "authority-lost" }), "auth_unavailable"],
+    ["ended", ({ connection }) => connection.apply({ type: "drained" }), "going_away"],
+  ])("lets nobody in whose connection has %s, before or while a rule is asked", async (_, change, expected) => {
+    const asked = deferred<boolean>();
+    const hub = hubOf([methodOf("Order", { requirements: [requirement(policy("Slow", () => asked.promise))] })]);
+    const peer = createFixture().connect();
+    const answering = again(peer, hub, []);
+    change(peer);
+    asked.resolve(true);
+    expect(reasonOf(await answering)).toBe(expected);
+    expect(reasonOf(await again(peer, hub, []))).toBe(expected);
+  });
+
+  it("takes a lapse that is over for a lapse: what was asked before it does not count", async () => {
+    const asked = deferred<boolean>();
+    const hub = hubOf([methodOf("Order", { requirements: [requirement(policy("Slow", () => asked.promise))] })]);
+    const peer = createFixture().connect();
+    const answering = again(peer, hub, []);
+    peer.connection.apply({ type: "authority-lost" });
+    replacePrincipal(peer);
+    asked.resolve(true);
+    expect([peer.connection.isActive, reasonOf(await answering)]).toEqual([true, "auth_unavailable"]);
   });
 });

@@ -23,8 +23,9 @@ export interface Groups<P> {
    * Judges each membership again for the connection's principal as it is now, and says what was held of those that
    * hold. What a rule refuses is left, its frames taken out of what is still to be written. What nobody could judge
    * waits: call it again. At once where every rule answers at once; for an ended connection nothing is judged.
+   * `deadline`: asked for where a rule does not; an answer that comes when it has passed is none.
    */
-  judgeAgain(connection: Connection<P>): Reassessment<P> | Promise<Reassessment<P>>;
+  judgeAgain(connection: Connection<P>, deadline?: () => Promise<void>): Reassessment<P> | Promise<Reassessment<P>>;
   /** Gives back all memberships of a connection that ends. */
   release(connection: Connection<P>): void;
   members(key: GroupKey): ReadonlyMap<Connection<P>, Membership<P>> | undefined;
@@ -142,11 +143,12 @@ export function createGroups<P>(
       }
     },
 
-    judgeAgain(connection) {
+    judgeAgain(connection, deadline) {
       const { version, admission } = connection;
       const lost: GroupReference<P>[] = [];
       const asked: Promise<void>[] = [];
       let unanswered = 0;
+      let isLate = false;
       const settle = (membership: Membership<P>, refusal: Verdict): void => {
         const { key, reference } = membership;
         // Left meanwhile, or about somebody the connection is not any more: that one is judged by itself.
@@ -163,15 +165,24 @@ export function createGroups<P>(
         if (membership === undefined || membership.judgedVersion === version) continue;
         const { template, values } = membership.reference;
         const verdict = judge(template.requirements, admission, [values], onPolicyFailure);
-        if (verdict instanceof Promise) asked.push(verdict.then((refusal) => settle(membership, refusal)));
-        else settle(membership, verdict);
+        if (!(verdict instanceof Promise)) settle(membership, verdict);
+        else
+          asked.push(
+            verdict.then((refusal) => {
+              if (isLate) return;
+              unanswered--;
+              settle(membership, refusal);
+              // Before anything new: the group's next frame passes at once.
+              connection.sayHeld();
+            }),
+          );
       }
       connection.sayHeld();
       if (asked.length === 0) return { lost, unanswered };
-      return Promise.all(asked).then(() => {
-        connection.sayHeld();
-        return { lost, unanswered };
-      });
+      unanswered += asked.length;
+      const late = deadline?.().then(() => void (isLate = true));
+      const all = Promise.all(asked);
+      return (late === undefined ? all : Promise.race([all, late])).then(() => ({ lost, unanswered }));
     },
 
     leave(connection, reference) {

@@ -3,7 +3,7 @@
  * those that nobody could judge asked about again until somebody can.
  */
 
-import type { Clock } from "../clock.js";
+import type { Clock, Timer } from "../clock.js";
 import type { Connection } from "../connection/connection.js";
 import { groupName, type GroupReference } from "../groups/group.js";
 import type { Groups } from "../groups/groups.js";
@@ -18,13 +18,18 @@ export interface ReassessmentPorts<P> {
   readonly telemetry: Telemetry;
 }
 
+/** Who waits for a rule waits no longer. */
+const RULE_TIMEOUT_MS = 10_000;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
 
 export function createReassessment<P>({ clock, groups, telemetry }: ReassessmentPorts<P>): Reassess<P> {
   async function reassess(connection: Connection<P>, retryMs: number): Promise<readonly GroupReference<P>[]> {
     const { version } = connection;
-    const { lost, unanswered } = await groups.judgeAgain(connection);
+    let limit: Timer | undefined;
+    const late = (): Promise<void> => new Promise((resolve) => void (limit = clock.after(RULE_TIMEOUT_MS, resolve)));
+    const { lost, unanswered } = await groups.judgeAgain(connection, late);
+    limit?.cancel();
     if (lost.length > 0) {
       const names = lost.map(groupName);
       connection.notify({ kind: "memberships-changed", gained: [], lost: names });

@@ -98,10 +98,10 @@ export function createReauthentication<P>(ports: ReauthenticationPorts<P>): Reau
   async function renew(connection: Connection<P>, credential: Credential): Promise<Renewal> {
     const authentication = await admitter.authenticate(credential);
     if (!sameIdentityAndClient(authentication, connection.authentication)) throw new HubwardError("principal_mismatch");
-    if (!isLater(authentication, connection)) return unchanged(connection);
+    if (!isLater(authentication, connection)) return standing(connection);
     const admitted = await admit(connection, authentication);
     // Two at a time: the one that ends later stays, whichever was slower.
-    if (!isLater(authentication, connection)) return unchanged(connection);
+    if (!isLater(authentication, connection)) return standing(connection);
     if (admitted instanceof HubwardError) {
       connection.apply({ type: "revoked", reason: admitted.reason });
       throw admitted;
@@ -111,13 +111,14 @@ export function createReauthentication<P>(ports: ReauthenticationPorts<P>): Reau
     const { id, hub } = connection;
     const { subject, sessionId, expiresAt } = authentication;
     telemetry({ event: "connection.reauthenticated", connectionId: id, hub, subject, sessionId, expiresAt });
-    const renewal = told(connection);
+    // It may have ended while its groups' rules were asked.
+    const renewal = standing(connection);
     connection.notify({ kind: "reauthenticated", ...renewal });
     return renewal;
   }
 
-  /** What the connection has is as good, or better. @throws HubwardError the reason it lapsed or ended for */
-  function unchanged(connection: Connection<P>): Renewal {
+  /** What is left of what the connection has. @throws HubwardError the reason it lapsed or ended for */
+  function standing(connection: Connection<P>): Renewal {
     const refusal = connection.refusal();
     if (refusal !== undefined) throw refusal;
     return told(connection);
