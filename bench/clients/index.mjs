@@ -8,8 +8,8 @@ import { socketIoClient } from "./socketio.mjs";
  * @typedef {Awaited<ReturnType<typeof import("../lib/raw-websocket-client.mjs").openRawWebSocket>>} RawWebSocket
  *
  * @typedef {object} PeerClient
- * @property {(options: { port: number, token: string, agent: import("node:http").Agent }) => Promise<RawWebSocket>}
- *   connect all steps until the connection is usable
+ * @property {(options: { port: number, token: string, agent: import("node:http").Agent, path?: string }) =>
+ *   Promise<RawWebSocket>} connect all steps until the connection is usable. `path`: of another hub
  * @property {(socket: RawWebSocket, ward: string) => Promise<void>} join resolves when the server confirmed it;
  *   only before `listen`
  * @property {(socket: RawWebSocket, onDelivery: (buffer: Buffer, start: number, end: number) => void) => void} listen
@@ -29,5 +29,6 @@ export const peers = {
   ws: { title: "ws loop", server: serverFile("ws-server.mjs"), client: plainWsClient },
   "ws-jose": { title: "ws + jose by hand", server: serverFile("ws-jose-server.mjs"), client: signalrClient },
   socketio: { title: "Socket.IO", server: serverFile("socketio-server.mjs"), client: socketIoClient },
+  jose: { title: "jose alone", server: serverFile("jose-process.mjs"), client: plainWsClient },
   hubward: { title: "Hubward", server: serverFile("hubward-server.mjs"), client: signalrClient },
 };

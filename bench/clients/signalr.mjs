@@ -12,11 +12,11 @@ const longestControlRecord = 100;
 
 /** @type {import("./index.mjs").PeerClient} */
 export const signalrClient = {
-  async connect({ port, token, agent }) {
-    const { connectionToken, accessToken } = await negotiate({ port, token, agent });
+  async connect({ port, token, agent, path = "/hub" }) {
+    const { connectionToken, accessToken } = await negotiate({ port, token, agent, path });
     const query = new URLSearchParams({ id: connectionToken, ...(accessToken ? { access_token: accessToken } : {}) });
     const headers = accessToken ? {} : { authorization: `Bearer ${token}` };
-    const socket = await openRawWebSocket({ port, path: `/hub?${query}`, headers });
+    const socket = await openRawWebSocket({ port, path: `${path}?${query}`, headers });
     socket.sendText('{"protocol":"json","version":1}\x1e');
     const reply = await socket.nextText();
     if (!reply.startsWith("{}\x1e")) throw new Error(`handshake: ${reply.slice(0, 200)}`);

@@ -3,9 +3,11 @@
  * answers the load process over the IPC channel, and ends with it.
  *
  * Requests: `usage` (CPU and memory so far), `collect` (garbage collection, then memory), `publish` (a schedule),
- * `members` (how many are in the ward).
+ * `members` (how many are in the ward), `watch-loop` and `loop-delay` (the longest that the event loop was held in
+ * between), and whatever a peer answers itself.
  */
 
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { pause } from "./clock.mjs";
 import { runSchedule } from "./schedule.mjs";
 
@@ -25,6 +27,7 @@ export const wardName = "icu";
  * @property {number} port on 127.0.0.1
  * @property {(reading: object) => void} publish sends the event `vitals` to every member of the ward
  * @property {() => number} [members]
+ * @property {Readonly<Record<string, (request: object) => unknown>>} [actions] further requests, by name
  */
 
 /**
@@ -33,7 +36,7 @@ export const wardName = "icu";
  * @param {(config: PeerConfig) => Promise<Peer>} start
  */
 export async function servePeer(start) {
-  if (!process.send) throw new Error("start it from bench/fanout.mjs or bench/connect.mjs");
+  if (!process.send) throw new Error("start it from one of the programs in bench");
   process.on("disconnect", () => process.exit(0));
   const peer = await start(JSON.parse(process.env["BENCH_CONFIG"] ?? "{}"));
   process.on("message", (request) => {
@@ -56,9 +59,27 @@ async function answer(peer, request) {
       return runSchedule(request.schedule, peer.publish);
     case "members":
       return peer.members?.() ?? null;
+    case "watch-loop":
+      return watchLoop();
+    case "loop-delay":
+      return readLoopDelay();
     default:
+      if (peer.actions?.[request.action]) return peer.actions[request.action](request);
       throw new RangeError(`unknown action ${request.action}`);
   }
+}
+
+let loopDelay;
+
+function watchLoop() {
+  loopDelay ??= monitorEventLoopDelay({ resolution: 1 });
+  loopDelay.enable();
+  loopDelay.reset();
+}
+
+/** @returns {{ maxMs: number }} since `watch-loop` */
+function readLoopDelay() {
+  return { maxMs: loopDelay.max / 1e6 };
 }
 
 /** @returns CPU time (user + system, all threads) and the kernel's part of it in microseconds, memory in bytes */

@@ -7,38 +7,54 @@ import { exportJWK, generateKeyPair, SignJWT } from "jose";
 export const issuer = "https://issuer.bench.invalid";
 export const audience = "hubward-bench";
 
-/** Nothing expires during a run. */
+/** Nothing expires during a run, unless it is meant to. */
 const lifetimeSeconds = 3600;
 
 /**
- * @returns {Promise<{ config: import("./peer-process.mjs").PeerConfig, sign: (count: number) => Promise<string[]> }>}
- *   `sign` never makes the same token twice
+ * @typedef {object} TokenSource
+ * @property {import("./peer-process.mjs").PeerConfig} config
+ * @property {(count: number, options?: { expiresAt?: number }) => Promise<string[]>} sign never makes the same token
+ *   twice. `expiresAt`: seconds since 1970
+ * @property {(count: number, times: number) => Promise<string[][]>} signSeries for each of so many people as many
+ *   tokens, each of which ends a second after the one before
+ *
+ * @returns {Promise<TokenSource>}
  */
 export async function createTokenSource() {
   const { publicKey, privateKey } = await generateKeyPair("ES256");
   const publicJwk = { ...(await exportJWK(publicKey)), kid: "bench-1", alg: "ES256", use: "sig" };
   let issued = 0;
 
-  const signOne = (serial, issuedAt) =>
-    new SignJWT({ client_id: "bench", sid: `session-${serial}`, jti: `token-${serial}` })
+  const signOne = (serial, issuedAt, expiresAt = issuedAt + lifetimeSeconds) =>
+    new SignJWT({ client_id: "bench", sid: `session-${serial}`, jti: `token-${serial}-${expiresAt}` })
       .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: publicJwk.kid })
       .setIssuer(issuer)
       .setAudience(audience)
       .setSubject(`staff-${serial}`)
       .setIssuedAt(issuedAt)
-      .setExpirationTime(issuedAt + lifetimeSeconds)
+      .setExpirationTime(expiresAt)
       .sign(privateKey);
 
-  const sign = async (count) => {
+  const sign = async (count, { expiresAt } = {}) => {
     const issuedAt = Math.floor(Date.now() / 1000);
     const tokens = [];
     while (tokens.length < count) {
       const batch = Math.min(100, count - tokens.length);
-      tokens.push(...(await Promise.all(Array.from({ length: batch }, () => signOne(++issued, issuedAt)))));
+      tokens.push(...(await Promise.all(Array.from({ length: batch }, () => signOne(++issued, issuedAt, expiresAt)))));
     }
     return tokens;
   };
-  return { config: { issuer, audience, publicJwk }, sign };
+  const signSeries = async (count, times) => {
+    const issuedAt = Math.floor(Date.now() / 1000);
+    const series = [];
+    for (let person = 0; person < count; person++) {
+      const serial = ++issued;
+      const ends = Array.from({ length: times }, (_, at) => issuedAt + lifetimeSeconds + at);
+      series.push(await Promise.all(ends.map((expiresAt) => signOne(serial, issuedAt, expiresAt))));
+    }
+    return series;
+  };
+  return { config: { issuer, audience, publicJwk }, sign, signSeries };
 }
 
 /** For the reference server of `conformance/reference`, which reads the claims and checks no signature. */

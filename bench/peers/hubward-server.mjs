@@ -35,6 +35,29 @@ await servePeer(async ({ issuer, audience, publicJwk }) => {
       Join: m.args(text).handle((call, id) => call.groups.join(ward({ ward: id }))),
     }));
 
+  // The same call without and with everything that can be asked about it.
+  const anyone = app.policy("Anyone", () => true);
+  const anything = schema(() => true, "anything");
+  const onDuty = app.policy("OnDuty", ({ authentication }) => authentication.subject.startsWith("staff-"));
+  const ownNote = app.policy(
+    "OwnNote",
+    ({ principal }, { author }) => author.length > 0 && principal.hasRole("doctor"),
+  );
+  app
+    .hub("/unchecked")
+    .allow(anyone)
+    .methods((m) => ({ Echo: m.args(anything).handle((_call, value) => value) }));
+  app
+    .hub("/checked", { authenticationRefresh: true })
+    .allow(staff)
+    .methods((m) => ({
+      Echo: m
+        .args(text)
+        .allow(onDuty)
+        .allow(ownNote, (value) => ({ author: value }))
+        .handle((_call, value) => value),
+    }));
+
   const server = createServer();
   attach(server, app);
   return {

@@ -31,6 +31,11 @@ await servePeer(async () => {
   return {
     port: await listenOnLoopback(server),
     members: () => rooms.get(wardName).size,
+    actions: {
+      "close-all": ({ code, reason }) => {
+        for (const socket of sockets.clients) socket.close(code, reason);
+      },
+    },
     publish(reading) {
       const text = JSON.stringify({ event: "vitals", data: reading });
       for (const socket of rooms.get(wardName)) if (socket.readyState === socket.OPEN) socket.send(text);

@@ -71,4 +71,5 @@ export type {
 } from "./signalr/negotiation.js";
 export { negotiateLimits, parseNegotiateResponse } from "./signalr/negotiation-reader.js";
 
-export { isSendableCloseCode, renderClose, renderFrame, renderPing } from "./websocket/frame.js";
+export { frameHeaders, isSendableCloseCode, renderClose, renderFrame, renderPing } from "./websocket/frame.js";
+export type { FrameHeader } from "./websocket/frame.js";

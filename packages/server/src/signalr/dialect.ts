@@ -5,11 +5,13 @@ import {
   createTextReader,
   encodeHandshakeResponse,
   formatReason,
+  frameHeaders,
   jsonCodec,
   messagePackCodec,
   messageType,
   reasons,
   renderFrame,
+  type FrameHeader,
   type HubCodec,
   type HubMessage,
   type HubProtocolName,
@@ -40,6 +42,8 @@ export interface TransportFraming {
   readonly needsPings: boolean;
   /** One or more whole messages, framed. */
   frame(format: TransferFormat, payload: Uint8Array): Uint8Array;
+  /** Where a frame is no more than a header and the payload: the headers, so that messages are encoded behind them. */
+  readonly headers?: Readonly<Record<TransferFormat, FrameHeader>> | undefined;
 }
 
 /** All encodings over one transport. */
@@ -47,8 +51,12 @@ export interface Dialects extends Readonly<Record<HubProtocolName, SignalRDialec
   readonly framing: TransportFraming;
 }
 
-function createDialect(codec: HubCodec, { frame, needsPings }: TransportFraming): SignalRDialect {
-  const render = (message: HubMessage): Uint8Array => frame(codec.transferFormat, codec.encode(message));
+function createDialect(codec: HubCodec, { frame, headers, needsPings }: TransportFraming): SignalRDialect {
+  const header = headers?.[codec.transferFormat];
+  const render =
+    header === undefined
+      ? (message: HubMessage): Uint8Array => frame(codec.transferFormat, codec.encode(message))
+      : (message: HubMessage): Uint8Array => codec.encode(message, header);
   return {
     name: codec.name,
     codec,
@@ -76,6 +84,7 @@ export const dialects: Dialects = createDialects({
   formats: ["text", "binary"],
   needsPings: true,
   frame: renderFrame,
+  headers: frameHeaders,
 });
 
 /** The Close message: its error text is the only reason a stock client hands to the application. */

@@ -47,7 +47,8 @@ export class Responder<P> {
     if (outcome.kind === "cancelled" && message.type === messageType.streamInvocation) return this.finish(message);
     if (outcome.kind !== "value")
       return this.finish(message, errorText(outcome, message.target, hub.settings.hasDetailedErrors));
-    const refusal = connection.refusal();
+    // For whom it would only be thrown away; whether the credential still holds is asked when it is sent.
+    const refusal = connection.isActive ? undefined : connection.refusal();
     if (refusal !== undefined) return this.finish(message, refusal.message);
     let bytes: Uint8Array;
     try {

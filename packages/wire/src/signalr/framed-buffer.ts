@@ -1,6 +1,7 @@
 /** A growing buffer for one message and the length in front of it, which serves message after message. */
 
 import { allocate } from "../memory.js";
+import type { FrameHeader } from "../websocket/frame.js";
 import { MAX_PREFIX_BYTES, prefixLength, writePrefix } from "./varint.js";
 
 const INITIAL_BYTES = 2048;
@@ -10,18 +11,19 @@ const MAX_KEPT_BYTES = 64 * 1024;
 let spare: FramedBuffer | undefined;
 
 /**
- * Runs `write` with an empty buffer and returns what it wrote, behind its length prefix. `write` may run code of
+ * Runs `write` with an empty buffer and returns what it wrote, behind its length prefix and a transport's header. `write` may run code of
  * the application (toJSON, getters) that renders messages itself: the buffer in use is out of reach meanwhile.
  */
 export function renderFramed<Message>(
   message: Message,
   write: (buffer: FramedBuffer, message: Message) => void,
+  header?: FrameHeader,
 ): Uint8Array {
   const buffer = spare ?? new FramedBuffer();
   spare = undefined;
   buffer.clear();
   write(buffer, message);
-  const framed = buffer.copyFramed();
+  const framed = buffer.copyFramed(header);
   if (buffer.capacity <= MAX_KEPT_BYTES) spare = buffer;
   return framed;
 }
@@ -46,13 +48,16 @@ export class FramedBuffer {
     this.#at = MAX_PREFIX_BYTES;
   }
 
-  /** A copy of everything written since the last clear, with its length in front. */
-  copyFramed(): Uint8Array {
+  /** A copy of everything written since the last clear, with its length in front, and a transport's header before it. */
+  copyFramed(header?: FrameHeader): Uint8Array {
     const length = this.#at - MAX_PREFIX_BYTES;
     const start = MAX_PREFIX_BYTES - prefixLength(length);
     writePrefix(this.#bytes, start, length);
-    const framed = allocate(this.#at - start);
-    framed.set(this.#bytes.subarray(start, this.#at));
+    const payloadLength = this.#at - start;
+    const headerSize = header?.size(payloadLength) ?? 0;
+    const framed = allocate(headerSize + payloadLength);
+    header?.write(framed, payloadLength);
+    framed.set(this.#bytes.subarray(start, this.#at), headerSize);
     return framed;
   }
 

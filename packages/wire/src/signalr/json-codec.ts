@@ -4,8 +4,10 @@
  * @see HubProtocol.md, JSON Encoding
  */
 
+import type { FrameHeader } from "../websocket/frame.js";
 import { buildMessage } from "./envelope.js";
 import { readJsonObject } from "./json-reader.js";
+import { completionShape, renderPlainResult, streamItemShape, type ResultShape } from "./json-result.js";
 import { writeJson, writeString } from "./json-writer.js";
 import { decodeLimitDefaults, messageType } from "./messages.js";
 import type { CompletionMessage, DecodeLimits, HubCodec, HubMessage, MessageHeaders } from "./messages.js";
@@ -20,14 +22,30 @@ export const jsonCodec: HubCodec = {
   name: "json",
   transferFormat: "text",
 
-  encode(message: HubMessage): Uint8Array {
-    return encodeUtf8(`${writeMessage(message)}\x1e`);
+  encode(message: HubMessage, header?: FrameHeader): Uint8Array {
+    const { type } = message;
+    if (type === messageType.streamItem && message.headers === undefined)
+      return encodeResult(streamItemShape, message, message.item, header);
+    if (type === messageType.completion && message.headers === undefined && message.outcome.kind === "value")
+      return encodeResult(completionShape, message, message.outcome.value, header);
+    return encodeUtf8(`${writeMessage(message)}\x1e`, header);
   },
 
   decode(body: Uint8Array, limits: DecodeLimits = decodeLimitDefaults): HubMessage | undefined {
     return buildMessage(readJsonObject(body, limits), limits);
   },
 };
+
+function encodeResult(shape: ResultShape, message: Head, value: unknown, header: FrameHeader | undefined): Uint8Array {
+  const { invocationId } = message;
+  const text = typeof value === "string" ? value : "";
+  // Once: the application's own toJSON may run.
+  const json = typeof value === "string" ? undefined : writeJson(value);
+  const plain = renderPlainResult(shape, invocationId, text, json, header);
+  if (plain !== undefined) return plain;
+  const name = shape === streamItemShape ? "item" : "result";
+  return encodeUtf8(`${writeHead(message)},"${name}":${json ?? writeString(text)}}\x1e`, header);
+}
 
 /** Assembled by hand: quicker than building an object to stringify, and a payload can never lose its member. */
 function writeMessage(message: HubMessage): string {

@@ -5,6 +5,7 @@
  */
 
 import { HubwardError } from "../reasons.js";
+import type { FrameHeader } from "../websocket/frame.js";
 import { buildMessage } from "./envelope.js";
 import type { RawEnvelope } from "./envelope.js";
 import { renderFramed } from "./framed-buffer.js";
@@ -33,8 +34,8 @@ export const messagePackCodec: HubCodec = {
   name: "messagepack",
   transferFormat: "binary",
 
-  encode(message: HubMessage): Uint8Array {
-    return renderFramed(message, writeMessage);
+  encode(message: HubMessage, header?: FrameHeader): Uint8Array {
+    return renderFramed(message, writeMessage, header);
   },
 
   decode(body: Uint8Array, limits: DecodeLimits = decodeLimitDefaults): HubMessage | undefined {

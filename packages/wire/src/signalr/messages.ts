@@ -4,6 +4,8 @@
  * @see HubProtocol.md in dotnet/aspnetcore, `src/SignalR/docs/specs`
  */
 
+import type { FrameHeader } from "../websocket/frame.js";
+
 /** Type numbers as they stand on the wire. */
 export const messageType = {
   invocation: 1,
@@ -135,8 +137,9 @@ export interface HubCodec {
   /**
    * Encodes one message with its framing. The bytes are the caller's own; their `buffer` may hold those of others, too.
    * Throws TypeError for a value the encoding has no form for.
+   * @param header what a transport puts in front of them, if anything: written here, so that nothing is copied
    */
-  encode(message: HubMessage): Uint8Array;
+  encode(message: HubMessage, header?: FrameHeader): Uint8Array;
   /**
    * Decodes the body of one message, its framing already taken off.
    * Returns undefined for a message type this version does not know (ignored, as .NET and the stock client do).

@@ -5,6 +5,7 @@
 
 import { allocate } from "../memory.js";
 import { HubwardError } from "../reasons.js";
+import type { FrameHeader } from "../websocket/frame.js";
 
 /** Fatal: never a replacement character. `ignoreBOM` keeps a byte order mark in the text instead of hiding it. */
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -15,12 +16,31 @@ const draft = new Uint8Array(4096);
 /** Bytes of a UTF-16 code unit at most. */
 const MAX_UNIT_BYTES = 3;
 
-/** Encodes a text as UTF-8; a lone surrogate becomes U+FFFD. */
-export function encodeUtf8(text: string): Uint8Array {
-  if (text.length * MAX_UNIT_BYTES > draft.length) return encoder.encode(text);
+/** In the place of a header of that many bytes (RFC 6455 5.2 knows 2, 4 and 10), which is written over it. */
+const PLACES = ["", "\0", "\0\0", "\0\0\0", "\0\0\0\0"] as const;
+
+/** Encodes a text as UTF-8, behind a transport's header where one is given; a lone surrogate becomes U+FFFD. */
+export function encodeUtf8(text: string, header?: FrameHeader): Uint8Array {
+  if (text.length * MAX_UNIT_BYTES > draft.length) return behind(header, encoder.encode(text));
+  const place = PLACES[header?.size(text.length) ?? 0];
+  if (place === undefined) return behind(header, encoder.encode(text));
+  // Nearly always every unit is a byte: as many as there are units are enough, and what fits needs no copy.
+  const units = place.length + text.length;
+  const bytes = allocate(units);
+  if (encoder.encodeInto(place + text, bytes).read === units) {
+    header?.write(bytes, text.length);
+    return bytes;
+  }
   const { written } = encoder.encodeInto(text, draft);
-  const bytes = allocate(written);
-  bytes.set(draft.subarray(0, written));
+  return behind(header, draft.subarray(0, written));
+}
+
+/** A copy of the payload. */
+function behind(header: FrameHeader | undefined, payload: Uint8Array): Uint8Array {
+  const size = header?.size(payload.length) ?? 0;
+  const bytes = allocate(size + payload.length);
+  header?.write(bytes, payload.length);
+  bytes.set(payload, size);
   return bytes;
 }
 

@@ -14,6 +14,20 @@ const MAX_CONTROL_BYTES = 125;
 /** What is left of that for a close reason, behind the status code. */
 const MAX_REASON_BYTES = MAX_CONTROL_BYTES - 2;
 
+/** What stands in front of a message in a transport's frames. Written into the message's own memory: nothing is copied. */
+export interface FrameHeader {
+  /** Bytes in front of so many bytes of payload: never fewer for more. */
+  size(payloadLength: number): number;
+  /** Writes it to the beginning of a frame. */
+  write(frame: Uint8Array, payloadLength: number): void;
+}
+
+/** The headers of whole messages in one frame each. */
+export const frameHeaders: Readonly<Record<"text" | "binary", FrameHeader>> = {
+  text: { size: headerSize, write: (frame, length) => writeHeader(frame, opcodes.text, length) },
+  binary: { size: headerSize, write: (frame, length) => writeHeader(frame, opcodes.binary, length) },
+};
+
 /** One message in one frame. A text payload must be UTF-8; that is for the caller to know. */
 export function renderFrame(opcode: "text" | "binary", payload: Uint8Array): Uint8Array {
   return render(opcodes[opcode], payload);
@@ -48,11 +62,22 @@ export function isSendableCloseCode(code: number): boolean {
   return code >= 1000 && code <= 1014 && code !== 1004 && code !== 1005 && code !== 1006;
 }
 
-/** The length has 7, 16 or 64 bits, always the fewest that hold it. */
 function render(opcode: number, payload: Uint8Array): Uint8Array {
   const { length } = payload;
-  const header = length < 126 ? 2 : length <= 0xffff ? 4 : 10;
+  const header = headerSize(length);
   const frame = allocate(header + length);
+  writeHeader(frame, opcode, length);
+  frame.set(payload, header);
+  return frame;
+}
+
+/** The length has 7, 16 or 64 bits, always the fewest that hold it. */
+function headerSize(length: number): number {
+  return length < 126 ? 2 : length <= 0xffff ? 4 : 10;
+}
+
+function writeHeader(frame: Uint8Array, opcode: number, length: number): void {
+  const header = headerSize(length);
   frame[0] = FIN | opcode;
   if (header === 2) {
     frame[1] = length;
@@ -62,6 +87,4 @@ function render(opcode: number, payload: Uint8Array): Uint8Array {
     if (header === 4) view.setUint16(2, length);
     else view.setBigUint64(2, BigInt(length));
   }
-  frame.set(payload, header);
-  return frame;
 }

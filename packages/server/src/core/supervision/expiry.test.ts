@@ -77,6 +77,32 @@ describe("the watch on expiry", () => {
     for (const { socket } of peers.slice(0, 200)) expect(socket.closed?.code).toBe(4401);
   });
 
+  it("ends very many in slices, so that others have their turn in between", () => {
+    const fixture = createFixture();
+    const { clock } = fixture;
+    let spentMs = 0;
+    const slices: number[] = [];
+    const peers = Array.from({ length: 100 }, () => fixture.connect({ livesMs: 60_000 }));
+    const expiry = createExpiry<Staff>({
+      now: () => clock.now(),
+      // Each look at the clock: a millisecond's work.
+      monotonic: () => (clock.monotonic() + spentMs++) as ReturnType<typeof clock.monotonic>,
+      endOfTurn: (run) => clock.endOfTurn(run),
+      after: (delayMs, run) =>
+        clock.after(delayMs, () => {
+          const before = expiry.size;
+          run();
+          if (expiry.size < before) slices.push(before - expiry.size);
+        }),
+    });
+    for (const { connection } of peers) expiry.watch(connection);
+    clock.advance(60_000);
+    expect(expiry.size).toBe(0);
+    expect(active(peers)).not.toContain(true);
+    expect(slices.length).toBeGreaterThan(5);
+    expect(Math.max(...slices)).toBeLessThanOrEqual(10);
+  });
+
   it.each([
     ["forward by an hour", 3_600_000, 3_600_000],
     ["forward past its end", 86_400_000, 0],

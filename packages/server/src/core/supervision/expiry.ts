@@ -23,6 +23,12 @@ interface Entry<P> {
 }
 
 const MAX_SLEEP_MS = 1_000;
+/**
+ * Ten thousand credentials may end in one moment, and to end as many connections takes a while: others have their turn
+ * in between. Those that still wait can do nothing meanwhile: what they send, what is sent to them and what waits to be
+ * written each ask for the credential's end themselves.
+ */
+const MAX_WORK_MS = 10;
 
 export function createExpiry<P>(clock: Clock): Expiry<P> {
   const heap: Entry<P>[] = [];
@@ -109,6 +115,7 @@ export function createExpiry<P>(clock: Clock): Expiry<P> {
       if (entries.get(connection) !== first) continue;
       replace(first);
       if (first.dueAt === dueAt && remainingMs(connection.deadline, instant) === 0) remove(connection);
+      if (clock.monotonic() - instant.monotonic >= MAX_WORK_MS) break;
     }
     isAwake = false;
     arm();

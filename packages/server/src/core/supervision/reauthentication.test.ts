@@ -49,7 +49,6 @@ function createBench({ fraction = 0, requirements = [], mapping = () => ({}), pr
         return verdict();
       },
     },
-    revocations: { assertWelcome: () => undefined, refusal: () => undefined },
     mapping: async (authentication) => {
       const attributes = await mapping(authentication);
       return attributes && { roles: ["nurse"], department: null, ...attributes };
