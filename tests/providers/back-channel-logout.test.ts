@@ -97,6 +97,26 @@ describe("somebody signs out at the provider", () => {
     expect(receiver.logouts.items).toHaveLength(1);
   });
 
+  test("ends the connections of that session, and of no other, before the provider is answered", async () => {
+    const { receiver, issuer, keys, authenticator, page } = await setUp();
+    const hub = await runHub(authenticator);
+    receiver.open({
+      issuer,
+      keys,
+      onLogout: async ({ sessionId = "" }) => void (await hub.app.revoke({ session: sessionId })),
+    });
+    const [ada, bea] = [await page.signIn("ada", AUDIENCE), await page.signIn("bea", AUDIENCE)];
+    const [adas, beas] = [await hub.connect(ada.accessToken), await hub.connect(bea.accessToken)];
+    const ended = new Recorder<string>();
+    adas.onclose((error) => ended.push(error?.message ?? "no reason"));
+
+    await ada.signOut();
+    expect((await receiver.deliveries.first()).status).toBe(200);
+    expect(await ended.first()).toContain("session_revoked;action=relogin");
+    expect(await beas.invoke("WhoAmI")).toContain("bea");
+    await expect(hub.connect(ada.accessToken)).rejects.toThrow("session_revoked;action=relogin");
+  });
+
   test("an access token and an ID token of the same issuer sign nobody out", async () => {
     const { receiver, issuer, keys, page } = await setUp();
     receiver.open({ issuer, keys });

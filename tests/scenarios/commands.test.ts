@@ -150,7 +150,7 @@ describe("a command sent again", () => {
   });
 
   test("a day later is a new one", async () => {
-    const { running, orders } = await runPharmacy();
+    const { running, orders } = await runPharmacy({ maxTokenAgeMs: 200_000_000 });
     const { connection } = await running.connect(HUB, "ada", { ...doctor, lifetime: 200_000 });
     await connection.invoke("Order", "aspirin", "same");
     running.clock.jump(24 * 60 * 60 * 1000 - 1);

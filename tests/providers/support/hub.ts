@@ -2,13 +2,14 @@
 
 import { createServer } from "node:http";
 import { HubConnectionBuilder, LogLevel, type HubConnection } from "@microsoft/signalr";
-import { hubward, type HubwardOptions, type TelemetryEvent } from "@hubward/server";
+import { hubward, type App, type HubwardOptions, type TelemetryEvent } from "@hubward/server";
 import { attach, requirePolicy } from "@hubward/server/node";
 import { onTestFinished } from "vitest";
 import { Recorder } from "../../support/recorder.js";
 import { ask, bearer, listen, shut, type PlainReply } from "../../support/server.js";
 
 export interface RunningHub {
+  readonly app: Pick<App<never>, "revoke">;
   readonly telemetry: Recorder<TelemetryEvent>;
   /** A stock client that presents what `accessToken` says at each attempt; not started. */
   build(accessToken: () => string): HubConnection;
@@ -53,6 +54,7 @@ export async function runHub(authenticator: HubwardOptions["authenticator"]): Pr
     return connection;
   };
   return {
+    app,
     telemetry,
     build,
     async connect(accessToken) {
