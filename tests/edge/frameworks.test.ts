@@ -102,7 +102,7 @@ test.each(["express", "fastify", "hono", "guardFetch"])("a cookie with %s: pages
     authenticator: {
       authenticate({ token }) {
         if (token.reveal() !== "good") throw new HubwardError("invalid_token");
-        return testAuthentication({ subject: "anna" });
+        return testAuthentication({ subject: "anna", expiresAt: Date.now() + 3_600_000 });
       },
     },
     principal: () => ({}),

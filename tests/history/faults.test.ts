@@ -1,5 +1,6 @@
 /** Every invariant has a fault that breaks it, planted in a part: a checker that misses one proves nothing. */
 
+import { HubwardError } from "@hubward/wire";
 import { createMemorySessionStore, type SessionStore } from "@hubward/sessions";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type * as TicketsModule from "../../packages/server/src/core/auth/tickets.js";
@@ -103,7 +104,9 @@ describe("the checker catches", () => {
 
   test("a gate that does not look at the time", async () => {
     vi.spyOn(Connection.prototype, "due").mockReturnValue();
-    vi.spyOn(Connection.prototype, "refusal").mockReturnValue(undefined);
+    vi.spyOn(Connection.prototype, "refusal").mockImplementation(function (this: Connection<unknown>) {
+      return this.isActive ? undefined : new HubwardError("not_found");
+    });
     expect(await invariantsBroken()).toContain("I4");
   });
 
