@@ -111,6 +111,7 @@ test("the guide's table has Hubward's own defaults", () => {
     maxUploadItems: String(defaults.maxUploadItems),
     detailedErrors: defaults.hasDetailedErrors ? "on" : "off",
     maxReplayBytes: String(defaults.maxReplayBytes),
+    authenticationRefresh: defaults.hasAuthenticationRefresh ? "on" : "off",
     statefulReconnect: defaults.hasStatefulReconnect ? "on" : "off",
     transports: [...defaults.transports].join(", "),
     maxStreams: `${defaults.maxStreams} each way`,
