@@ -50,6 +50,7 @@ export const connecting: readonly Scenario[] = [
             subject: "ada",
             roles: ["doctor", "room-one"],
             sessionId: undefined,
+            tokenId: expect.stringMatching(/^token-\d+$/) as string,
           },
           remoteAddress: "127.0.0.1",
         },

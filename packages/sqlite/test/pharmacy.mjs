@@ -29,7 +29,9 @@ const pause = async (where, drug) => {
 };
 
 const app = hubward({
-  authenticator: { authenticate: (credential) => testAuthentication({ subject: credential.token.reveal() }) },
+  authenticator: {
+    authenticate: ({ token }) => testAuthentication({ subject: token.reveal(), expiresAt: Date.now() + 3_600_000 }),
+  },
   principal: () => ({}),
   idempotency: createSqliteIdempotencyStore({ database }),
   telemetry: () => undefined,
