@@ -111,6 +111,8 @@ describe("a gateway's headers", () => {
         socket.end(head(path));
         await text(socket);
       }
+      // Newer Nodes let no such request in at all, where older ones keep a part of it.
+      if (seen.length === 0) return expect([max, app.requests]).toEqual([null, []]);
       expect(seen).toHaveLength(1);
       expect(seen[0]).not.toContain("anna");
       expect(told(app.requests[0]?.forwarded)).toEqual(expected);
