@@ -13,10 +13,11 @@ import { outboxDefaults, type ResolvedOutboxOptions } from "../src/core/connecti
 import { Registry } from "../src/core/connection/registry.js";
 import { createClientInvoker, type ClientInvoker } from "../src/core/dispatch/client-invoker.js";
 import { createFanout, type Fanout } from "../src/core/groups/fanout.js";
+import { createDeadline } from "../src/core/deadline.js";
 import { createGroups, type Groups } from "../src/core/groups/groups.js";
 import type { ConnectionId } from "../src/core/ids.js";
 import type { Dialect } from "../src/core/publication.js";
-import { patientWatch } from "./policy-watch.js";
+import { patient } from "./policy-watch.js";
 
 export type Staff = Principal<{ readonly department: string | null }>;
 
@@ -156,6 +157,8 @@ export function admissionOf({
 export interface FixtureOptions {
   readonly outbox?: Partial<ResolvedOutboxOptions>;
   readonly maxGroups?: number;
+  /** How long a group's rule may take. Milliseconds; default: as long as it likes. */
+  readonly ruleTimeoutMs?: number;
   /** Beside what the fixture itself does with these reports. */
   readonly onEnded?: (connection: Connection<Staff>) => void;
   readonly onRescheduled?: (connection: Connection<Staff>) => void;
@@ -164,6 +167,7 @@ export interface FixtureOptions {
 export function createFixture({
   outbox = {},
   maxGroups = 100,
+  ruleTimeoutMs,
   onEnded = () => undefined,
   onRescheduled = () => undefined,
 }: FixtureOptions = {}): Fixture {
@@ -172,10 +176,10 @@ export function createFixture({
   const registry = new Registry<Staff>();
   const reports: string[] = [];
   const failures: Fixture["failures"] = [];
-  const groups = createGroups<Staff>(
-    maxGroups,
-    patientWatch((where, error) => void failures.push([where, error])),
-  );
+  const groups = createGroups<Staff>(maxGroups, {
+    failed: (where, error) => void failures.push([where, error]),
+    deadline: ruleTimeoutMs === undefined ? patient : createDeadline(clock, ruleTimeoutMs),
+  });
   const fanout = createFanout(registry, groups);
   const invokeClient = createClientInvoker(registry);
   const dialect = new LineDialect();

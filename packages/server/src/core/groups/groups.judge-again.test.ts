@@ -1,6 +1,6 @@
 /** Memberships, judged again for whoever the connection is by now. */
 
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { admissionOf, createFixture, type Fixture, type Peer, type Staff } from "../../../test/connection-fixture.js";
 import {
   allowAll,
@@ -166,36 +166,34 @@ describe("judging memberships again", () => {
     expect([names(await again), heard(fixture, peer)]).toEqual([[[], 0], "2 1"]);
   });
 
-  it("waits no longer than its deadline, and takes no answer afterwards", async () => {
-    const fixture = createFixture();
+  it("waits no longer than a rule may take, and takes no answer afterwards", async () => {
+    const fixture = createFixture({ ruleTimeoutMs: 5_000 });
     const peer = fixture.connect();
     const [silent, quick] = [slowGroup("silent"), slowGroup("quick")];
     for (const { group, ask } of [silent, quick]) {
       await fixture.groups.join(peer.connection, group);
       ask();
     }
-    const deadline = deferred<void>();
     become(peer);
-    const judging = fixture.groups.judgeAgain(peer.connection, () => deadline.promise);
+    const judging = fixture.groups.judgeAgain(peer.connection);
     quick.questions[0]?.resolve(false);
     await settle();
-    deadline.resolve();
-    expect(names(await judging)).toEqual([["quick"], 1]);
+    fixture.clock.advance(5_000);
+    expect([names(await judging), fixture.clock.pending]).toEqual([[["quick"], 1], 0]);
     silent.questions[0]?.resolve(true);
     await settle();
     say(fixture, "held", silent.group);
     expect([heard(fixture, peer), isIn(fixture, peer, silent.group)]).toEqual(["", true]);
   });
 
-  it("asks for no deadline where every rule answers at once", async () => {
-    const fixture = createFixture();
+  it("arms no timer where every rule answers at once", async () => {
+    const fixture = createFixture({ ruleTimeoutMs: 5_000 });
     const peer = fixture.connect();
     await fixture.groups.join(peer.connection, groupOf(template("open", allowAll)));
     become(peer);
-    const judged = fixture.groups.judgeAgain(peer.connection, () => {
-      throw new Error("nobody to wait for");
-    });
-    expect(judged).toEqual({ lost: [], unanswered: 0 });
+    const arm = vi.spyOn(fixture.clock, "after");
+    expect(fixture.groups.judgeAgain(peer.connection)).toEqual({ lost: [], unanswered: 0 });
+    expect(arm).not.toHaveBeenCalled();
   });
 
   it.each<[string, readonly string[], { lost: unknown; isIn: boolean; heard: string }]>([

@@ -25,9 +25,8 @@ export interface Groups<P> {
    * Judges each membership again for the connection's principal as it is now, and says what was held of those that
    * hold. What a rule refuses is left, its frames taken out of what is still to be written. What nobody could judge
    * waits: call it again. At once where every rule answers at once; for an ended connection nothing is judged.
-   * `deadline`: asked for where a rule does not; an answer that comes when it has passed is none.
    */
-  judgeAgain(connection: Connection<P>, deadline?: () => Promise<void>): Reassessment<P> | Promise<Reassessment<P>>;
+  judgeAgain(connection: Connection<P>): Reassessment<P> | Promise<Reassessment<P>>;
   /** Gives back all memberships of a connection that ends. */
   release(connection: Connection<P>): void;
   /** The groups a connection is in, in the order of joining. */
@@ -162,12 +161,11 @@ export function createGroups<P>(
       }
     },
 
-    judgeAgain(connection, deadline) {
+    judgeAgain(connection) {
       const { version, admission } = connection;
       const lost: GroupReference<P>[] = [];
       const asked: Promise<void>[] = [];
       let unanswered = 0;
-      let isLate = false;
       const settle = (membership: Membership<P>, refusal: Verdict): void => {
         const { key, reference } = membership;
         // Left meanwhile, or about somebody the connection is not any more: that one is judged by itself.
@@ -188,8 +186,6 @@ export function createGroups<P>(
         else
           asked.push(
             verdict.then((refusal) => {
-              if (isLate) return;
-              unanswered--;
               settle(membership, refusal);
               // Before anything new: the group's next frame passes at once.
               connection.sayHeld();
@@ -198,10 +194,7 @@ export function createGroups<P>(
       }
       connection.sayHeld();
       if (asked.length === 0) return { lost, unanswered };
-      unanswered += asked.length;
-      const late = deadline?.().then(() => void (isLate = true));
-      const all = Promise.all(asked);
-      return (late === undefined ? all : Promise.race([all, late])).then(() => ({ lost, unanswered }));
+      return Promise.all(asked).then(() => ({ lost, unanswered }));
     },
 
     leave(connection, reference, by = "call") {

@@ -3,13 +3,13 @@
  * those that nobody could judge asked about again until somebody can.
  */
 
-import type { Clock, Timer } from "../clock.js";
+import type { Clock } from "../clock.js";
 import type { Connection } from "../connection/connection.js";
 import { groupName } from "../groups/group.js";
 import type { Groups, Reassessment } from "../groups/groups.js";
 import type { Telemetry } from "../telemetry.js";
 
-/** Resolves when every rule has answered, or failed to. */
+/** Resolves when every rule has answered or failed, as one does that takes longer than its deadline. */
 export type Reassess<P> = (connection: Connection<P>) => Promise<Reassessment<P>>;
 
 export interface ReassessmentPorts<P> {
@@ -18,18 +18,13 @@ export interface ReassessmentPorts<P> {
   readonly telemetry: Telemetry;
 }
 
-/** Who waits for a rule waits no longer. */
-const RULE_TIMEOUT_MS = 10_000;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
 
 export function createReassessment<P>({ clock, groups, telemetry }: ReassessmentPorts<P>): Reassess<P> {
   async function reassess(connection: Connection<P>, retryMs: number): Promise<Reassessment<P>> {
     const { version } = connection;
-    let limit: Timer | undefined;
-    const late = (): Promise<void> => new Promise((resolve) => void (limit = clock.after(RULE_TIMEOUT_MS, resolve)));
-    const { lost, unanswered } = await groups.judgeAgain(connection, late);
-    limit?.cancel();
+    const { lost, unanswered } = await groups.judgeAgain(connection);
     if (lost.length > 0) {
       const names = lost.map(groupName);
       connection.notify({ kind: "memberships-changed", gained: [], lost: names });
