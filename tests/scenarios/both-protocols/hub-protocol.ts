@@ -104,11 +104,13 @@ async function refusalOf(error: unknown, socket: WatchedSocket | undefined): Pro
 
 /** Where hubs have words of .NET's for what the catalogue has a name for (docs/signalr.md, Calls). */
 function verdictOf(message: string): Verdict {
-  if (/^Failed to invoke '\w+' due to an error on the server\. HubException: Method does not exist\.$/.test(message))
+  if (/^Failed to invoke '[\w.]+' due to an error on the server\. HubException: Method does not exist\.$/.test(message))
     return "method_not_found;action=fix-request";
-  if (/^Failed to invoke '\w+' due to an error on the server\.$/.test(message))
+  if (/^Failed to invoke '[\w.]+' due to an error on the server\.$/.test(message))
     return "bad_arguments;action=fix-request";
-  const thrown = /^An unexpected error occurred invoking '\w+' on the server\.(?: HubException: (.*))?$/.exec(message);
+  const thrown = /^An unexpected error occurred invoking '[\w.]+' on the server\.(?: HubException: (.*))?$/.exec(
+    message,
+  );
   if (thrown === null) return message;
   return thrown[1] === undefined ? "internal_error;action=retry-after" : `application_error: ${thrown[1]}`;
 }

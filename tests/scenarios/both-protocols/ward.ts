@@ -20,6 +20,8 @@ interface World {
   readonly directory: Map<string, readonly string[] | "nobody" | "down">;
   /** Whether somebody belongs to a ward: the rule of its group. */
   rule: (principal: Staff, ward: string) => boolean | Promise<boolean>;
+  /** How often it was asked. */
+  asked: number;
   /** Orders that took effect: who, what. */
   readonly orders: string[];
   /** What an order waits for before it takes effect. */
@@ -51,9 +53,16 @@ function declare(app: App<Staff>, world: World): (name: string) => GroupReferenc
   const gentle = app.policy("Gentle", (_context, what: string) => what === what.toLowerCase(), {
     message: "no shouting",
   });
-  const ownWard = app.policy("OwnWard", ({ principal }, name: string) => world.rule(principal, name), {
-    message: "another ward",
-  });
+  const ownWard = app.policy(
+    "OwnWard",
+    ({ principal }, name: string) => {
+      world.asked++;
+      return world.rule(principal, name);
+    },
+    {
+      message: "another ward",
+    },
+  );
   const take = async (subject: string, what: string): Promise<string> => {
     world.begun++;
     await world.gate;
@@ -119,6 +128,7 @@ export async function runWard(options: RunOptions = {}): Promise<Ward> {
   const world: World = {
     directory: new Map(),
     rule: (principal, name) => principal.ward === name,
+    asked: 0,
     orders: [],
     gate: Promise.resolve(),
     begun: 0,

@@ -5,7 +5,7 @@ import { judge, type PolicyWatch, type Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import { groupKey, type GroupKey, type GroupReference, type GroupTemplate } from "./group.js";
 import type { MembershipCause } from "../telemetry.js";
-import type { Membership } from "./membership.js";
+import { judgeMember, type Membership } from "./membership.js";
 
 export interface Groups<P> {
   /**
@@ -27,6 +27,8 @@ export interface Groups<P> {
    * waits: call it again. At once where every rule answers at once; for an ended connection nothing is judged.
    */
   judgeAgain(connection: Connection<P>): Reassessment<P> | Promise<Reassessment<P>>;
+  /** Whether it is in as whoever it is now: `not_member`, `auth_unavailable`, or undefined where it is. */
+  judgeMember(connection: Connection<P>, reference: GroupReference<P>): Verdict | Promise<Verdict>;
   /** Gives back all memberships of a connection that ends. */
   release(connection: Connection<P>): void;
   /** The groups a connection is in, in the order of joining. */
@@ -196,6 +198,8 @@ export function createGroups<P>(
       if (asked.length === 0) return { lost, unanswered };
       return Promise.all(asked).then(() => ({ lost, unanswered }));
     },
+
+    judgeMember: (connection, reference) => judgeMember(connection, reference, watch),
 
     leave(connection, reference, by = "call") {
       const key = groupKey(connection.tenant, reference);
