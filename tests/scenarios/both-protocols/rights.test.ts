@@ -109,7 +109,7 @@ describe.each(protocols)("$name", (protocol) => {
     ward.directory.set("ada", "down");
     await ward.app.recheck({ subject: "ada" });
     ward.tell("icu", "held back");
-    ward.clock.advance(10_000);
+    await ward.pass(10);
     expect(await ada.ended).toEqual({ code: 4503, reason: "auth_unavailable;action=retry-after" });
     expect([said(ada), ada.frames().at(-1)]).toEqual([[], "end"]);
     ward.directory.delete("ada");

@@ -34,6 +34,8 @@ export interface Ward extends RunningApp<Staff>, World {
   ward(name: string): GroupReference<Staff>;
   /** Says something to a ward from outside any connection. */
   tell(ward: string, what: string): void;
+  /** Lets time pass second by second, so that who is told something can answer meanwhile. */
+  pass(seconds: number): Promise<void>;
   /** By default a nurse of the ICU, for five minutes. */
   token(subject?: string, options?: TokenOptions): Promise<string>;
   /** @throws (rejects with) Refused */
@@ -167,6 +169,12 @@ export async function runWard(options: RunOptions = {}): Promise<Ward> {
     tell: (name: string, what: string) => app.to(ward(name)).emit("vitals", what),
     token,
     knock,
+    async pass(seconds: number) {
+      for (let second = 0; second < seconds; second++) {
+        running.clock.advance(1_000);
+        for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
     enter: async (protocol: Protocol, subject?: string, tokenOptions?: TokenOptions) =>
       knock(protocol, { token: await token(subject, tokenOptions) }),
     refusal: (protocol: Protocol, visitor: Visitor) =>
