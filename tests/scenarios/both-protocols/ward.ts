@@ -18,6 +18,9 @@ type Staff = Principal<{ readonly ward: string }>;
 interface World {
   /** Who somebody is, other than their token says. `nobody`: unknown; `down`: the directory fails. */
   readonly directory: Map<string, readonly string[] | "nobody" | "down">;
+  /** What the directory waits for, and how many have come there. */
+  desk: Promise<void> | undefined;
+  atDesk: number;
   /** Whether somebody belongs to a ward: the rule of its group. */
   rule: (principal: Staff, ward: string) => boolean | Promise<boolean>;
   /** How often it was asked. */
@@ -129,6 +132,8 @@ function declare(app: App<Staff>, world: World): (name: string) => GroupReferenc
 export async function runWard(options: RunOptions = {}): Promise<Ward> {
   const world: World = {
     directory: new Map(),
+    desk: undefined,
+    atDesk: 0,
     rule: (principal, name) => principal.ward === name,
     asked: 0,
     orders: [],
@@ -141,7 +146,9 @@ export async function runWard(options: RunOptions = {}): Promise<Ward> {
       const entry = world.directory.get(subject);
       if (entry === "nobody") return null;
       if (entry === "down") throw new Error("the directory is down");
-      return { roles: entry ?? (claims["roles"] as readonly string[]), ward: String(claims["ward"]) };
+      const found = { roles: entry ?? (claims["roles"] as readonly string[]), ward: String(claims["ward"]) };
+      world.atDesk += world.desk === undefined ? 0 : 1;
+      return world.desk === undefined ? found : world.desk.then(() => found);
     },
     (app) => declared.push(declare(app, world)),
     {

@@ -27,7 +27,10 @@ export interface Groups<P> {
    * waits: call it again. At once where every rule answers at once; for an ended connection nothing is judged.
    */
   judgeAgain(connection: Connection<P>): Reassessment<P> | Promise<Reassessment<P>>;
-  /** Whether it is in as whoever it is now: `not_member`, `auth_unavailable`, or undefined where it is. */
+  /**
+   * Whether it is in as whoever it is now: `not_member`, `auth_unavailable`, or undefined where it is. Of one that has
+   * ended, whether it was at its end: what a call of its does is not lost with its network.
+   */
   judgeMember(connection: Connection<P>, reference: GroupReference<P>): Verdict | Promise<Verdict>;
   /** Gives back all memberships of a connection that ends. */
   release(connection: Connection<P>): void;
@@ -77,6 +80,8 @@ export function createGroups<P>(
 ): Groups<P> {
   const groups = new Map<GroupKey, Map<Connection<P>, Membership<P>>>();
   const pending = new Map<Connection<P>, Set<PendingJoin<P>>>();
+  /** Of connections that have ended. */
+  const lastIn = new WeakMap<Connection<P>, ReadonlySet<GroupKey>>();
 
   function begin(connection: Connection<P>, key: GroupKey, reference: GroupReference<P>): PendingJoin<P> {
     const join: PendingJoin<P> = { key, reference, isWithdrawn: false };
@@ -199,7 +204,10 @@ export function createGroups<P>(
       return Promise.all(asked).then(() => ({ lost, unanswered }));
     },
 
-    judgeMember: (connection, reference) => judgeMember(connection, reference, watch),
+    judgeMember(connection, reference) {
+      const wasIn = lastIn.get(connection)?.has(groupKey(connection.tenant, reference)) === true;
+      return wasIn ? undefined : judgeMember(connection, reference, watch);
+    },
 
     leave(connection, reference, by = "call") {
       const key = groupKey(connection.tenant, reference);
@@ -210,6 +218,8 @@ export function createGroups<P>(
     },
 
     release(connection) {
+      const wasIn = [...connection.memberships].filter(([, { judgedVersion }]) => judgedVersion === connection.version);
+      if (wasIn.length > 0) lastIn.set(connection, new Set(wasIn.map(([key]) => key)));
       for (const key of connection.memberships.keys()) remove(connection, key);
       connection.memberships.clear();
     },
