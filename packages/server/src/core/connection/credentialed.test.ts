@@ -262,7 +262,7 @@ describe("a connection that lapses", () => {
     for (const event of ["aaaaaa", "bbbbbb", "cccccc", "dddddd"]) say(peer, event);
     renew(fixture, peer);
     expect(heard(fixture, peer)).toEqual(["cccccc([])", "dddddd([])"]);
-    expect(notices(fixture, peer).at(-1)).toEqual({ kind: "gap", dropped: 2 });
+    expect(notices(fixture, peer).at(-1)).toEqual({ kind: "gap", dropped: 2, groups: [] });
     const silent = connect(createFixture({ outbox: { maxHeldBytes: 30 } }));
     expect(silent.said()).not.toContain("gap");
   });

@@ -7,8 +7,10 @@ import { formatReason, type Notice } from "@hubward/wire";
 import type { Authentication } from "../auth/authentication.js";
 import type { Admission } from "../auth/policy.js";
 import { readInstant, type Clock, type Instant } from "../clock.js";
-import type { GroupKey, Judged } from "../groups/group.js";
+import { groupName, type GroupKey, type Judged } from "../groups/group.js";
 import { identityKey, principalAddress, type IdentityKey, type PrincipalAddress } from "../ids.js";
+import type { Frame } from "../publication.js";
+import type { Dropped } from "./backlog.js";
 import { CredentialTimes } from "./credential-times.js";
 import { Delivery, type DeliverySetup } from "./delivery.js";
 import type { LapseReason, LifecycleEvent } from "./lifecycle.js";
@@ -141,10 +143,20 @@ export abstract class Credentialed<P> extends Delivery {
   }
 
   notify(notice: Notice): void {
-    const isUnasked = notice.kind === "expiring" || notice.kind === "expired";
-    if (!isUnasked && !this.#wantsNotices) return;
-    const bytes = this.handler?.notice(notice);
-    if (bytes !== undefined) this.answer({ bytes, group: undefined });
+    const frame = this.#frameOf(notice);
+    if (frame !== undefined) this.answer(frame);
+  }
+
+  /** In the words of now: groups that it has left meanwhile are not named. */
+  override gapNotice(dropped: Dropped): Frame | undefined {
+    const groups: string[] = [];
+    let count = 0;
+    for (const [group, frames] of dropped) {
+      count += frames;
+      const membership = group === undefined ? undefined : this.#memberships?.get(group);
+      if (membership !== undefined) groups.push(groupName(membership.reference));
+    }
+    return this.#frameOf({ kind: "gap", dropped: count, groups });
   }
 
   /** Says what was held, as far as it was judged for this principal. */
@@ -156,10 +168,19 @@ export abstract class Credentialed<P> extends Delivery {
       if (membership === undefined) return "drop";
       return membership.judgedVersion === this.version ? "say" : "wait";
     });
-    if (dropped > 0) this.notify({ kind: "gap", dropped });
+    const notice = dropped && this.gapNotice(dropped);
+    if (notice !== undefined) this.answer(notice);
   }
 
   abstract override apply(event: LifecycleEvent): void;
+
+  /** Undefined for whom it is not told. */
+  #frameOf(notice: Notice): Frame | undefined {
+    const isUnasked = notice.kind === "expiring" || notice.kind === "expired";
+    if (!isUnasked && !this.#wantsNotices) return undefined;
+    const bytes = this.handler?.notice(notice);
+    return bytes && { bytes, group: undefined };
+  }
 
   /** Whether what is asked of it now may still take effect. */
   protected abstract readonly hasStanding: boolean;

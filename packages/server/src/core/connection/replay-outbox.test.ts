@@ -1,6 +1,7 @@
 import { createFakeClock, MemorySocket, type FakeClock } from "@hubward/testing";
 import { describe, expect, it } from "vitest";
 import { bytes, text } from "../../../test/connection-fixture.js";
+import { nobody } from "../../../test/outbox-fixture.js";
 import { readInstant, type EpochMs } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
@@ -27,7 +28,7 @@ function createBench(maxReplayBytes = 1_000, maxBytes = 1_024): Bench {
   const clock = createFakeClock();
   const queue = createFlushQueue(clock);
   const ends: EndingEvent[] = [];
-  const outbox = new ReplayOutbox({ maxBytes, maxReplayBytes }, (event) => void ends.push(event));
+  const outbox = new ReplayOutbox({ maxBytes, maxReplayBytes }, { ...nobody, apply: (event) => void ends.push(event) });
   return {
     clock,
     outbox,
@@ -36,7 +37,7 @@ function createBench(maxReplayBytes = 1_000, maxBytes = 1_024): Bench {
       const socket = new MemorySocket();
       const instant = readInstant(clock);
       const lifetime = lifetimeUntil((clock.now() + 3_600_000) as EpochMs, instant);
-      const transport = new Outbox(socket, queue, outboxDefaults, lifetime, instant.monotonic, () => undefined);
+      const transport = new Outbox(socket, queue, outboxDefaults, lifetime, instant.monotonic, nobody);
       expect(outbox.attach(transport, bytes(opening), instant)).toBe(true);
       return socket;
     },

@@ -57,8 +57,8 @@ export class AddressedTarget<Events> implements Target<Events> {
   emit<Name extends EventName<Events>>(event: UnreservedName<Name>, ...args: EventArguments<Events, Name>): void {
     assertNotReserved("event", event);
     this.#assertAllowed?.();
-    const group = this.#address.to === "group" ? this.#address.key : undefined;
-    this.#fanout(new Publication(event, args as readonly unknown[], group), this.#address, this.#except);
+    const { key, whenSlow } = this.#address.to === "group" ? this.#address : {};
+    this.#fanout(new Publication(event, args as readonly unknown[], key, whenSlow), this.#address, this.#except);
   }
 
   except(...connections: readonly ConnectionId[]): Target<Events> {
@@ -120,7 +120,8 @@ export class ScopedSender<P, Events> implements Sender<P, Events> {
     group: GroupReference<P, GroupEvents>,
   ): Target<unknown extends GroupEvents ? Events : GroupEvents> {
     const { tenant, hub } = this.#scope;
-    return this.#target({ to: "group", key: groupKey(tenant, group), hub });
+    const { whenSlow } = group.template;
+    return this.#target({ to: "group", key: groupKey(tenant, group), hub, whenSlow });
   }
 
   toAll(): Target<Events> {

@@ -6,6 +6,7 @@ import type { ConnectionId, PrincipalAddress } from "../ids.js";
 import type { Publication } from "../publication.js";
 import type { GroupKey } from "./group.js";
 import type { Groups } from "./groups.js";
+import type { WhenSlow } from "./when-slow.js";
 
 /** Whose tenant an address reaches. `every` is the only address that spans tenants. */
 export type TenantScope = { readonly tenant: string | undefined } | "every";
@@ -17,7 +18,13 @@ export type Address =
       /** Only connections of this hub. */
       readonly hub: string | undefined;
     }
-  | { readonly to: "group"; readonly key: GroupKey; readonly hub: string | undefined }
+  | {
+      readonly to: "group";
+      readonly key: GroupKey;
+      readonly hub: string | undefined;
+      /** The group's rule for peers that do not keep up: for what is published to it. */
+      readonly whenSlow?: WhenSlow | undefined;
+    }
   | { readonly to: "principal"; readonly principal: PrincipalAddress; readonly hub: string | undefined }
   | {
       readonly to: "connection";

@@ -3,13 +3,21 @@
 import type { Brand } from "../ids.js";
 import { joinKey } from "../ids.js";
 import type { Policy, Requirement } from "../auth/policy.js";
+import type { WhenSlow } from "./when-slow.js";
 
 /** One group of one tenant as a collision-free string. */
 export type GroupKey = Brand<string, "GroupKey">;
 
-/** For which principal version somebody's membership was last judged. */
+/** In which group somebody is, and for which principal version that was last judged. */
 export interface Judged {
+  readonly reference: NamedGroup;
   readonly judgedVersion: number;
+}
+
+/** What a group is called by, without its rule. */
+export interface NamedGroup {
+  readonly template: { readonly pattern: string };
+  readonly values: Readonly<Record<string, string>>;
 }
 
 /** A declared kind of group. */
@@ -19,6 +27,8 @@ export interface GroupTemplate<P> {
   readonly parameters: readonly string[];
   /** All must allow; the rule holds wherever the group is joined from. Without any nobody can join. */
   readonly requirements: readonly Requirement<P>[];
+  /** What becomes of its events for a peer that does not keep up. Default `close`. */
+  readonly whenSlow?: WhenSlow | undefined;
 }
 
 /** One group, not yet of any tenant: the tenant comes from who joins or sends. */
@@ -49,7 +59,7 @@ export function declareTemplate<P>(template: GroupTemplate<P>): GroupTemplate<P>
 }
 
 /** As a person reads it: `ward/icu`. Not a key: two tenants have groups of one name. */
-export function groupName<P>({ template, values }: GroupReference<P>): string {
+export function groupName({ template, values }: NamedGroup): string {
   return template.pattern.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
 }
 
