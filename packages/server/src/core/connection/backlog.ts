@@ -66,7 +66,7 @@ export class Backlog {
     const needed = this.#bytes - (older?.frame.bytes.length ?? 0) + length;
     if (needed - this.#droppableBytes > maxBytes) return false;
     if (older !== undefined) this.#remove(older);
-    while (this.#bytes + length > maxBytes) this.#drop(this.#firstDroppable as Place);
+    while (this.#bytes + length > maxBytes) this.dropOldest();
     const place: Place = { frame, previous: this.#last, next: undefined, nextDroppable: undefined };
     if (this.#last === undefined) this.#first = place;
     else this.#last.next = place;
@@ -89,6 +89,13 @@ export class Backlog {
     while (this.#first !== undefined && this.#bytes + frame.bytes.length > maxBytes)
       this.#drop(this.#firstDroppable ?? this.#first);
     this.push(frame);
+  }
+
+  /** Drops the oldest frame that may be. False where there is none. */
+  dropOldest(): boolean {
+    if (this.#firstDroppable === undefined) return false;
+    this.#drop(this.#firstDroppable);
+    return true;
   }
 
   /** Takes the frame that leaves next. */

@@ -394,14 +394,23 @@ export class Outbox implements Outgoing {
 
   /** What is missing is told where it is missing: in front of what was kept. Empty where even that has no room yet. */
   #takeFromBacklog(backlog: Backlog): Run {
-    const { dropped } = backlog;
-    const notice = dropped && this.#owner.gapNotice(dropped);
+    const notice = this.#gapNotice(backlog);
     const noticeBytes = notice?.bytes.length ?? 0;
     const isTold = this.pendingBytes + noticeBytes <= this.#maxBytes;
     if (isTold || noticeBytes > this.#maxBytes) backlog.takeDropped();
     const frames = backlog.take(MAX_BATCH_BYTES);
     this.#settle(backlog);
     return Run.of(isTold && notice !== undefined ? [notice, ...frames] : frames);
+  }
+
+  /** What was dropped in words; more is, where they would have no room else. */
+  #gapNotice(backlog: Backlog): Frame | undefined {
+    for (;;) {
+      const notice = backlog.dropped && this.#owner.gapNotice(backlog.dropped);
+      this.#heldBytes = backlog.bytes;
+      if (notice === undefined || this.pendingBytes + notice.bytes.length <= this.#maxBytes) return notice;
+      if (!backlog.dropOldest()) return notice;
+    }
   }
 
   #askToConfirm(now: number): void {
