@@ -3,10 +3,9 @@
 import { MemorySocket, type FakeClock } from "@hubward/testing";
 import { readInstant, type EpochMs } from "../src/core/clock.js";
 import { lifetimeUntil } from "../src/core/connection/lifetime.js";
-import type { Dropped } from "../src/core/connection/backlog.js";
 import { Outbox, type FlushQueue, type OutboxLimits, type OutboxOwner } from "../src/core/connection/outbox.js";
 import { outboxDefaults } from "../src/core/connection/outbox-options.js";
-import type { Frame } from "../src/core/publication.js";
+import type { Dropped, Frame } from "../src/core/publication.js";
 
 /** An outbox of nobody: no credential that ends, nobody to tell of a gap. */
 export const nobody: OutboxOwner = { expired: () => undefined, gapNotice: () => undefined };

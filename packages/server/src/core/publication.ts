@@ -18,7 +18,12 @@ export interface Frame {
   readonly group: GroupKey | undefined;
   /** How it makes way for newer ones where its peer does not keep up. Undefined: not at all. */
   readonly yields?: Yielding | undefined;
+  /** Of a frame that says what was dropped: that, so that it is not lost with the frame. */
+  readonly gap?: Dropped | undefined;
 }
+
+/** How many frames were dropped, by the group they were said in, if any. */
+export type Dropped = ReadonlyMap<GroupKey | undefined, number>;
 
 /**
  * `drop`: it is dropped, the oldest such first. A key: a newer frame with the same one takes its place, for it says the

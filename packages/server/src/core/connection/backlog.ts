@@ -4,10 +4,7 @@
  */
 
 import type { GroupKey } from "../groups/group.js";
-import type { Frame } from "../publication.js";
-
-/** How many frames were dropped, by the group they were said in, if any. */
-export type Dropped = ReadonlyMap<GroupKey | undefined, number>;
+import type { Dropped, Frame } from "../publication.js";
 
 /** A frame in the line, linked to its neighbours. */
 interface Place {
@@ -160,8 +157,10 @@ export class Backlog {
   }
 
   #drop(place: Place): void {
+    const { group, gap } = place.frame;
     this.#remove(place);
-    this.#count(place.frame.group, 1);
+    if (gap === undefined) this.#count(group, 1);
+    else this.addDropped(gap);
   }
 
   #count(group: GroupKey | undefined, count: number): void {

@@ -9,8 +9,7 @@ import type { Admission } from "../auth/policy.js";
 import { readInstant, type Clock, type Instant } from "../clock.js";
 import { groupName, type GroupKey, type Judged } from "../groups/group.js";
 import { identityKey, principalAddress, type IdentityKey, type PrincipalAddress } from "../ids.js";
-import type { Frame } from "../publication.js";
-import type { Dropped } from "./backlog.js";
+import type { Dropped, Frame } from "../publication.js";
 import { CredentialTimes } from "./credential-times.js";
 import { Delivery, type DeliverySetup } from "./delivery.js";
 import type { LapseReason, LifecycleEvent } from "./lifecycle.js";
@@ -156,7 +155,8 @@ export abstract class Credentialed<P> extends Delivery {
       const membership = group === undefined ? undefined : this.#memberships?.get(group);
       if (membership !== undefined) groups.push(groupName(membership.reference));
     }
-    return this.#frameOf({ kind: "gap", dropped: count, groups });
+    const frame = this.#frameOf({ kind: "gap", dropped: count, groups });
+    return frame && { ...frame, gap: dropped };
   }
 
   /** Says what was held, as far as it was judged for this principal. */

@@ -2,9 +2,8 @@
 
 import { formatReason, reasons, type ReasonName } from "@hubward/wire";
 import { readInstant, type Clock, type Instant } from "../clock.js";
-import type { Dialect, Frame, Publication } from "../publication.js";
+import type { Dialect, Dropped, Frame, Publication } from "../publication.js";
 import type { GroupKey } from "../groups/group.js";
-import type { Dropped } from "./backlog.js";
 import { HeldFrames, type HeldVerdict } from "./held-frames.js";
 import type { Farewell, Lifecycle, LifecycleEvent } from "./lifecycle.js";
 import { isOver, type Lifetime } from "./lifetime.js";

@@ -4,8 +4,8 @@
  */
 
 import type { GroupKey } from "../groups/group.js";
-import type { Frame } from "../publication.js";
-import { Backlog, type Dropped } from "./backlog.js";
+import type { Dropped, Frame } from "../publication.js";
+import { Backlog } from "./backlog.js";
 
 /** What becomes of a held frame of this group, or of none. */
 export type HeldVerdict = "say" | "wait" | "drop";

@@ -9,8 +9,8 @@
 
 import type { Clock, Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
-import type { Frame } from "../publication.js";
-import { Backlog, type Dropped } from "./backlog.js";
+import type { Dropped, Frame } from "../publication.js";
+import { Backlog } from "./backlog.js";
 import { isOver, type Lifetime } from "./lifetime.js";
 import type { ResolvedOutboxOptions } from "./outbox-options.js";
 import type { KeepAlive, Outgoing } from "./outgoing.js";

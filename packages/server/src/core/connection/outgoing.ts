@@ -2,8 +2,7 @@
 
 import type { Clock, Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
-import type { Frame } from "../publication.js";
-import type { Dropped } from "./backlog.js";
+import type { Dropped, Frame } from "../publication.js";
 import type { Lifetime } from "./lifetime.js";
 
 /**

@@ -6,8 +6,8 @@
  */
 
 import type { GroupKey } from "../groups/group.js";
-import type { Frame } from "../publication.js";
-import { Backlog, type Dropped } from "./backlog.js";
+import type { Dropped, Frame } from "../publication.js";
+import { Backlog } from "./backlog.js";
 
 /** Freed places at the front that are worth moving the rest for. */
 const MIN_FREED_PLACES = 64;

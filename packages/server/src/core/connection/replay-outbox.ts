@@ -5,8 +5,7 @@
 
 import type { Clock, Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
-import type { Frame } from "../publication.js";
-import type { Dropped } from "./backlog.js";
+import type { Dropped, Frame } from "../publication.js";
 import type { EndingEvent } from "./lifecycle.js";
 import type { Lifetime } from "./lifetime.js";
 import type { Outbox } from "./outbox.js";
