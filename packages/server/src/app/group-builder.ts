@@ -41,9 +41,8 @@ export interface GroupDraft<P, Values, Events> {
 
 /** An event of a group with its arguments. */
 export type GroupEvent<Events> = unknown extends Events
-  ? readonly [event: string, args: readonly unknown[]]
-  : { [Name in keyof Events & string]: readonly [event: Name, args: EventArguments<Events, Name>] }[keyof Events &
-      string];
+  ? [event: string, args: readonly unknown[]]
+  : { [Name in keyof Events & string]: [event: Name, args: EventArguments<Events, Name>] }[keyof Events & string];
 
 /**
  * What becomes of a group's events for a peer that does not keep up; whoever reads nothing at all is ended in any case.
