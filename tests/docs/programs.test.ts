@@ -57,6 +57,7 @@ describe("the recipes", () => {
     "cookies",
     "orders",
     "tenants",
+    "readers",
     "rights",
     "ending",
   ];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { LineDialect, text } from "../../test/connection-fixture.js";
-import type { GroupKey } from "./groups/group.js";
+import type { GroupKey, GroupPlace } from "./groups/group.js";
 import type { WhenSlow } from "./groups/when-slow.js";
 import { Publication, type Frame } from "./publication.js";
 
@@ -40,8 +40,12 @@ describe("a publication", () => {
 
 describe("a publication to a group with a rule for slow peers", () => {
   const icu = "icu" as GroupKey;
+  const placeOf = (whenSlow: WhenSlow | undefined): GroupPlace => ({
+    template: { pattern: "icu", whenSlow },
+    values: {},
+  });
   const yieldsOf = (whenSlow: WhenSlow | undefined, event = "vitals", group = icu): Frame["yields"] =>
-    new Publication(event, ["7"], group, whenSlow).frameFor(new LineDialect())?.yields;
+    new Publication(event, ["7"], group, placeOf(whenSlow)).frameFor(new LineDialect())?.yields;
 
   it("says in its frames how they make way", () => {
     expect([undefined, "close", "drop-oldest"].map((rule) => yieldsOf(rule as WhenSlow))).toEqual([
@@ -65,7 +69,7 @@ describe("a publication to a group with a rule for slow peers", () => {
       asked.push(said);
       return "7";
     };
-    const publication = new Publication("vitals", ["7", 80], icu, { latest });
+    const publication = new Publication("vitals", ["7", 80], icu, placeOf({ latest }));
     expect(asked).toEqual([]);
     const frames = [new LineDialect(), new LineDialect()].map((dialect) => publication.frameFor(dialect));
     expect(asked).toEqual([["vitals", ["7", 80]]]);
@@ -76,7 +80,7 @@ describe("a publication to a group with a rule for slow peers", () => {
     ["throws", () => JSON.parse("{")],
     ["is no text and no number", () => ({}) as string],
   ])("is told all the same where its key %s, and stands for itself", (_, latest) => {
-    const publication = new Publication("vitals", [], icu, { latest: latest as () => string });
+    const publication = new Publication("vitals", [], icu, placeOf({ latest: latest as () => string }));
     const frames = [new LineDialect(), new LineDialect()].map((dialect) => publication.frameFor(dialect));
     expect(frames.map((frame) => [text(frame?.bytes ?? new Uint8Array()), frame?.yields])).toEqual([
       ["vitals([])\n", undefined],

@@ -1,6 +1,6 @@
 /** One thing said to many: an event with its arguments, rendered at most once per dialect. */
 
-import type { GroupKey } from "./groups/group.js";
+import type { GroupKey, GroupPlace } from "./groups/group.js";
 import type { WhenSlow } from "./groups/when-slow.js";
 import { joinKey } from "./ids.js";
 
@@ -8,8 +8,12 @@ import { joinKey } from "./ids.js";
 export interface Dialect {
   /** Encoding's name for logs: `json`, `messagepack`. */
   readonly name: string;
-  /** Renders an event completely, transport framing included. @throws TypeError when a value has no form. */
-  renderEvent(event: string, args: readonly unknown[]): Uint8Array;
+  /**
+   * Renders an event completely, transport framing included. Undefined where there is nothing to say in this dialect.
+   * @param place the group it was said in, if it was said in one
+   * @throws TypeError when a value has no form
+   */
+  renderEvent(event: string, args: readonly unknown[], place?: GroupPlace): Uint8Array | undefined;
 }
 
 /** Rendered bytes that many connections share, and the group they were said in, so that an eviction finds them. */
@@ -35,7 +39,7 @@ export class Publication {
   readonly event: string;
   readonly args: readonly unknown[];
   readonly group: GroupKey | undefined;
-  readonly #whenSlow: WhenSlow | undefined;
+  readonly #place: GroupPlace | undefined;
   #yielding: Yielding | undefined;
   #isYieldingKnown = false;
   #dialect: Dialect | undefined;
@@ -43,12 +47,12 @@ export class Publication {
   #others: Map<Dialect, Frame | undefined> | undefined;
   #failure: unknown;
 
-  /** @param whenSlow the group's rule for peers that do not keep up. Default `close` */
-  constructor(event: string, args: readonly unknown[], group: GroupKey | undefined, whenSlow?: WhenSlow) {
+  /** @param place the group, with its rule for peers that do not keep up */
+  constructor(event: string, args: readonly unknown[], group: GroupKey | undefined, place?: GroupPlace) {
     this.event = event;
     this.args = args;
     this.group = group;
-    this.#whenSlow = whenSlow;
+    this.#place = place;
   }
 
   /**
@@ -79,10 +83,12 @@ export class Publication {
 
   #render(dialect: Dialect): Frame | undefined {
     try {
-      const bytes = dialect.renderEvent(this.event, this.args);
+      const bytes = dialect.renderEvent(this.event, this.args, this.#place);
+      if (bytes === undefined) return undefined;
       const { group } = this;
-      if (this.#whenSlow === undefined || this.#whenSlow === "close") return { bytes, group };
-      return { bytes, group, yields: this.#yields(this.#whenSlow) };
+      const whenSlow = this.#place?.template.whenSlow;
+      if (whenSlow === undefined || whenSlow === "close") return { bytes, group };
+      return { bytes, group, yields: this.#yields(whenSlow) };
     } catch (error) {
       this.fail(error);
       return undefined;

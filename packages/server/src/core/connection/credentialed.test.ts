@@ -276,7 +276,7 @@ describe("a connection that lapses", () => {
     await fixture.groups.join(peer.connection, ward);
     const key = groupKey(undefined, ward);
     const tellWard = (beat: number): void => {
-      const said = new Publication("beat", [beat, "x".repeat(900)], key, "drop-oldest");
+      const said = new Publication("beat", [beat, "x".repeat(900)], key, ward);
       fixture.fanout(said, { to: "group", key, hub: undefined });
     };
     for (let beat = 1; beat <= 10; beat++) tellWard(beat);

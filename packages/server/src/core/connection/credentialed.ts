@@ -14,7 +14,7 @@ import { CredentialTimes } from "./credential-times.js";
 import { Delivery, type DeliverySetup } from "./delivery.js";
 import type { LapseReason, LifecycleEvent } from "./lifecycle.js";
 import { isOver, remainingMs, type Lifetime } from "./lifetime.js";
-import type { ProtocolHandler } from "./protocol-handler.js";
+import type { MembershipChange, ProtocolHandler } from "./protocol-handler.js";
 
 export interface CredentialedSetup<P> extends DeliverySetup {
   readonly admission: Admission<P>;
@@ -159,6 +159,12 @@ export abstract class Credentialed<P> extends Delivery {
     return frame && { ...frame, gap: dropped };
   }
 
+  /** Tells its peer what became of a membership, where its protocol has words for it. */
+  tellMembership(change: MembershipChange): void {
+    const bytes = this.handler?.membership?.(change);
+    if (bytes !== undefined) this.answer({ bytes, group: undefined });
+  }
+
   /** Says what was held, as far as it was judged for this principal. */
   sayHeld(): void {
     if (!this.isActive) return;
@@ -177,8 +183,9 @@ export abstract class Credentialed<P> extends Delivery {
   /** Undefined for whom it is not told. */
   #frameOf(notice: Notice): Frame | undefined {
     const isUnasked = notice.kind === "expiring" || notice.kind === "expired";
-    if (!isUnasked && !this.#wantsNotices) return undefined;
-    const bytes = this.handler?.notice(notice);
+    const { handler } = this;
+    if (!isUnasked && !this.#wantsNotices && handler?.hearsEverything !== true) return undefined;
+    const bytes = handler?.notice(notice);
     return bytes && { bytes, group: undefined };
   }
 

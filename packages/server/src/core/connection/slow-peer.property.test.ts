@@ -81,7 +81,7 @@ function createBench(isResumable: boolean) {
       const group = groupKey(undefined, reference(name));
       said.push({ id, name, key, isDue: connection.memberships.has(group) });
       const args = [id, key, "x".repeat(kib * KIB - 40)];
-      fanout(new Publication("say", args, group, rules[name]), { to: "group", key: group, hub: undefined });
+      fanout(new Publication("say", args, group, reference(name)), { to: "group", key: group, hub: undefined });
     },
     sayOwn(kib: number) {
       const id = said.length;

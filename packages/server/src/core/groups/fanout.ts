@@ -4,9 +4,8 @@ import type { Connection } from "../connection/connection.js";
 import type { Registry } from "../connection/registry.js";
 import type { ConnectionId, PrincipalAddress } from "../ids.js";
 import type { Publication } from "../publication.js";
-import type { GroupKey } from "./group.js";
+import type { GroupKey, GroupPlace } from "./group.js";
 import type { Groups } from "./groups.js";
-import type { WhenSlow } from "./when-slow.js";
 
 /** Whose tenant an address reaches. `every` is the only address that spans tenants. */
 export type TenantScope = { readonly tenant: string | undefined } | "every";
@@ -22,8 +21,8 @@ export type Address =
       readonly to: "group";
       readonly key: GroupKey;
       readonly hub: string | undefined;
-      /** The group's rule for peers that do not keep up: for what is published to it. */
-      readonly whenSlow?: WhenSlow | undefined;
+      /** What the key stands for, where peers are to be told, and with its rule for slow ones. */
+      readonly place?: GroupPlace | undefined;
     }
   | { readonly to: "principal"; readonly principal: PrincipalAddress; readonly hub: string | undefined }
   | {

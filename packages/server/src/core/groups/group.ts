@@ -10,14 +10,8 @@ export type GroupKey = Brand<string, "GroupKey">;
 
 /** In which group somebody is, and for which principal version that was last judged. */
 export interface Judged {
-  readonly reference: NamedGroup;
+  readonly reference: GroupPlace;
   readonly judgedVersion: number;
-}
-
-/** What a group is called by, without its rule. */
-export interface NamedGroup {
-  readonly template: { readonly pattern: string };
-  readonly values: Readonly<Record<string, string>>;
 }
 
 /** A declared kind of group. */
@@ -58,8 +52,14 @@ export function declareTemplate<P>(template: GroupTemplate<P>): GroupTemplate<P>
   return template;
 }
 
+/** Which group, without whose rule it has or which tenant's it is. */
+export interface GroupPlace {
+  readonly template: { readonly pattern: string; readonly whenSlow?: WhenSlow | undefined };
+  readonly values: Readonly<Record<string, string>>;
+}
+
 /** As a person reads it: `ward/icu`. Not a key: two tenants have groups of one name. */
-export function groupName({ template, values }: NamedGroup): string {
+export function groupName({ template, values }: GroupPlace): string {
   return template.pattern.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
 }
 
