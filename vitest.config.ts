@@ -1,7 +1,14 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** Without network or state of the process: files share a process and the modules it has loaded. */
+const units = ["packages/**/*.test.ts", "apps/clinic/page/**/*.test.ts"];
+
+/** With sockets, browsers, processes or planted faults: each file has a process of its own. */
+const worlds = ["apps/clinic/server/**/*.test.ts", "{tests,conformance,examples}/**/*.test.ts"];
 
 /** Tests run the sources; whatever starts as a process of its own (the demo, benches) runs the build. */
 export default defineConfig({
@@ -20,10 +27,15 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["{packages,apps}/**/*.test.ts", "{tests,conformance,examples}/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/dist/**"],
+    // Vitest leaves one core to itself, which on two is half of them; it has next to nothing to do while tests run.
+    maxWorkers: availableParallelism(),
     testTimeout: 20_000,
     hookTimeout: 60_000,
     reporters: ["default", "./scripts/closing-line-reporter.ts"],
+    projects: [
+      { extends: true, test: { name: "units", include: units, isolate: false, restoreMocks: true } },
+      { extends: true, test: { name: "worlds", include: worlds } },
+    ],
   },
 });
