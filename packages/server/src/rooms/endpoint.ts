@@ -12,7 +12,6 @@ import type { Dispatch } from "../core/dispatch/dispatcher.js";
 import type { Endpoint } from "../core/endpoint.js";
 import { toldSeconds, type Reauthenticate } from "../core/supervision/reauthentication.js";
 import { RoomsHandler } from "./handler.js";
-import { limitsOf } from "./limits.js";
 import type { RoomsPlace } from "./place.js";
 import { createGiveTicket, type TicketPorts } from "./ticket.js";
 import { createRoomsUpgrade, type RoomsArrival, type RoomsUpgradePorts } from "./upgrade.js";
@@ -53,7 +52,6 @@ export function createRoomsEndpoint<P extends PrincipalBase>(
       dispatch: ports.dispatch,
       reauthenticate: ports.reauthenticate,
       telemetry: ports.telemetry,
-      limits: limitsOf(place),
       greeting: {
         expiresInSeconds: toldSeconds(connection.remainingMs, ports.random),
         heartbeatSeconds: Math.floor(ports.keepAliveMs / 1000),

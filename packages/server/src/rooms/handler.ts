@@ -4,7 +4,6 @@ import {
   HubwardError,
   writeRoomName,
   type Notice,
-  type ReadLimits,
   type ReasonName,
   type RequestId,
   type RoomsFrame,
@@ -25,6 +24,7 @@ import type { Reauthenticate } from "../core/supervision/reauthentication.js";
 import type { Telemetry } from "../core/telemetry.js";
 import type { RoomsDialect } from "./dialect.js";
 import { JOIN, LEAVE, type RoomsPlace } from "./place.js";
+import type { NamedRoom } from "./room.js";
 import { refusalOf, reportOutcome } from "./outcome.js";
 
 /** What a client asks for that takes its turn. */
@@ -32,6 +32,10 @@ type Asked = Exclude<RoomsRequest, { readonly type: "auth" | "ping" | "notices" 
 
 interface RoomsCall extends QueuedCall {
   readonly request: Asked;
+  /** What it is to bring about, and has to tell of. */
+  expected?: Expected;
+  /** Why it can come to nothing, whatever the gate says: what is asked for does not exist. */
+  mistake?: HubwardError;
 }
 
 export interface RoomsHandlerSetup<P> {
@@ -41,13 +45,13 @@ export interface RoomsHandlerSetup<P> {
   readonly dispatch: Dispatch<P>;
   readonly reauthenticate: Reauthenticate<P>;
   readonly telemetry: Telemetry;
-  readonly limits: ReadLimits;
   /** What `ready` says. */
   readonly greeting: { readonly expiresInSeconds: number; readonly heartbeatSeconds: number };
 }
 
 /** A change of membership that a request of the client itself is about. */
 interface Expected {
+  readonly change: "joined" | "left";
   readonly room: string;
   readonly id: RequestId | undefined;
   isTold: boolean;
@@ -56,7 +60,7 @@ interface Expected {
 export class RoomsHandler<P> implements ProtocolHandler {
   readonly dialect: RoomsDialect;
   readonly hearsEverything = true;
-  readonly keepAlive = undefined;
+  readonly keepAlive = "confirmation";
   readonly #setup: RoomsHandlerSetup<P>;
   readonly #queue: CallQueue<RoomsCall>;
   readonly #throttle: Throttle;
@@ -104,10 +108,10 @@ export class RoomsHandler<P> implements ProtocolHandler {
 
   membership({ change, place }: MembershipChange): Uint8Array | undefined {
     const room = nameOf(place);
-    const id = this.#expect(room);
-    if (change === "joined") return this.dialect.render({ type: "joined", id: id?.id, room });
-    const why = change === "lost" ? "lost" : id === undefined ? "removed" : "asked";
-    return this.dialect.render({ type: "left", id: id?.id, room, why });
+    const expected = this.#expect(change, room);
+    if (change === "joined") return this.dialect.render({ type: "joined", id: expected?.id, room });
+    const why = change === "lost" ? "lost" : expected === undefined ? "removed" : "asked";
+    return this.dialect.render({ type: "left", id: expected?.id, room, why });
   }
 
   replaced(): void {
@@ -127,8 +131,8 @@ export class RoomsHandler<P> implements ProtocolHandler {
   }
 
   received(data: Uint8Array): void {
-    const { connection, limits } = this.#setup;
-    const request = this.dialect.codec.decode(data, limits);
+    const { connection, place } = this.#setup;
+    const request = this.dialect.codec.decode(data, place.limits);
     switch (request.type) {
       case "auth":
         return void this.#guard(this.#renew(request));
@@ -163,36 +167,46 @@ export class RoomsHandler<P> implements ProtocolHandler {
   #run(call: RoomsCall): Promise<void> | undefined {
     const { control, request } = call;
     if (control.isCancelled) return this.#settle(call, { kind: "cancelled", method: request.type });
-    const settle = (outcome: Outcome): Promise<void> | undefined => this.#settle(call, outcome);
-    let outcome: Outcome | Promise<Outcome>;
-    try {
-      outcome = this.#dispatch(call);
-    } catch (error) {
-      outcome = { kind: "refused", error: asHubwardError(error), method: undefined };
-    }
-    if (outcome instanceof Promise) return this.#guard(outcome.then(settle));
-    const ending = settle(outcome);
+    const outcome = this.#dispatch(call);
+    if (outcome instanceof Promise) return this.#guard(outcome.then((settled) => this.#settle(call, settled)));
+    const ending = this.#settle(call, outcome);
     return ending === undefined ? undefined : this.#guard(ending);
   }
 
-  /** @throws HubwardError bad_room */
-  #dispatch({ request, control }: RoomsCall): Outcome | Promise<Outcome> {
+  #dispatch(call: RoomsCall): Outcome | Promise<Outcome> {
     const { place } = this.#setup;
+    const { control, request } = call;
+    const named = this.#find(call);
+    // Counted and judged as everything that is asked for: there is no such method.
+    if (named === undefined || request.type === "malformed") return this.#ask(place.hub, "", [], control);
+    const { room, reference } = named;
     switch (request.type) {
       case "join":
-      case "leave":
-        this.#expected = { room: request.room, id: request.id, isTold: false };
-        return this.#ask(place.hub, request.type === "join" ? JOIN : LEAVE, [request.room], control);
+      case "leave": {
+        const change = request.type === "join" ? "joined" : "left";
+        call.expected = { change, room: nameOf(reference), id: request.id, isTold: false };
+        this.#expected = call.expected;
+        return this.#ask(place.hub, request.type === "join" ? JOIN : LEAVE, [named], control);
+      }
       case "publish": {
-        const { room, reference } = place.directory.find(request.room);
         const { event, payload, command } = request;
         return this.#ask(place.publicationsOf(room), event, [payload, reference.values], control, command);
       }
       case "who":
-      case "malformed":
-        // Counted, as everything that is asked for is; no method has this name.
-        return this.#ask(place.hub, request.type, [], control);
+        return this.#ask(place.hub, request.type, [named], control);
     }
+  }
+
+  /** The room a request names. What is wrong with one that names none is kept, for whoever passes the gate. */
+  #find(call: RoomsCall): NamedRoom<P> | undefined {
+    const { request } = call;
+    try {
+      if (request.type !== "malformed") return this.#setup.place.directory.find(request.room);
+      call.mistake = new HubwardError("bad_request", { detail: request.detail });
+    } catch (error) {
+      call.mistake = asHubwardError(error);
+    }
+    return undefined;
   }
 
   #ask(
@@ -207,32 +221,28 @@ export class RoomsHandler<P> implements ProtocolHandler {
     return dispatch(connection, hub, request);
   }
 
-  #settle(call: RoomsCall, outcome: Outcome): Promise<void> | undefined {
-    const { control, request } = call;
-    if (control.judging !== undefined) return control.judging.then(() => this.#settle(call, outcome));
+  #settle(call: RoomsCall, given: Outcome): Promise<void> | undefined {
+    const { control, expected, mistake, request } = call;
+    if (control.judging !== undefined) return control.judging.then(() => this.#settle(call, given));
     const { connection, place, telemetry } = this.#setup;
+    const isMistaken = mistake !== undefined && given.kind === "refused" && given.error.reason === "method_not_found";
+    const outcome = isMistaken ? { ...given, error: mistake } : given;
     reportOutcome(outcome, control, { connection, path: place.path, telemetry });
     const refusal = refusalOf(outcome, control);
+    if (this.#expected === expected) this.#expected = undefined;
     if (refusal !== undefined) this.#refuse(request, refusal);
-    else this.#succeed(request);
-    this.#expected = undefined;
+    // It was in already: whoever is let in hears of it as it happens.
+    else if (expected?.change === "joined" && !expected.isTold)
+      this.#answer({ type: "joined", id: request.id, room: expected.room });
+    else if (request.type === "publish") this.#acknowledge(request.id);
     return undefined;
   }
 
-  #succeed({ type, id }: Asked): void {
-    const expected = this.#expected;
-    if (type === "join") {
-      // It was in already: whoever is let in hears of it as it happens.
-      if (expected?.isTold === false) this.#answer({ type: "joined", id, room: expected.room });
-    } else if (type === "publish") this.#acknowledge(id);
-  }
-
   #refuse(request: Asked, error: HubwardError): void {
-    const { id, type } = request;
-    if (type !== "malformed") return this.#answer({ type: "error", id, request: type, room: request.room, error });
-    const said =
-      error.reason === "method_not_found" ? ({ reason: "bad_request", detail: request.detail } as const) : error;
-    this.#answer({ type: "error", id, request: request.request, room: undefined, error: said });
+    if (request.type === "malformed")
+      return this.#answer({ type: "error", id: request.id, request: request.request, room: undefined, error });
+    const { id, room, type } = request;
+    this.#answer({ type: "error", id, request: type, room, error });
   }
 
   #acknowledge(id: RequestId | undefined, expiresInSeconds?: number): void {
@@ -245,10 +255,10 @@ export class RoomsHandler<P> implements ProtocolHandler {
     if (bytes !== undefined) this.#setup.connection.answer({ bytes, group: undefined });
   }
 
-  /** Whether a request of the client's own is about this room, and was not told of yet. */
-  #expect(room: string): Expected | undefined {
+  /** The client's own request that this is the answer to, if there is one; once. */
+  #expect(change: MembershipChange["change"], room: string): Expected | undefined {
     const expected = this.#expected;
-    if (expected === undefined || expected.isTold || expected.room !== room) return undefined;
+    if (expected?.change !== change || expected.isTold || expected.room !== room) return undefined;
     expected.isTold = true;
     return expected;
   }

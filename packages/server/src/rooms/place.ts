@@ -1,18 +1,20 @@
 /** Where rooms are mounted: a path, who may come there, and what a client may ask for. */
 
-import { HubwardError } from "@hubward/wire";
+import { HubwardError, roomsLimitDefaults, type ReadLimits } from "@hubward/wire";
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Requirement } from "../core/auth/policy.js";
 import type { Hub, HubMethod } from "../core/dispatch/hub.js";
 import { hubDefaults } from "../core/dispatch/hub-settings.js";
-import type { Room, RoomDirectory } from "./room.js";
+import type { NamedRoom, Room, RoomDirectory } from "./room.js";
 import type { RoomsSettings } from "./rooms-settings.js";
 
 export interface RoomsPlace<P> {
   readonly path: string;
   readonly settings: RoomsSettings;
   readonly directory: RoomDirectory<P>;
-  /** What is asked of everybody and on every request; and joining and leaving, as methods that take a room's name. */
+  /** Bounds of one message. */
+  readonly limits: ReadLimits;
+  /** What is asked of everybody and on every request; and joining and leaving, as methods that take a room. */
   readonly hub: Hub<P>;
   /** What may be published in a room, for people of this place. */
   publicationsOf(room: Room<P>): Hub<P>;
@@ -35,10 +37,11 @@ export function createRoomsPlace<P>(
     path,
     settings,
     directory,
+    limits: { ...roomsLimitDefaults, maxBytes: settings.maxMessageBytes },
     hub: {
       ...common,
       path,
-      methods: new Map([joining(directory), leaving(directory)].map((each) => [each.name, each])),
+      methods: new Map([joining<P>(), leaving<P>()].map((each) => [each.name, each])),
     },
     publicationsOf(room) {
       const known = rooms.get(room);
@@ -53,7 +56,7 @@ export function createRoomsPlace<P>(
 
 const NO_HOOKS = { connected: undefined, disconnected: undefined };
 
-/** The name has been read already, and is judged where it is looked up. */
+/** A room that was found by its name: the server's own value. */
 const anything: StandardSchemaV1 = {
   "~standard": { version: 1, vendor: "hubward", validate: (value) => ({ value }) },
 };
@@ -67,24 +70,23 @@ const METHOD = {
   isStream: false,
 } as const;
 
-function joining<P>(directory: RoomDirectory<P>): HubMethod<P> {
+function joining<P>(): HubMethod<P> {
   return {
     ...METHOD,
     name: JOIN,
-    handle(call, name: string) {
-      const { room, reference } = directory.find(name);
+    handle(call, { room, reference }: NamedRoom<P>) {
       if (room.isAssigned()) throw new HubwardError("forbidden");
       return call.groups.join(reference);
     },
   };
 }
 
-function leaving<P>(directory: RoomDirectory<P>): HubMethod<P> {
+function leaving<P>(): HubMethod<P> {
   return {
     ...METHOD,
     name: LEAVE,
-    handle(call, name: string) {
-      if (!call.groups.leave(directory.find(name).reference)) throw new HubwardError("not_member");
+    handle(call, { reference }: NamedRoom<P>) {
+      if (!call.groups.leave(reference)) throw new HubwardError("not_member");
     },
   };
 }

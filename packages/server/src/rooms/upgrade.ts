@@ -23,7 +23,6 @@ import { dialectOf, type RoomsDialect } from "./dialect.js";
 import { admit, identify, missing, type Admitted, type RoomsDoorPorts } from "./door.js";
 import type { RoomsPlace } from "./place.js";
 import { askWho, turnAway, type Visiting, type VisitorSetup } from "./visitor.js";
-import { limitsOf } from "./limits.js";
 
 /** Somebody who was let in. */
 export interface RoomsArrival<P> {
@@ -110,7 +109,7 @@ export function createRoomsUpgrade<P extends PrincipalBase>(ports: RoomsUpgradeP
         ...setup,
         path: place.path,
         timeoutMs: place.settings.authTimeoutMs,
-        limits: limitsOf(place),
+        limits: place.limits,
         async admit(credential, id) {
           const admission = await admit(credential, place, applicant, ports);
           return () => enter({ admission, ticket: undefined }, request, place, codec, setup.socket, id);
