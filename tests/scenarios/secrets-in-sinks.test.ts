@@ -2,6 +2,7 @@
 
 import { auditLines, hasRole, jsonLines } from "@hubward/server";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { keepText, listenToConsole } from "../support/sinks.js";
 import { leaksOf } from "../support/leaks.js";
 import { openWebSocket, upgrade } from "../support/raw-web-socket.js";
 import { outcomeOf, runApp } from "../support/running-app.js";
@@ -14,23 +15,6 @@ const NEGOTIATE = `${HUB}/negotiate?negotiateVersion=1`;
 const canaries = { argument: "canary-argument", claim: "canary-claim", attribute: "canary-attribute" };
 
 afterEach(() => vi.restoreAllMocks());
-
-function keepText(): { readonly texts: string[]; readonly sink: { write(text: string): unknown } } {
-  const texts: string[] = [];
-  return { texts, sink: { write: (text) => texts.push(text) } };
-}
-
-/** Everything that is written to the console or past it, passed on to nobody. */
-function listenToConsole(): string[] {
-  const said: string[] = [];
-  for (const name of ["log", "info", "warn", "error", "debug"] as const)
-    vi.spyOn(console, name).mockImplementation(
-      (...args: readonly unknown[]) => void said.push(args.map(String).join(" ")),
-    );
-  for (const stream of [process.stdout, process.stderr])
-    vi.spyOn(stream, "write").mockImplementation((text) => said.push(String(text)) > 0);
-  return said;
-}
 
 async function playADay(plant?: (secrets: Readonly<Record<string, string>>) => Error) {
   const said = listenToConsole();
