@@ -48,6 +48,7 @@ import { createHttpAuthentication } from "./http.js";
 import { createHookRunner } from "./hook-runner.js";
 import { buildHub } from "./hub-builder.js";
 import { createRevoking } from "./revocation-face.js";
+import { createScopeLimits } from "./scope-limits.js";
 import type { ResolvedCommonOptions, ResolvedScopeOptions } from "./options.js";
 import { TenantFace, type TenantPorts } from "./tenant.js";
 
@@ -108,6 +109,7 @@ export function createScope<Attributes extends object>(
     onFailure,
     deadline,
   });
+  const limits = createScopeLimits(settings.limits, admitter, common);
   const registry = new Registry<P>();
   const templates = new Map<string, GroupTemplate<P>>();
   const groups = createGroups<P>(
@@ -152,6 +154,7 @@ export function createScope<Attributes extends object>(
     digest: systemDigest,
     createCall,
     watch,
+    limiter: limits.limiter,
   });
 
   const reassess = createReassessment<P>({ clock, groups, telemetry });
@@ -257,6 +260,7 @@ export function createScope<Attributes extends object>(
     },
     released(connection, reason) {
       heartbeat.forget(connection);
+      limits.connections.released(connection.identity);
       revocations.released(connection);
       if (detached.delete(connection)) detachedShares.give(connection.identity);
       arrivals.get(connection)?.end();
@@ -277,7 +281,7 @@ export function createScope<Attributes extends object>(
   };
 
   const endpoint = createSignalREndpoint<P>(hubs, {
-    admitter,
+    ...limits,
     attempts: createAttempts<P>(clock),
     tickets: createTickets<Holder<P>>({ clock, random, digest: systemDigest }),
     holdBack,
@@ -319,6 +323,7 @@ export function createScope<Attributes extends object>(
         observer,
       });
       arrivals.set(connection, arrival);
+      limits.connections.opened(connection.identity);
       if (common.trail !== undefined) audited.set(connection.id, connection);
       heartbeat.watch(connection);
       expiry.watch(connection);

@@ -17,6 +17,9 @@ import type { Digest } from "../core/digest.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { identityKey, joinKey, type ConnectionId } from "../core/ids.js";
+import type { FailedAttempts } from "../core/limits/failed-attempts.js";
+import { LimitRefusal } from "../core/limits/limit-refusal.js";
+import type { PrincipalConnections } from "../core/limits/principal-connections.js";
 import type { Random } from "../core/random.js";
 import type { Reauthenticate } from "../core/supervision/reauthentication.js";
 import { principalFields, type Telemetry } from "../core/telemetry.js";
@@ -28,6 +31,11 @@ export interface DoorPorts<P> {
   readonly attempts: Attempts<P>;
   readonly tickets: Tickets<Holder<P>>;
   readonly holdBack: HoldBack;
+  /** Credentials that did not verify. */
+  readonly failedTokens: FailedAttempts;
+  /** Tickets that name nothing. By themselves: after a restart nobody's does, and everybody has to come with a token. */
+  readonly failedTickets: FailedAttempts;
+  readonly connections: PrincipalConnections;
   readonly clock: Clock;
   readonly random: Random;
   readonly digest: Digest;
@@ -50,7 +58,8 @@ export type Presented<P> =
  * A gateway goes on saying who asks when the client shows its ticket already: then both must mean the same.
  * `orCookie`: whether a ticket that is over gives way to a cookie, where the hub takes one.
  * @throws (rejects with) HubwardError MissingCredential | invalid_request | ticket_invalid | token_expired |
- * invalid_token | origin_denied | a revocation's reason, and what an authenticator says of a gateway's headers
+ * invalid_token | origin_denied | a revocation's reason, and what an authenticator says of a gateway's headers;
+ * rate_limited in the place of what would have to be verified, where too much of that failed
  */
 export async function readCredential<P>(
   request: HttpRequest,
@@ -62,6 +71,7 @@ export async function readCredential<P>(
   const bearer = bearerOf(request);
   if (bearer !== undefined && isTicket(bearer.token)) {
     const headers = believe(request.forwarded);
+    if (headers !== undefined) assertMayTry(request, ports.failedTokens);
     const edge = headers === undefined ? undefined : await ports.admitter.authenticateForwarded(headers);
     const ticket = ports.tickets.find(bearer.token, hub.path);
     const authentication = ticket === undefined ? undefined : authenticationOf(ticket.holder);
@@ -77,13 +87,38 @@ export async function readCredential<P>(
       return { kind: "ticket", ticket };
     }
     const inItsPlace = orCookie && edge === undefined ? cookieBeside(request, cookie, ports.allowedOrigins) : undefined;
-    if (inItsPlace !== undefined) return { kind: "token", credential: inItsPlace };
+    if (inItsPlace !== undefined) {
+      assertMayTry(request, ports.failedTokens);
+      return { kind: "token", credential: inItsPlace };
+    }
+    if (ticket === undefined) assertMayTry(request, ports.failedTickets);
     throw new HubwardError(ticket === undefined ? "ticket_invalid" : "token_expired");
   }
   const credential = joinCredentials(bearer, request.forwarded) ?? cookieOf(request, cookie, ports.allowedOrigins);
   if (credential === undefined) throw new MissingCredential(undefined, ports.admitter.challenge);
   if (bearer?.source === "query" && !ports.allowQueryToken) throw new QueryTokenRefused("invalid_token");
+  assertMayTry(request, ports.failedTokens);
   return { kind: "token", credential };
+}
+
+/** @throws LimitRefusal rate_limited */
+function assertMayTry({ remoteAddress }: HttpRequest, failures: FailedAttempts): void {
+  const refusal = failures.refusal(remoteAddress);
+  if (refusal !== undefined) throw refusal;
+}
+
+/**
+ * Counts a credential that was none. What verified does not count, though it is over, revoked or unwelcome; nothing at
+ * all is what a browser's first request presents.
+ */
+export function countFailure<P>(
+  { remoteAddress }: HttpRequest,
+  error: HubwardError,
+  { failedTokens, failedTickets }: Pick<DoorPorts<P>, "failedTokens" | "failedTickets">,
+): void {
+  if (error instanceof MissingCredential || error instanceof LongLivedCredential) return;
+  if (error.reason === "ticket_invalid") failedTickets.failed(remoteAddress);
+  if (error.reason === "invalid_token" || error.reason === "invalid_dpop_proof") failedTokens.failed(remoteAddress);
 }
 
 /** Whether the browser alone presented it, and not the page's own doing. */
@@ -103,6 +138,7 @@ const HINTS: Partial<Record<ReasonName, string>> = {
   origin_denied: "a page of this origin is not in allowedOrigins",
   try_again_later: "too many connect attempts are waiting",
 };
+const FAILURES_HINT = "too many failed attempts from this address: see limits.authentication, and trustedProxies";
 const LONG_LIVED_HINT = "the token lives longer than revocations are remembered: see maxTokenAgeMs";
 const QUERY_TOKEN_HINT = "a JWT stood in the query, and allowQueryToken is off";
 
@@ -113,17 +149,19 @@ export interface Applicant {
   connectionId?: ConnectionId | undefined;
 }
 
-/** Logs a refused attempt and makes the answer. `hint`: a constant text for the operator. */
+/** Logs and counts a refused attempt and makes the answer. `hint`: a constant text for the operator. */
 export function refuse<P>(
   request: HttpRequest,
   hub: Hub<P>,
-  ports: Pick<DoorPorts<P>, "telemetry">,
+  ports: Pick<DoorPorts<P>, "telemetry" | "failedTokens" | "failedTickets">,
   error: HubwardError,
   applicant?: Applicant,
   hint: string | undefined = refusalHint(error),
 ): HttpReply {
   const authentication =
     applicant?.authentication ?? (error instanceof RevokedCredential ? error.authentication : undefined);
+  if (authentication === undefined) countFailure(request, error, ports);
+  if (error instanceof LimitRefusal && !error.isTold) return refusalReply(error);
   ports.telemetry({
     event: "connection.refused",
     connectionId: applicant?.connectionId,
@@ -141,6 +179,7 @@ function refusalHint(error: HubwardError): string | undefined {
   if (error instanceof MissingCredential || error instanceof CredentialConflict) return error.detail;
   if (error instanceof CookieRefused || error instanceof DpopRefused) return error.detail;
   if (error instanceof LongLivedCredential) return LONG_LIVED_HINT;
+  if (error instanceof LimitRefusal && error.reason === "rate_limited") return FAILURES_HINT;
   return error instanceof QueryTokenRefused ? QUERY_TOKEN_HINT : HINTS[error.reason];
 }
 

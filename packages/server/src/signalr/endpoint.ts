@@ -9,11 +9,14 @@ import type { Socket } from "../core/connection/socket.js";
 import type { Dispatch } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { Endpoint } from "../core/endpoint.js";
+import { identityKey } from "../core/ids.js";
+import type { CallLimiter } from "../core/limits/call-limiter.js";
+import { principalFields } from "../core/telemetry.js";
 import type { HttpAnswer, HttpReply, HttpRequest } from "../core/http.js";
 import { answerPreflight, isPreflight, shareWith } from "../core/admission/cors.js";
 import type { Arrival, OpenSocket } from "./claim.js";
 import { bindingCookieName } from "./binding.js";
-import { refuse, type DoorPorts } from "./door.js";
+import { refuse, sessionKey, type DoorPorts } from "./door.js";
 import { openDoomed, type DoomedConnection } from "./doomed.js";
 import { SignalRHandler } from "./handler.js";
 import { createControlCalls } from "./control-calls.js";
@@ -44,6 +47,7 @@ type Rest = "" | typeof NEGOTIATE | typeof REFRESH;
 export interface SignalRPorts<P> extends DoorPorts<P> {
   readonly doomed: DoomedConnections;
   readonly dispatch: Dispatch<P>;
+  readonly limiter: CallLimiter;
   /** Where proofs are checked here. */
   readonly dpop?: DpopVerifier | undefined;
   readonly handshakeTimeoutMs: number;
@@ -58,12 +62,33 @@ export function createSignalREndpoint<P extends PrincipalBase>(
 ): Endpoint {
   const limits = new WeakMap<Hub<P>, DecodeLimits>();
   const negotiate = createNegotiate(ports);
+
+  /** Every connection is born here: who was revoked between their door and now, or came last of many, gets none. */
+  function refusalAtBirth({ holder, hub, connectionId, remoteAddress }: Arrival<P>): HubwardError | undefined {
+    if (holder.kind === "doomed") return holder.refusal;
+    const { authentication, principal } = holder.admission;
+    const revoked = ports.admitter.refusal(authentication, connectionId);
+    if (revoked !== undefined) return revoked;
+    const full = ports.connections.refusal(identityKey(authentication));
+    if (full === undefined) return undefined;
+    ports.holdBack.ended(sessionKey(authentication), 0);
+    ports.telemetry({
+      event: "connection.refused",
+      connectionId,
+      hub: hub.path,
+      reason: full.reason,
+      principal: principalFields(authentication, principal.roles),
+      policy: undefined,
+      remoteAddress,
+      hint: undefined,
+    });
+    return full;
+  }
+
   const open: OpenSocket<P> = (arrival, socket) => {
-    const { holder, hub, connectionId } = arrival;
+    const { hub } = arrival;
     const dialects = transportDialects[arrival.transport];
-    // Every connection is born here: what was revoked between its door and now never becomes one.
-    const refusal =
-      holder.kind === "doomed" ? holder.refusal : ports.admitter.refusal(holder.admission.authentication, connectionId);
+    const refusal = refusalAtBirth(arrival);
     if (refusal !== undefined) {
       const doomed = openDoomed({
         socket,
@@ -82,12 +107,13 @@ export function createSignalREndpoint<P extends PrincipalBase>(
       return doomed;
     }
     const connection = ports.connect(arrival, socket);
-    const { clock, dispatch, telemetry } = ports;
+    const { clock, dispatch, limiter, telemetry } = ports;
     connection.speak(
       new SignalRHandler({
         connection,
         hub,
         dispatch,
+        limiter,
         clock,
         telemetry,
         decodeLimits: decodeLimitsOf(hub),

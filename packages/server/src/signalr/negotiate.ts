@@ -93,6 +93,8 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     if (delayMs > 0) await holdBack(authentication, delayMs);
     try {
       if (revoked !== undefined) throw revoked;
+      const full = ports.connections.refusal(identityKey(authentication));
+      if (full !== undefined) throw full;
       const admission = await ports.admitter.identify(authentication);
       applicant.roles = admission.principal.roles;
       await ports.admitter.authorize(admission, hub.requirements, []);

@@ -11,7 +11,7 @@ import type { Credential } from "../core/auth/credential.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { authenticationOf, type Attempt } from "./attempts.js";
-import { asHubwardError, readCredential, refuse, type DoorPorts } from "./door.js";
+import { asHubwardError, countFailure, readCredential, refuse, type DoorPorts } from "./door.js";
 
 export type Refresh<P> = (request: HttpRequest, hub: Hub<P>) => Promise<HttpReply>;
 
@@ -66,6 +66,7 @@ export function createRefresh<P>(ports: DoorPorts<P>): Refresh<P> {
       return await answer(request, hub);
     } catch (thrown) {
       const error = asHubwardError(thrown);
+      countFailure(request, error, ports);
       if (error instanceof MissingCredential) return withBody(refusalReply(error), "invalid_token");
       const code = codes[error.reason];
       if (code !== undefined) return withBody(refusalReply(error), code);

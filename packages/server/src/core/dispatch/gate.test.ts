@@ -1,3 +1,4 @@
+import { createFakeClock } from "@hubward/testing";
 import { HubwardError } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
 import { createFixture, type Fixture, type Peer } from "../../../test/connection-fixture.js";
@@ -12,12 +13,15 @@ import {
   schemaOf,
   textSchema,
 } from "../../../test/hub-fixture.js";
+import { limiterOf } from "../../../test/limits-fixture.js";
 import { pass, passAgain } from "./gate.js";
 import type { Hub } from "./hub.js";
 import type { Staff } from "../../../test/connection-fixture.js";
 import { patientWatch } from "../../../test/policy-watch.js";
 
 type Answer = Awaited<ReturnType<typeof pass<Staff>>>;
+
+const clock = createFakeClock();
 
 function ask(
   { connection }: Peer,
@@ -32,6 +36,7 @@ function ask(
     target,
     args,
     patientWatch((where) => void failures.push(where)),
+    limiterOf(clock),
   );
 }
 
