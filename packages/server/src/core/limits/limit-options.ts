@@ -57,6 +57,14 @@ export const limitDefaults: ResolvedLimits & { readonly connection: Rate } = Obj
   maxPendingAdmissions: 1000,
 });
 
+const NO_RATES = {
+  principal: undefined,
+  tenant: undefined,
+  address: undefined,
+  authentication: undefined,
+  tolerance: undefined,
+} as const;
+
 /** A bucket that takes longer to fill would be remembered for longer. Milliseconds: a day. */
 const MAX_REFILL_MS = 86_400_000;
 
@@ -84,8 +92,10 @@ export function resolveLimits(
   options: LimitOptions | false | undefined,
   fallback: ResolvedLimits = limitDefaults,
 ): ResolvedLimits {
-  const none = { principal: undefined, tenant: undefined, address: undefined };
-  if (options === false) return { ...fallback, ...none, authentication: undefined, tolerance: undefined };
+  if (options === false) {
+    const { maxConnectionsPerPrincipal, maxPendingAdmissions } = fallback;
+    return Object.freeze({ ...NO_RATES, maxConnectionsPerPrincipal, maxPendingAdmissions });
+  }
   const rate = (name: "principal" | "tenant" | "address" | "authentication"): Rate | undefined =>
     rateOf(`${where}.limits.${name}`, options?.[name], fallback[name]);
   const count = (name: "maxConnectionsPerPrincipal" | "maxPendingAdmissions"): number => {
