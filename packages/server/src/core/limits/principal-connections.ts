@@ -5,19 +5,26 @@ import type { IdentityKey } from "../ids.js";
 
 export interface PrincipalConnections {
   /** `connection_limit` when this principal has as many as it may. Takes nothing. */
-  refusal(identity: IdentityKey): HubwardError | undefined;
+  refusal(identity: IdentityKey): TooManyConnections | undefined;
   opened(identity: IdentityKey): void;
   released(identity: IdentityKey): void;
 }
 
 const RETRY_AFTER_SECONDS = 30;
 
+/** This principal has as many connections as it may. */
+export class TooManyConnections extends HubwardError {
+  constructor() {
+    super("connection_limit", { retryAfterSeconds: RETRY_AFTER_SECONDS });
+  }
+}
+
 export function createPrincipalConnections(max: number): PrincipalConnections {
   const open = new Map<IdentityKey, number>();
   return {
     refusal(identity) {
       if ((open.get(identity) ?? 0) < max) return undefined;
-      return new HubwardError("connection_limit", { retryAfterSeconds: RETRY_AFTER_SECONDS });
+      return new TooManyConnections();
     },
     opened: (identity) => void open.set(identity, (open.get(identity) ?? 0) + 1),
     released(identity) {
