@@ -96,7 +96,7 @@ describe("at the doors", () => {
     expect(await outcomeOf(third.connection.start())).toContain("connection_limit;action=retry-after;retry_after=30");
     await ward.connect(HUB, "somebody else");
     await connection.stop();
-    await until(() => ward.app.connectionCount === 2);
+    await until(() => ward.telemetry.items.some(({ event }) => event === "connection.closed"));
     expect(await outcomeOf(ward.build(HUB, "busy").connection.start())).toBe("undefined");
   });
 });

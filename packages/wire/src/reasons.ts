@@ -63,6 +63,8 @@ const table = {
   connection_limit: { closeCode: 4429, action: "retry-after", allowReconnect: true, httpStatus: 429 },
 
   // One call: the call fails, the connection stays.
+  /** The application refused in its own words, which are the detail. Hubs say it in .NET's wording. */
+  application_error: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
   bad_arguments: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: null },
   method_not_found: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: null },
   not_member: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },

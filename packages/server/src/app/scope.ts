@@ -3,7 +3,7 @@
 import { createAdmitter } from "../core/admission/admission.js";
 import { createHoldBack } from "../core/admission/hold-back.js";
 import type { ForwardedHeaders } from "../core/auth/credential.js";
-import type { PolicyFailure } from "../core/auth/policy.js";
+import type { Admission, PolicyFailure } from "../core/auth/policy.js";
 import type { Principal } from "../core/auth/principal.js";
 import { createTickets } from "../core/auth/tickets.js";
 import type { Connection } from "../core/connection/connection.js";
@@ -12,7 +12,7 @@ import type { FlushQueue } from "../core/connection/outbox.js";
 import { createDeadline } from "../core/deadline.js";
 import { createClientInvoker, type ClientInvoker } from "../core/dispatch/client-invoker.js";
 import { ConnectionCall } from "../core/dispatch/connection-call.js";
-import { createDispatcher } from "../core/dispatch/dispatcher.js";
+import { createDispatcher, type Dispatch } from "../core/dispatch/dispatcher.js";
 import type { Hub as CoreHub } from "../core/dispatch/hub.js";
 import { HubDeparture } from "../core/dispatch/hub-departure.js";
 import type { Endpoint } from "../core/endpoint.js";
@@ -27,6 +27,9 @@ import { createRecheckSchedule } from "../core/supervision/recheck-schedule.js";
 import type { Revocations } from "../core/supervision/revocations.js";
 import type { MembershipCause, Telemetry } from "../core/telemetry.js";
 import { systemDigest } from "../platform/system-crypto.js";
+import { createRoomsEndpoint } from "../rooms/endpoint.js";
+import type { RoomsPlace } from "../rooms/place.js";
+import { createRoomDirectory } from "../rooms/room.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
 import { createBindings } from "../signalr/binding.js";
 import { createSignalREndpoint } from "../signalr/endpoint.js";
@@ -34,6 +37,7 @@ import type { Scope } from "./app.js";
 import { createConnections, type Connections } from "./connections.js";
 import { createHookRunner, type HookRunner } from "./hook-runner.js";
 import { createHttpAuthentication } from "./http.js";
+import { joinEndpoints } from "./join-endpoints.js";
 import type { ResolvedCommonOptions, ResolvedScopeOptions } from "./options.js";
 import { createScopeFace } from "./scope-face.js";
 import { createScopeLimits } from "./scope-limits.js";
@@ -89,7 +93,10 @@ export function createScope<Attributes extends object>(
   const limits = createScopeLimits(settings.limits, admitter, common);
   const templates = new Map<string, GroupTemplate<P>>();
   const hubs = new Map<string, CoreHub<P>>();
-  const hubOf = ({ hub }: Connection<P>): CoreHub<P> | undefined => hubs.get(hub.toLowerCase());
+  const places = new Map<string, RoomsPlace<P>>();
+  const directory = createRoomDirectory<P>();
+  const hubOf = ({ hub }: Connection<P>): CoreHub<P> | undefined =>
+    hubs.get(hub.toLowerCase()) ?? places.get(hub.toLowerCase())?.hub;
   const requirementsOf = (connection: Connection<P>) => hubOf(connection)?.requirements ?? [];
   const holdBack = createHoldBack(clock);
   const connections: Connections<P> = createConnections<P>({
@@ -111,8 +118,14 @@ export function createScope<Attributes extends object>(
     watch,
     (template) => templates.get(template.pattern) === template,
     {
-      joined: (connection, group, by) => tellMembership("membership.joined", connection, group, by),
-      left: (connection, group, by) => tellMembership("membership.left", connection, group, by),
+      joined(connection, group, by) {
+        report("membership.joined", connection, group, by);
+        connection.tellMembership({ change: "joined", place: group });
+      },
+      left(connection, group, by) {
+        report("membership.left", connection, group, by);
+        connection.tellMembership({ change: "left", place: group });
+      },
     },
   );
   const fanout = createFanout(registry, groups, (event, error) => onFailure(`event ${event}`, error));
@@ -127,14 +140,16 @@ export function createScope<Attributes extends object>(
     onFailure,
     onSettled: () => connections.settled(),
   });
-  const dispatch = createDispatcher<P>({
-    idempotency: common.idempotency,
-    digest: systemDigest,
-    createCall: (connection, method, control, commit) =>
-      new ConnectionCall(connection, method, control, callPorts, commit),
-    watch,
-    limiter: limits.limiter,
-  });
+  /** `isOfHub`: whether a call speaks to its own hub's connections alone. What is said in a room is for all of a group. */
+  const dispatcher = (isOfHub: boolean): Dispatch<P> =>
+    createDispatcher<P>({
+      idempotency: common.idempotency,
+      digest: systemDigest,
+      createCall: (connection, method, control, commit) =>
+        new ConnectionCall(connection, method, control, { ...callPorts, isOfHub }, commit),
+      watch,
+      limiter: limits.limiter,
+    });
 
   const reassess = createReassessment<P>({ clock, groups, telemetry });
   const recheck = createRecheck<P>({ admitter, clock, reassess, requirementsOf, failed: onFailure });
@@ -172,7 +187,7 @@ export function createScope<Attributes extends object>(
     },
   });
 
-  function tellMembership(
+  function report(
     event: "membership.joined" | "membership.left",
     { id, hub, authentication }: Connection<P>,
     group: GroupReference<P>,
@@ -181,28 +196,39 @@ export function createScope<Attributes extends object>(
     telemetry({ event, connectionId: id, hub, subject: authentication.subject, group: groupName(group), by });
   }
 
-  const endpoint = createSignalREndpoint<P>(hubs, {
-    ...limits,
+  const dpop = settings.dpop === "checked-upstream" ? undefined : settings.dpop;
+  const doorPorts = { ...limits, holdBack, clock, random, telemetry, allowedOrigins: settings.allowedOrigins };
+  const rooms = createRoomsEndpoint<P>(places, {
+    ...doorPorts,
+    tickets: createTickets<Admission<P>>({ clock, random, digest: systemDigest }, { attachMs: MAX_ATTACH_MS }),
+    attachMs: MAX_ATTACH_MS,
+    visitors: connections.visitors,
+    isDraining: () => connections.isDraining,
+    dispatch: dispatcher(false),
+    reauthenticate,
+    dpop,
+    keepAliveMs: times.keepAliveMs,
+    connect: ({ place, ...arrival }, socket) =>
+      connections.connect({ ...arrival, path: place.path, transport: "WebSockets", released: () => undefined }, socket),
+  });
+  const signalr = createSignalREndpoint<P>(hubs, {
+    ...doorPorts,
     attempts: createAttempts<P>(clock),
     tickets: createTickets<Holder<P>>({ clock, random, digest: systemDigest }),
-    holdBack,
-    clock,
-    random,
-    telemetry,
     digest: systemDigest,
     bindings: createBindings({ digest: systemDigest, random }),
-    allowedOrigins: settings.allowedOrigins,
     allowQueryToken: settings.allowQueryToken,
     isDraining: () => connections.isDraining,
     visitors: connections.visitors,
-    dispatch,
+    dispatch: dispatcher(true),
     reauthenticate,
-    dpop: settings.dpop === "checked-upstream" ? undefined : settings.dpop,
+    dpop,
     handshakeTimeoutMs: times.handshakeTimeoutMs,
     connect: ({ connectionId, hub, transport, remoteAddress, end }, admission, socket) =>
       connections.connect({ connectionId, path: hub.path, admission, transport, remoteAddress, released: end }, socket),
   });
 
+  const endpoint = joinEndpoints([signalr, rooms]);
   const { forwarded: forwards } = settings.authenticator;
   const forwarded = new WeakMap<object, ForwardedHeaders>();
   const keep = (headers: object, found: ForwardedHeaders): void => void forwarded.set(headers, found);
@@ -213,6 +239,8 @@ export function createScope<Attributes extends object>(
       settings,
       templates,
       hubs,
+      places,
+      directory,
       hubPaths,
       groups,
       registry,

@@ -265,7 +265,8 @@ export class SignalRHandler<P> implements ProtocolHandler {
     if (isStream && hasStream(this.#invocations, message.invocationId)) {
       this.#close(invocation);
       this.#responder.finish(message, idInUse(message.invocationId));
-      return void limiter.tolerate(connection);
+      limiter.tolerate(connection);
+      return undefined;
     }
     if (!invocation.takesTurn && this.#invocations.streams >= hub.settings.maxStreams) {
       const error = new HubwardError("stream_limit");
