@@ -176,6 +176,7 @@ async function playADay(plant?: (secrets: Secrets) => Error) {
   people.first.socket.send(`{"type":"auth","token":"${tokens.first}","token":"${tokens.first}"}`);
   for (const name of ["header", "ticketed", "cookie"] as const) await app.revoke({ session: `s-${name}` });
   await app.requireReauthentication({ subject: "query" });
+  await people.query.frames.first(({ reason }) => reason === "reauth_required");
   await app.close();
   const endings = await Promise.all(clients.map(({ closed }) => closed));
   await until(() => kept.join("").split("connection.closed").length > 5);
@@ -215,7 +216,7 @@ describe("what comes out of rooms", () => {
       expect(sinks.replies).toContain(reason);
     for (const reason of ["principal_mismatch", "invalid_token", "token_expired", "not you", "handshake_required"])
       expect(sinks.frames).toContain(reason);
-    for (const reason of ["session_revoked", "reauth_required", "handshake_required", "bad_request"])
+    for (const reason of ["session_revoked", "ticket_invalid", "handshake_required", "bad_request"])
       expect(sinks.endings).toContain(reason);
     expect(Object.keys(secrets)).toHaveLength(Object.keys(canaries).length + 8);
     expect(leaksOf(sinks, secrets).filter(({ secret }) => !shown.includes(secret))).toEqual([]);

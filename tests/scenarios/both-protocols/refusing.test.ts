@@ -2,10 +2,12 @@
 
 import { reasons, parseReason } from "@hubward/wire";
 import { describe, expect, test } from "vitest";
+import { bearer } from "../../support/server.js";
 import { createIssuer } from "../../support/tokens.js";
-import { PAGE } from "./places.js";
+import { HUB, PAGE, ROOMS } from "./places.js";
 import type { Protocol, Visitor } from "./protocol.js";
 import { protocols, runWard, type Ward } from "./ward.js";
+import { reasonIn, WatchedSocket } from "./watched-socket.js";
 
 const UNAVAILABLE = "auth_unavailable;action=retry-after;retry_after=1";
 
@@ -92,6 +94,23 @@ describe.each(protocols)("$name", (protocol) => {
     const ward = await runWard();
     const refusal = await ward.refusal(protocol, { token: await ward.token(), way: "cookie" });
     expect(refusal).toMatchObject({ reason: expect.stringMatching(/^origin_denied;action=fix-request/), code: 403 });
+  });
+
+  test("two credentials that differ", async () => {
+    const ward = await runWard();
+    const [path, name] = protocol.name === "hub" ? [HUB, "access_token"] : [ROOMS, "token"];
+    for (const origin of [undefined, PAGE]) {
+      const headers = { ...bearer(await ward.token("ada")), ...(origin === undefined ? {} : { origin }) };
+      const socket = new WatchedSocket(`ws://127.0.0.1:${ward.port}${path}?${name}=${await ward.token("ben")}`, [], {
+        headers,
+      });
+      const told = await Promise.race([
+        socket.refusal.then(({ status, body }) => ({ code: status, reason: reasonIn(body) })),
+        socket.end,
+      ]);
+      const isTold = protocol.tellsInSocket({ way: "header", origin }, false);
+      expect(told).toEqual({ code: isTold ? 4400 : 400, reason: "invalid_request;action=fix-request" });
+    }
   });
 
   test("everybody, once the application goes away", async () => {

@@ -25,7 +25,8 @@ export class WatchedSocket extends WebSocket {
         response.setEncoding("utf8").on("data", (piece: string) => (body += piece));
         response.on("end", () => {
           resolve({ status: response.statusCode ?? 0, body });
-          this.terminate();
+          // Behind what waits for the answer: the end is not the news.
+          setImmediate(() => this.terminate());
         });
       }),
     );

@@ -2,6 +2,7 @@
 
 import { partsOf, type Policy, type Requirement } from "../auth/policy.js";
 import { assigned, type GroupTemplate } from "../groups/group.js";
+import type { Rate } from "../limits/token-bucket.js";
 import type { Hub } from "./hub.js";
 
 /**
@@ -44,6 +45,8 @@ export interface MethodDecision {
   readonly isStream: boolean;
   /** Takes effect once for each command id. */
   readonly isOnce: boolean;
+  /** How often one principal may call it; undefined for as often as its connection may call anything. */
+  readonly limit: Rate | undefined;
 }
 
 /** Who may be in the groups of a template. */
@@ -91,6 +94,7 @@ function describeMethods<P>(hub: Hub<P>): Decision[] {
       uploads: method.uploads.length,
       isStream: method.isStream,
       isOnce: method.commandId !== undefined,
+      limit: method.limit,
     }),
   );
 }
