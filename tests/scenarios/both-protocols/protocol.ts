@@ -62,6 +62,8 @@ export interface Peer {
   /** Stops reading, as a process that was suspended does. */
   pause(): void;
   resume(): void;
+  /** Shows that it lives, where its protocol leaves that to the client and its own clock. */
+  ping(): void;
   /** Loses its network. */
   cut(): void;
 }

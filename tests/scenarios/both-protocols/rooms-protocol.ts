@@ -103,6 +103,8 @@ async function connect(port: number, visitor: Visitor): Promise<Peer> {
     frames: () => frames.items.slice(1).flatMap(kindsOf),
     pause: () => socket.pause(),
     resume: () => socket.resume(),
+    // The WebSocket itself answers the server's pings.
+    ping: () => undefined,
     cut: () => socket.terminate(),
   };
 }
