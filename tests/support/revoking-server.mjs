@@ -40,18 +40,24 @@ app
   .allow(anyone)
   .methods((m) => ({ Hi: m.handle(({ principal }) => principal.subject) }));
 
-process.on("message", async (asked) => {
-  dies = asked.dies;
-  const revoked = app.revoke({ session: asked.session });
+async function revoke({ session }) {
+  const revoked = app.revoke({ session });
   app.toAll().emit("news", "behind the gate");
   await revoked;
-  writeSync(1, `acknowledged ${asked.session}\n`);
+  writeSync(1, `acknowledged ${session}\n`);
   if (dies === "acknowledged") die();
+}
+
+process.on("message", (asked) => {
+  ({ dies } = asked);
+  void revoke(asked);
 });
 
-const server = createServer(async (request, response) => {
-  const admission = await app.http.authenticate(request).catch((error) => error.reason);
-  response.end(typeof admission === "string" ? admission : "accepted");
+const server = createServer((request, response) => {
+  void app.http.authenticate(request).then(
+    () => response.end("accepted"),
+    (error) => response.end(error.reason),
+  );
 });
 attach(server, app);
 await app.ready();
