@@ -21,7 +21,12 @@ beforeAll(() => {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     cpSync(join(root, file), join(copy, file));
   }
-  for (const project of ["packages/wire", "packages/server/src/core", "packages/server/src/signalr"]) {
+  for (const project of [
+    "packages/wire",
+    "packages/server/src/core",
+    "packages/server/src/signalr",
+    "packages/server/src/rooms",
+  ]) {
     mkdirSync(join(copy, project), { recursive: true });
     cpSync(join(root, project, "tsconfig.json"), join(copy, project, "tsconfig.json"));
   }
@@ -55,6 +60,12 @@ it("an import that goes up or sideways is refused by lint, and one that goes dow
   const refused: readonly (readonly [folder: string, specifier: string])[] = [
     ["packages/wire/src", "@hubward/server"],
     ["packages/wire/src/signalr", "node:crypto"],
+    ["packages/wire/src/signalr", "../rooms/codecs.js"],
+    ["packages/wire/src/rooms", "../signalr/messages.js"],
+    ["packages/wire/src/rooms", "node:crypto"],
+    ["packages/wire/src/encoding", "../signalr/messages.js"],
+    ["packages/wire/src/encoding", "../rooms/messages.js"],
+    ["packages/wire/src/websocket", "../rooms/messages.js"],
     ["packages/server/src/core", "../signalr/handler.js"],
     ["packages/server/src/core/auth", "../../app/index.js"],
     ["packages/server/src/core", "node:timers"],
@@ -62,6 +73,8 @@ it("an import that goes up or sideways is refused by lint, and one that goes dow
     ["packages/server/src/core", "@hubward/sessions"],
     ["packages/server/src/signalr", "../memory/idempotency-store.js"],
     ["packages/server/src/signalr", "../rooms/handler.js"],
+    ["packages/server/src/rooms", "../signalr/handler.js"],
+    ["packages/server/src/rooms", "ws"],
     ["packages/server/src/memory", "../app/index.js"],
     ["packages/server/src/app", "../adapters/node/attach.js"],
     ["packages/server/src/app", "node:http"],
@@ -74,9 +87,13 @@ it("an import that goes up or sideways is refused by lint, and one that goes dow
   ];
   const allowed: readonly (readonly [folder: string, specifier: string])[] = [
     ["packages/wire/src/signalr", "../reasons.js"],
+    ["packages/wire/src/signalr", "../encoding/utf8.js"],
+    ["packages/wire/src/rooms", "../encoding/utf8.js"],
+    ["packages/wire/src/encoding", "../websocket/frame.js"],
     ["packages/server/src/core", "@hubward/wire"],
     ["packages/server/src/signalr", "../core/clock.js"],
     ["packages/server/src/app", "../signalr/endpoint.js"],
+    ["packages/server/src/app", "../rooms/endpoint.js"],
     ["packages/server/src/adapters/node", "ws"],
     ["packages/server/src/adapters/jose", "../../core/clock.js"],
     ["packages/sqlite/src", "@hubward/sessions"],
