@@ -82,14 +82,20 @@ function settleIn(world: World, peer: Peer | undefined): void {
   for (const ward of WARDS) if (choices.chance(0.6)) join(world, peer, ward);
 }
 
+/** Joins each peer has asked for: one that is asked for behind a leave may come to be before its answer does. */
+const joins = new WeakMap<Peer, number>();
+
 function join(world: World, peer: Peer, ward: string): void {
+  joins.set(peer, (joins.get(peer) ?? 0) + 1);
   world.history.record({ type: "joining", connection: peer.name, ward });
   peer.call("Join", [ward]);
 }
 
 function leave(world: World, peer: Peer, ward: string): void {
+  const before = joins.get(peer);
   peer.call("Leave", [ward], (message) => {
-    if (!("error" in message)) world.history.record({ type: "left", connection: peer.name, ward });
+    if (!("error" in message) && joins.get(peer) === before)
+      world.history.record({ type: "left", connection: peer.name, ward });
   });
 }
 

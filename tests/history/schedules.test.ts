@@ -38,8 +38,11 @@ function countsByWay({ events }: History): Readonly<Record<string, number>> {
 }
 
 const ways = [
-  ...["WebSockets json", "WebSockets messagepack", "ServerSentEvents json"],
-  ...["LongPolling json", "LongPolling messagepack"],
+  "WebSockets json",
+  "WebSockets messagepack",
+  "ServerSentEvents json",
+  "LongPolling json",
+  "LongPolling messagepack",
 ];
 const overEachWay = ways.flatMap((way) =>
   ["attached", "dispatch", "event", "result", "item", "control", "close", "renewed"].map((name) => `${name} ${way}`),
