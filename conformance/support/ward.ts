@@ -7,6 +7,7 @@ import { hasRole, type HubwardOptions, type TelemetryEvent } from "@hubward/serv
 import { issuers } from "@hubward/server/jose";
 import type { Authenticator, Clock, EpochMs, MonotonicMs } from "@hubward/server/ports";
 import { HubwardError, type Notice } from "@hubward/wire";
+import type { TestContext } from "vitest";
 import { Recorder } from "../../tests/support/recorder.js";
 import { text, wholeNumber, word } from "../../tests/support/schemas.js";
 import { createIssuer, type TestIssuer, type TokenOptions } from "../../tests/support/tokens.js";
@@ -64,6 +65,8 @@ export interface WardTimes {
   /** Of each token. Seconds. */
   readonly lifetime: number;
   readonly graceMs: number;
+  /** The test's own, where tests run side by side. */
+  readonly onTestFinished?: TestContext["onTestFinished"] | undefined;
 }
 
 export const fakeTime: WardTimes = { isReal: false, lifetime: 20, graceMs: 10_000 };
@@ -83,7 +86,7 @@ const serverClock: Clock = {
 type WardEvents = { vitals: [reading: number] };
 
 export async function createWard(
-  { isReal, lifetime, graceMs }: WardTimes = fakeTime,
+  { isReal, lifetime, graceMs, onTestFinished }: WardTimes = fakeTime,
   options: Partial<HubwardOptions> = {},
   { tenant, accessTokenSeconds = 300 }: WardPeople = {},
 ): Promise<Ward> {
@@ -96,20 +99,24 @@ export async function createWard(
       return (verifying.by as Authenticator).authenticate(credential);
     },
   };
-  const world = await createWorld({
-    authenticator,
-    principal: ({ subject, claims }) => ({
-      roles: directory.get(subject) ?? (claims["roles"] as readonly string[] | undefined) ?? [],
-    }),
-    authenticationRefresh: true,
-    graceMs,
-    // Time that passes at one stroke gives nobody a chance to answer meanwhile.
-    clientTimeoutMs: 3_600_000,
-    keepAliveMs: 3_600_000,
-    outbox: { maxLagMs: 3_600_000 },
-    ...(isReal ? { clock: serverClock } : {}),
-    ...options,
-  });
+  const world = await createWorld(
+    {
+      authenticator,
+      principal: ({ subject, claims }) => ({
+        roles: directory.get(subject) ?? (claims["roles"] as readonly string[] | undefined) ?? [],
+      }),
+      authenticationRefresh: true,
+      graceMs,
+      // Time that passes at one stroke gives nobody a chance to answer meanwhile.
+      clientTimeoutMs: 3_600_000,
+      keepAliveMs: 3_600_000,
+      outbox: { maxLagMs: 3_600_000 },
+      ...(isReal ? { clock: serverClock } : {}),
+      ...options,
+    },
+    {},
+    onTestFinished,
+  );
   const { app, clock, telemetry } = world;
   const time = isReal ? serverClock : clock;
   const issuer = await createIssuer(time, { tenantClaim: tenant === undefined ? undefined : "tid" });

@@ -78,7 +78,8 @@ export async function runClinic(settings: Partial<ClinicConfig> = {}): Promise<R
     dataDirectory: join(folder, "data"),
     ...settings,
   };
-  const clinic = await startClinic(config, { log: createLog(destination), pageDirectory });
+  const notesDirectory = fileURLToPath(new URL("../../notes/", import.meta.url));
+  const clinic = await startClinic(config, { log: createLog(destination), pageDirectory, notesDirectory });
   const url = clinic.listeningUrl;
   const connections: HubConnection[] = [];
 

@@ -7,8 +7,10 @@ export type {
   AssignedGroup,
   Group,
   GroupDraft,
+  GroupEvent,
   GroupSchemas,
   GroupValues,
+  GroupWhenSlow,
   PatternParameters,
 } from "./group-builder.js";
 export type {

@@ -60,7 +60,7 @@ interface Expected {
 export class RoomsHandler<P> implements ProtocolHandler {
   readonly dialect: RoomsDialect;
   readonly hearsEverything = true;
-  readonly keepAlive = undefined;
+  readonly keepAlive = "confirmation";
   readonly #setup: RoomsHandlerSetup<P>;
   readonly #queue: CallQueue<RoomsCall>;
   readonly #throttle: Throttle;

@@ -55,6 +55,8 @@ export interface GroupDecision {
   readonly policies: readonly DecidingPolicy[];
   /** The application says who is in; nothing a peer sends joins it. */
   readonly isAssigned: boolean;
+  /** What becomes of its events for a peer that does not keep up. */
+  readonly whenSlow: "close" | "drop-oldest" | "latest";
 }
 
 export type Decision = HubDecision | MethodDecision | GroupDecision;
@@ -93,12 +95,13 @@ function describeMethods<P>(hub: Hub<P>): Decision[] {
   );
 }
 
-function describeGroup<P>({ pattern, requirements }: GroupTemplate<P>): Decision {
+function describeGroup<P>({ pattern, requirements, whenSlow = "close" }: GroupTemplate<P>): Decision {
   return Object.freeze({
     what: "group",
     group: pattern,
     policies: describePolicies(["group", requirements]),
     isAssigned: requirements.some(({ policy }) => (policy as Policy<unknown, never>) === assigned),
+    whenSlow: typeof whenSlow === "string" ? whenSlow : "latest",
   });
 }
 
