@@ -3,13 +3,12 @@
 import type { IncomingMessage } from "node:http";
 import { auditLines, hasRole, jsonLines } from "@hubward/server";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { leaksOf } from "../support/leaks.js";
+import { leaksOf, listenToConsole } from "../support/leaks.js";
 import { Recorder } from "../support/recorder.js";
 import { openRooms, UpgradeRefused, type RoomsClient, type RoomsClientOptions } from "../support/rooms-client.js";
 import { runApp } from "../support/running-app.js";
 import { text } from "../support/schemas.js";
 import { ask, bearer } from "../support/server.js";
-import { keepText, listenToConsole } from "../support/sinks.js";
 import { until } from "../support/until.js";
 
 const ROOMS = "/rooms";
@@ -29,7 +28,7 @@ type Secrets = Record<string, string>;
 
 async function playADay(plant?: (secrets: Secrets) => Error) {
   const said = listenToConsole();
-  const log = keepText();
+  const logged: string[] = [];
   const kept: string[] = [];
   const secrets: Secrets = { ...canaries };
   const audit = auditLines({
@@ -64,7 +63,7 @@ async function playADay(plant?: (secrets: Secrets) => Error) {
     },
     {
       audit,
-      telemetry: jsonLines(log.sink),
+      telemetry: jsonLines({ write: (line) => logged.push(line) }),
       allowedOrigins: [PAGE],
       cookie: { name: "ward-token", insecureLoopback: true },
       // Other people's listeners, one before ours and one behind.
@@ -187,7 +186,7 @@ async function playADay(plant?: (secrets: Secrets) => Error) {
     secrets,
     shownToOthers,
     sinks: {
-      log: log.texts.join(""),
+      log: logged.join(""),
       audit: kept.join(""),
       urls: [...requests.map(({ url = "" }) => url), ...shownToOthers].join("\n"),
       replies: replies.join("\n"),

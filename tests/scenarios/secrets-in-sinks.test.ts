@@ -2,8 +2,7 @@
 
 import { auditLines, hasRole, jsonLines } from "@hubward/server";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { keepText, listenToConsole } from "../support/sinks.js";
-import { leaksOf } from "../support/leaks.js";
+import { leaksOf, listenToConsole } from "../support/leaks.js";
 import { openWebSocket, upgrade } from "../support/raw-web-socket.js";
 import { outcomeOf, runApp } from "../support/running-app.js";
 import { anything } from "../support/schemas.js";
@@ -15,6 +14,11 @@ const NEGOTIATE = `${HUB}/negotiate?negotiateVersion=1`;
 const canaries = { argument: "canary-argument", claim: "canary-claim", attribute: "canary-attribute" };
 
 afterEach(() => vi.restoreAllMocks());
+
+function keepText(): { readonly texts: string[]; readonly sink: { write(text: string): unknown } } {
+  const texts: string[] = [];
+  return { texts, sink: { write: (text) => texts.push(text) } };
+}
 
 async function playADay(plant?: (secrets: Readonly<Record<string, string>>) => Error) {
   const said = listenToConsole();

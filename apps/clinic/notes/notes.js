@@ -17,6 +17,8 @@ const PONG_MS = 15_000;
 const MAX_BACKOFF_MS = 30_000;
 
 let socket;
+/** In memory and nowhere else. */
+let accessToken;
 let lives = 0;
 let failures = 0;
 let asked = 0;
@@ -70,9 +72,9 @@ async function connect() {
   const life = ++lives;
   show("connecting", "Connecting…");
   try {
-    const token = await fetchToken();
-    if (token === undefined) return show("ended", "Nobody is signed in: sign in on the dashboard, then reload.");
-    if (life === lives) open(token, life);
+    accessToken = await fetchToken();
+    if (accessToken === undefined) return show("ended", "Nobody is signed in: sign in on the dashboard, then reload.");
+    if (life === lives) open(accessToken, life);
   } catch (error) {
     comeBack(error.message);
   }
@@ -124,7 +126,7 @@ function comeBack(reason, retryAfter = 0) {
   const backoff = Math.min(MAX_BACKOFF_MS, 1_000 * 2 ** failures++);
   const delay = Math.max(retryAfter * 1_000, backoff) * (0.5 + Math.random() * 0.5);
   show("connecting", `Connecting again (${reason})…`);
-  setTimeout(connect, delay);
+  setTimeout(() => void connect(), delay);
 }
 
 function receive(frame) {
@@ -161,6 +163,7 @@ async function renew() {
   try {
     const token = await fetchToken();
     if (token === undefined || socket !== mine) return;
+    accessToken = token;
     ask({ type: "auth", token }, (answer) => {
       if (answer.type === "error") show("live", `The credential was not renewed (${answer.reason})`);
     });
@@ -190,9 +193,8 @@ function enter() {
 
 async function readEarlier(entered) {
   try {
-    const token = await fetchToken();
     const response = await fetch(`/api/notes?ward=${wardChoice.value}`, {
-      headers: { authorization: `Bearer ${token}` },
+      headers: { authorization: `Bearer ${accessToken}` },
     });
     if (response.ok && entered === room()) for (const note of await response.json()) addNote(note);
   } catch {
@@ -219,7 +221,7 @@ function describe({ reason, detail }) {
 }
 
 function showPeople() {
-  const names = [...people.keys()].sort();
+  const names = [...people.keys()].sort((a, b) => a.localeCompare(b));
   peopleLine.textContent = names.length === 0 ? "" : `Here: ${names.join(", ")}`;
 }
 

@@ -1,6 +1,7 @@
 /** The stock `@microsoft/signalr` client against a hub. */
 
 import { HttpTransportType, HubConnectionBuilder, LogLevel, type IHttpConnectionOptions } from "@microsoft/signalr";
+import { parseReason } from "@hubward/wire";
 import { onTestFinished } from "vitest";
 import { Recorder } from "../../support/recorder.js";
 import { Refused, type FrameKind, type Peer, type Protocol, type Verdict, type Visitor } from "./protocol.js";
@@ -48,7 +49,8 @@ async function connect(port: number, visitor: Visitor): Promise<Peer> {
     .configureLogging(LogLevel.None)
     .withUrl(`http://127.0.0.1:${port}${visitor.path ?? HUB}${query}`, {
       ...optionsOf(visitor),
-      WebSocket: Socket as never,
+      // Taken by the client, and left out of its published types.
+      ...{ WebSocket: Socket },
     })
     .build();
   onTestFinished(() => connection.stop());
@@ -98,6 +100,8 @@ async function refusalOf(error: unknown, socket: WatchedSocket | undefined): Pro
   const { message } = error as Error;
   const status = /Status code '(\d{3})'/.exec(message)?.[1];
   if (status !== undefined) return new Refused({ code: Number(status), reason: reasonIn(message) });
+  // What a negotiate says of its own client's kind, which shows that text and no status.
+  if (socket === undefined && parseReason(message) !== undefined) return new Refused({ code: 200, reason: message });
   if (socket === undefined) return error as Error;
   if (message.startsWith(ON_CLOSE)) return new Refused({ code: (await socket.end).code, reason: stripped(message) });
   const { status: code, body } = await socket.refusal;
@@ -106,11 +110,11 @@ async function refusalOf(error: unknown, socket: WatchedSocket | undefined): Pro
 
 /** Where hubs have words of .NET's for what the catalogue has a name for (docs/signalr.md, Calls). */
 function verdictOf(message: string): Verdict {
-  if (/^Failed to invoke '[\w.]+' due to an error on the server\. HubException: Method does not exist\.$/.test(message))
+  if (/^Failed to invoke '[^']+' due to an error on the server\. HubException: Method does not exist\.$/.test(message))
     return "method_not_found;action=fix-request";
-  if (/^Failed to invoke '[\w.]+' due to an error on the server\.$/.test(message))
+  if (/^Failed to invoke '[^']+' due to an error on the server\.$/.test(message))
     return "bad_arguments;action=fix-request";
-  const thrown = /^An unexpected error occurred invoking '[\w.]+' on the server\.(?: HubException: (.*))?$/.exec(
+  const thrown = /^An unexpected error occurred invoking '[^']+' on the server\.(?: HubException: (.*))?$/.exec(
     message,
   );
   if (thrown === null) return message;

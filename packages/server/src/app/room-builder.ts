@@ -12,6 +12,8 @@ import type { HubMethod } from "../core/dispatch/hub.js";
 import { assertNotReserved } from "../core/dispatch/sender.js";
 import { assigned, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
 import { judgeMember } from "../core/groups/membership.js";
+import { resolveRate } from "../core/limits/limit-options.js";
+import type { Rate } from "../core/limits/token-bucket.js";
 import type { Room, RoomPresence } from "../rooms/room.js";
 
 /** What plain WebSockets may do in a room, beside being in it. */
@@ -49,6 +51,8 @@ export interface GuardedPublication<P, Values, Payload> extends Publishing {
     policy: Policy<P, R>,
     resource: (payload: Payload, room: Values) => NoInfer<R>,
   ): GuardedPublication<P, Values, Payload>;
+  /** How often one principal may publish it, on all its connections together: `.limit({ burst: 3, perSecond: 0.1 })`. */
+  limit(rate: Rate): GuardedPublication<P, Values, Payload>;
   /** Every publication of it must carry a `command`, so that it takes effect once; its handler may commit. */
   once(): CommandPublication<P, Values, Payload>;
   /**
@@ -93,6 +97,7 @@ interface PublicationParts<P> {
   readonly requirements: readonly Requirement<P>[];
   readonly resourceRequirements: readonly Requirement<P>[];
   readonly isCommand: boolean;
+  readonly limit: Rate | undefined;
   readonly handler: Handler<P> | undefined;
 }
 
@@ -141,7 +146,13 @@ export function buildRoom<P, Values>(
 }
 
 const MAX_EVENT_LENGTH = 128;
-const NO_PARTS = { requirements: [], resourceRequirements: [], isCommand: false, handler: undefined } as const;
+const NO_PARTS = {
+  requirements: [],
+  resourceRequirements: [],
+  isCommand: false,
+  limit: undefined,
+  handler: undefined,
+} as const;
 
 function publication<P>(where: string, event: string, parts: PublicationParts<P>): Publishing {
   const guarded = (next: PublicationParts<P>): Publishing => {
@@ -160,6 +171,7 @@ function publication<P>(where: string, event: string, parts: PublicationParts<P>
           : { ...parts, resourceRequirements: [...parts.resourceRequirements, requirement] },
       );
     },
+    limit: (rate: Rate) => guarded({ ...parts, limit: resolveRate(`${where} ${event}.limit`, rate) }),
     once: () => guarded({ ...parts, isCommand: true }),
     handle(handler: Handler<P>) {
       if (typeof handler !== "function") throw new TypeError(`${where} ${event}: handle takes a function`);
@@ -199,7 +211,7 @@ function publicationMethod<P>(
   template: GroupTemplate<P>,
   event: string,
   payload: StandardSchemaV1,
-  { requirements, resourceRequirements, isCommand, handler }: PublicationParts<P>,
+  { requirements, resourceRequirements, isCommand, limit, handler }: PublicationParts<P>,
 ): HubMethod<P> {
   const referenceTo = (values: Readonly<Record<string, string>>): GroupReference<P> => ({ template, values });
   /** Whoever is not in any more, or may not be, has nothing to say there. */
@@ -217,6 +229,7 @@ function publicationMethod<P>(
     requirements,
     resourceRequirements,
     commandId: isCommand ? withoutCommand : undefined,
+    limit,
     uploads: [],
     isStream: false,
     precondition: (connection, [, values], watch) =>

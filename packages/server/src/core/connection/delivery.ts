@@ -261,7 +261,9 @@ export abstract class Delivery implements OutboxOwner {
     const instant = readInstant(this.#setup.clock);
     const isAnswering = farewell !== "reset" && outbox.isAnswering(instant.monotonic);
     // Whatever the reason: what was queued is not for someone whose credential has ended meanwhile.
-    const mayDeliver = farewell === "deliver" && isAnswering && !isOver(this.#lifetime, instant);
+    // Nor for someone who comes for it later (long polling): by then it may have been revoked, or have ended.
+    const isHere = this.#socket?.isPolled !== true || this.#socket.queuedBytes === 0;
+    const mayDeliver = farewell === "deliver" && isAnswering && isHere && !isOver(this.#lifetime, instant);
     const held = mayDeliver ? outbox.drain() : undefined;
     outbox.discard();
     this.#held?.clear();
