@@ -45,13 +45,11 @@ async function connect(port: number, visitor: Visitor): Promise<Peer> {
     }
   }
   const query = visitor.way === "query" && visitor.token !== undefined ? `?access_token=${visitor.token}` : "";
+  // A custom WebSocket is taken by the client, and left out of its published types.
+  const options = { ...optionsOf(visitor), WebSocket: Socket };
   const connection = new HubConnectionBuilder()
     .configureLogging(LogLevel.None)
-    .withUrl(`http://127.0.0.1:${port}${visitor.path ?? HUB}${query}`, {
-      ...optionsOf(visitor),
-      // Taken by the client, and left out of its published types.
-      ...{ WebSocket: Socket },
-    })
+    .withUrl(`http://127.0.0.1:${port}${visitor.path ?? HUB}${query}`, options)
     .build();
   onTestFinished(() => connection.stop());
   const heard: Peer["heard"] = new Recorder();
