@@ -11,6 +11,7 @@ import { assertCookieOrigins } from "../core/auth/cookie-options.js";
 import { createTickets } from "../core/auth/tickets.js";
 import { Connection, type ConnectionObserver } from "../core/connection/connection.js";
 import { createListing } from "../core/connection/live-connection.js";
+import type { PacedQueue } from "../core/paced-queue.js";
 import type { FlushQueue } from "../core/connection/outbox.js";
 import { Registry } from "../core/connection/registry.js";
 import { createClientInvoker, type ClientInvoker } from "../core/dispatch/client-invoker.js";
@@ -62,6 +63,8 @@ const MAX_DETACHED_PER_IDENTITY = 100;
 export interface ScopeShares {
   /** One turn of writing for everybody. */
   readonly flushQueue: FlushQueue;
+  /** One turn of saying goodbye. */
+  readonly farewells: PacedQueue;
   /** Lower-cased. */
   readonly hubPaths: Set<string>;
   /** One view of one log: two scopes may take credentials of one issuer. */
@@ -88,7 +91,7 @@ const REFRESH = "/refresh";
 export function createScope<Attributes extends object>(
   common: ResolvedCommonOptions,
   settings: ResolvedScopeOptions<Attributes>,
-  { flushQueue, hubPaths, revocations }: ScopeShares,
+  { flushQueue, farewells, hubPaths, revocations }: ScopeShares,
 ): OpenScope<Principal<Attributes>> {
   type P = Principal<Attributes>;
   const { clock, random, times } = common;
@@ -315,6 +318,7 @@ export function createScope<Attributes extends object>(
         times,
         spread: random.fraction,
         flushQueue,
+        farewells,
         outboxLimits: common.outbox,
         observer,
       });
