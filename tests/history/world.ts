@@ -6,7 +6,7 @@ import { History, type CredentialFacts } from "./history.js";
 import { Peer } from "./peer.js";
 import { createChoices, type Choices } from "./randomness.js";
 import { RecordingSocket } from "./recording-socket.js";
-import { createWardApp, HUB, ISSUER, WARDS, type Plant, type WardApp, type WardOptions } from "./ward-app.js";
+import { createWardApp, HUB, ISSUER, TENANTS, WARDS, type Plant, type WardApp, type WardOptions } from "./ward-app.js";
 
 type Endpoint = WardApp["app"]["endpoint"];
 type HttpRequest = Parameters<Endpoint["request"]>[0];
@@ -18,8 +18,6 @@ export interface WorldOptions {
   readonly plant?: Plant | undefined;
   readonly options?: Partial<WardOptions> | undefined;
 }
-
-export const TENANTS = ["general", "annex"] as const;
 
 export class World {
   readonly clock: FakeClock = createFakeClock();
