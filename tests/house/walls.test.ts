@@ -21,7 +21,12 @@ beforeAll(() => {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     cpSync(join(root, file), join(copy, file));
   }
-  for (const project of ["packages/wire", "packages/server/src/core", "packages/server/src/signalr"]) {
+  for (const project of [
+    "packages/wire",
+    "packages/server/src/core",
+    "packages/server/src/signalr",
+    "packages/server/src/rooms",
+  ]) {
     mkdirSync(join(copy, project), { recursive: true });
     cpSync(join(root, project, "tsconfig.json"), join(copy, project, "tsconfig.json"));
   }
@@ -62,6 +67,8 @@ it("an import that goes up or sideways is refused by lint, and one that goes dow
     ["packages/server/src/core", "@hubward/sessions"],
     ["packages/server/src/signalr", "../memory/idempotency-store.js"],
     ["packages/server/src/signalr", "../rooms/handler.js"],
+    ["packages/server/src/rooms", "../signalr/handler.js"],
+    ["packages/server/src/rooms", "ws"],
     ["packages/server/src/memory", "../app/index.js"],
     ["packages/server/src/app", "../adapters/node/attach.js"],
     ["packages/server/src/app", "node:http"],
@@ -77,6 +84,7 @@ it("an import that goes up or sideways is refused by lint, and one that goes dow
     ["packages/server/src/core", "@hubward/wire"],
     ["packages/server/src/signalr", "../core/clock.js"],
     ["packages/server/src/app", "../signalr/endpoint.js"],
+    ["packages/server/src/app", "../rooms/endpoint.js"],
     ["packages/server/src/adapters/node", "ws"],
     ["packages/server/src/adapters/jose", "../../core/clock.js"],
     ["packages/sqlite/src", "@hubward/sessions"],

@@ -1,4 +1,4 @@
-/** The wire formats of Hubward: SignalR's hub protocol in both directions, and the catalogue of reasons. */
+/** The wire formats of Hubward: SignalR's hub protocol in both directions, the rooms protocol, and the catalogue of reasons. */
 
 export { formatReason, HubwardError, isReasonName, parseReason, reasons } from "./reasons.js";
 export type {
@@ -70,6 +70,23 @@ export type {
   TransportName,
 } from "./signalr/negotiation.js";
 export { negotiateLimits, parseNegotiateResponse } from "./signalr/negotiation-reader.js";
+
+export type { ReadLimits } from "./encoding/limits.js";
+
+export { chooseSubprotocol } from "./rooms/subprotocol.js";
+export { roomsCodecs } from "./rooms/codecs.js";
+export { roomsLimitDefaults } from "./rooms/messages.js";
+export { maxRoomNameBytes, parseRoomName, writeRoomName } from "./rooms/room-name.js";
+export type {
+  MalformedRequest,
+  Refusal,
+  RequestId,
+  RequestType,
+  RoomsCodec,
+  RoomsFrame,
+  RoomsNotice,
+  RoomsRequest,
+} from "./rooms/messages.js";
 
 export { frameHeaders, isSendableCloseCode, renderClose, renderFrame, renderPing } from "./websocket/frame.js";
 export type { FrameHeader } from "./websocket/frame.js";

@@ -63,6 +63,8 @@ const table = {
   connection_limit: { closeCode: 4429, action: "retry-after", allowReconnect: true, httpStatus: 429 },
 
   // One call: the call fails, the connection stays.
+  /** The application refused in its own words, which are the detail. Hubs say it in .NET's wording. */
+  application_error: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
   bad_arguments: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: null },
   method_not_found: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: null },
   not_member: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
@@ -101,9 +103,14 @@ export interface ReasonParameters {
 export function formatReason(name: ReasonName, { retryAfterSeconds }: ReasonParameters = {}): string {
   const { action } = reasons[name];
   const actionPart = action === "none" ? "" : `;action=${action}`;
-  if (retryAfterSeconds === undefined || !Number.isFinite(retryAfterSeconds)) return name + actionPart;
-  const seconds = Math.min(86_400, Math.max(1, Math.ceil(retryAfterSeconds)));
-  return `${name}${actionPart};retry_after=${seconds}`;
+  const seconds = wholeRetryAfter(retryAfterSeconds);
+  return seconds === undefined ? name + actionPart : `${name}${actionPart};retry_after=${seconds}`;
+}
+
+/** Seconds until trying again can succeed, as they travel: whole ones, from 1 to a day. Undefined for no such number. */
+export function wholeRetryAfter(seconds: number | undefined): number | undefined {
+  if (seconds === undefined || !Number.isFinite(seconds)) return undefined;
+  return Math.min(86_400, Math.max(1, Math.ceil(seconds)));
 }
 
 export interface ParsedReason {

@@ -21,6 +21,7 @@ import type {
   SuspendedTarget,
   TenantRevokeTarget,
 } from "./revocation-face.js";
+import type { RoomsOptions } from "../rooms/rooms-settings.js";
 import type { ScopeOptions } from "./options.js";
 
 export interface PolicyOptions {
@@ -76,6 +77,11 @@ export interface Scope<P> extends Speaker<P>, Revoking<RevokeTarget, SuspendedTa
   /** Declares a hub, mounted when its methods are given. */
   hub(path: string, options?: HubOptions): HubDraft<P, unknown>;
   hub<Events extends ValidEvents<Events>>(path: string, options?: HubOptions): HubDraft<P, Events>;
+  /**
+   * Mounts the rooms protocol for plain WebSockets: `/rooms` by default. The rooms are the groups that were opened with
+   * `.room(…)`, whenever that was. Whoever has a credential may connect; each room's own rule says who may be in it.
+   */
+  rooms(path?: string, options?: RoomsOptions): Rooms<P>;
   /** As {@link Tenant.recheck} of those without a tenant, or of everybody in the tenant that is named. */
   recheck(selector: RecheckSelector<P> | TenantSelector): Promise<RecheckResult>;
   /** Speaks within one tenant. The app itself speaks to those without a tenant. */
@@ -86,6 +92,13 @@ export interface Scope<P> extends Speaker<P>, Revoking<RevokeTarget, SuspendedTa
   decisions(): readonly Decision[];
   /** Credential and policies for ordinary HTTP routes. */
   readonly http: HttpAuthentication<P>;
+}
+
+/** Rooms that are mounted. */
+export interface Rooms<P> {
+  readonly path: string;
+  /** Adds a policy: all must allow, at connect and on every request. */
+  allow(policy: Policy<P>): Rooms<P>;
 }
 
 export interface App<P> extends Scope<P> {

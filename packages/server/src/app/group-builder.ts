@@ -12,6 +12,9 @@ import {
   type GroupTemplate,
 } from "../core/groups/group.js";
 
+import type { Room } from "../rooms/room.js";
+import { buildRoom, type RoomDraft } from "./room-builder.js";
+
 /** The parameter names in a template: `"ward/{ward}"` has `"ward"`. */
 export type PatternParameters<Pattern extends string> = Pattern extends `${string}{${infer Name}}${infer Rest}`
   ? Name | PatternParameters<Rest>
@@ -42,6 +45,11 @@ export interface GroupDraft<P, Values, Events> {
 export interface AssignedGroup<P, Values, Events> {
   /** @throws HubwardError bad_room for values the schemas refuse */
   (...values: ValuesArgument<Values>): GroupReference<P, Events>;
+  /**
+   * Opens it to plain WebSockets, as a room: once. Nothing may be published in it but what is declared here. Peers join
+   * it by the group's own rule; where the application chooses the members, they do not.
+   */
+  room(build: (draft: RoomDraft<P, Values>) => RoomDraft<P, Values>): this;
 }
 
 /** A declared group: call it with its parameters to name one. */
@@ -59,6 +67,7 @@ export function buildGroup<P, Values, Events>(
   pattern: string,
   schemas: Schemas,
   declare: (template: GroupTemplate<P>) => void,
+  open: (room: Room<P>) => void,
 ): GroupDraft<P, Values, Events> {
   const parameters = parsePattern(pattern);
   const given = Object.keys(schemas);
@@ -76,13 +85,18 @@ export function buildGroup<P, Values, Events>(
     requirements.push({ policy, resource: resource as Requirement<P>["resource"] });
     return group;
   };
-  const group = Object.assign(
-    (values: Readonly<Record<string, unknown>> = {}): GroupReference<P, Events> => ({
-      template,
-      values: readValues(pattern, parameters, schemas, values),
-    }),
-    { allow },
-  ) as unknown as Group<P, Values, Events>;
+  const reference = (values: Readonly<Record<string, unknown>> = {}): GroupReference<P, Events> => ({
+    template,
+    values: readValues(pattern, parameters, schemas, values),
+  });
+  let isRoom = false;
+  const room = (build: (draft: RoomDraft<P, Values>) => RoomDraft<P, Values>): Group<P, Values, Events> => {
+    if (isRoom) throw new TypeError(`group ${pattern}: is a room already`);
+    isRoom = true;
+    open(buildRoom<P, Values>(template, reference, build));
+    return group;
+  };
+  const group = Object.assign(reference, { allow, room }) as unknown as Group<P, Values, Events>;
   const draft = { allow, assigned: () => allow(assigned), events: () => draft };
   return draft as unknown as GroupDraft<P, Values, Events>;
 }

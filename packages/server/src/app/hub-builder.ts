@@ -55,10 +55,15 @@ export type Mount<P, Events> = (hub: CoreHub<P>) => (tenant: string | undefined)
 
 const PATH_PATTERN = /^(?:\/[\w.~-]+)+$/;
 
+/** @throws TypeError */
+export function assertPath(what: "hub" | "rooms", path: string): void {
+  if (!PATH_PATTERN.test(path))
+    throw new TypeError(`${what}: ${JSON.stringify(path)} is not a path such as "/hubs/clinical"`);
+}
+
 /** @throws TypeError for a path, a method or a name that cannot be meant */
 export function buildHub<P, Events>(path: string, settings: HubSettings, mount: Mount<P, Events>): HubDraft<P, Events> {
-  if (!PATH_PATTERN.test(path))
-    throw new TypeError(`hub: ${JSON.stringify(path)} is not a path such as "/hubs/clinical"`);
+  assertPath("hub", path);
   const hooks = { connected: undefined, disconnected: undefined };
   return draft<P, Events>({ path, settings, requirements: [], filters: [], hooks }, mount) as unknown as HubDraft<
     P,

@@ -2,7 +2,7 @@
 
 export { hubward } from "./application.js";
 export { hubwardDefaults, type HubwardDefaults, type HubwardOptions, type ScopeOptions } from "./options.js";
-export type { App, EveryTenant, PolicyOptions, Scope, Tenant } from "./app.js";
+export type { App, EveryTenant, PolicyOptions, Rooms, Scope, Tenant } from "./app.js";
 export type {
   AssignedGroup,
   Group,
@@ -11,6 +11,17 @@ export type {
   GroupValues,
   PatternParameters,
 } from "./group-builder.js";
+export type {
+  CommandPublication,
+  GuardedPresence,
+  GuardedPublication,
+  Publishing,
+  RoomDraft,
+  Seeing,
+  UnguardedPresence,
+  UnguardedPublication,
+} from "./room-builder.js";
+export { roomsDefaults, type RoomsOptions } from "../rooms/rooms-settings.js";
 export type { GuardedHub, Hub, HubDraft, ValidMethods } from "./hub-builder.js";
 export type {
   ArgumentInputs,

@@ -9,6 +9,8 @@ export type UpgradeAnswer =
   | { readonly accepted: false; readonly reply: HttpReply }
   | {
       readonly accepted: true;
+      /** The subprotocol that the answer names. Default: none. */
+      readonly subprotocol?: string | undefined;
       /** Whether the WebSocket is closed with 1000 once last frames have said why, whatever the reason. Default false. */
       readonly closesAsNormal?: boolean | undefined;
       /** The socket is open: who listens to it. Called once, or `abandon` is. */
@@ -31,7 +33,7 @@ export interface ForwardedPort extends Pick<ForwardedAuthenticator, "headers" | 
 /** Cookies that are ours in requests to one path. */
 export interface CookieNames {
   readonly access: string | undefined;
-  readonly binding: string;
+  readonly binding: string | undefined;
 }
 
 /** Everything HTTP may ask of an application. Never throws; a rejection is a defect. */
@@ -43,6 +45,8 @@ export interface Endpoint {
    * there may be more of them later. Default: nothing.
    */
   readonly forwarded?: readonly ForwardedPort[] | undefined;
+  /** Names of query parameters that hold a credential on this path, in lower case, beside `access_token`. */
+  secrets?(path: string): readonly string[];
   /** What adapters lift out of the cookies of a request that is ours. Asked for requests that have cookies. */
   cookies?(path: string): CookieNames | undefined;
   request(request: HttpRequest, body: RequestBody): Promise<HttpAnswer>;

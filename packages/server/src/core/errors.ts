@@ -27,3 +27,8 @@ export class NoClientResult extends HubwardError {}
 export function isRefusal(error: unknown): error is HubwardError {
   return error instanceof HubwardError && !(error instanceof NoClientResult);
 }
+
+/** Anything thrown, as what may be told: what is not of the catalogue stays inside. */
+export function asHubwardError(error: unknown): HubwardError {
+  return error instanceof HubwardError ? error : new HubwardError("internal_error", { cause: error });
+}

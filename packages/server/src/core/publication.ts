@@ -1,13 +1,17 @@
 /** One thing said to many: an event with its arguments, rendered at most once per dialect. */
 
-import type { GroupKey } from "./groups/group.js";
+import type { GroupKey, GroupPlace } from "./groups/group.js";
 
 /** A way of saying things on the wire: a protocol in one encoding over one transport. Compared by reference. */
 export interface Dialect {
   /** Encoding's name for logs: `json`, `messagepack`. */
   readonly name: string;
-  /** Renders an event completely, transport framing included. @throws TypeError when a value has no form. */
-  renderEvent(event: string, args: readonly unknown[]): Uint8Array;
+  /**
+   * Renders an event completely, transport framing included. Undefined where there is nothing to say in this dialect.
+   * @param place the group it was said in, if it was said in one
+   * @throws TypeError when a value has no form
+   */
+  renderEvent(event: string, args: readonly unknown[], place?: GroupPlace): Uint8Array | undefined;
 }
 
 /** Rendered bytes that many connections share, and the group they were said in, so that an eviction finds them. */
@@ -20,15 +24,17 @@ export class Publication {
   readonly event: string;
   readonly args: readonly unknown[];
   readonly group: GroupKey | undefined;
+  readonly #place: GroupPlace | undefined;
   #dialect: Dialect | undefined;
   #frame: Frame | undefined;
   #others: Map<Dialect, Frame | undefined> | undefined;
   #failure: unknown;
 
-  constructor(event: string, args: readonly unknown[], group: GroupKey | undefined) {
+  constructor(event: string, args: readonly unknown[], group: GroupKey | undefined, place?: GroupPlace) {
     this.event = event;
     this.args = args;
     this.group = group;
+    this.#place = place;
   }
 
   /**
@@ -59,7 +65,8 @@ export class Publication {
 
   #render(dialect: Dialect): Frame | undefined {
     try {
-      return { bytes: dialect.renderEvent(this.event, this.args), group: this.group };
+      const bytes = dialect.renderEvent(this.event, this.args, this.#place);
+      return bytes && { bytes, group: this.group };
     } catch (error) {
       this.fail(error);
       return undefined;

@@ -10,7 +10,8 @@ import type { HttpRequest } from "../core/http.js";
 import type { ConnectionId } from "../core/ids.js";
 import type { Reauthenticate } from "../core/supervision/reauthentication.js";
 import { authenticationOf, holderOf, type Attempt, type Holder } from "./attempts.js";
-import { readCredential, type Applicant, type DoorPorts, type Presented } from "./door.js";
+import { readCredential, type DoorPorts, type Presented } from "./door.js";
+import type { Applicant } from "../core/admission/refused-attempt.js";
 
 /** One accepted transport, on its way to become a connection. */
 export interface Arrival<P> {

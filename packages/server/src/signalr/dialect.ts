@@ -27,6 +27,8 @@ export interface SignalRDialect extends Dialect {
   readonly welcome: Uint8Array;
   /** A ping, or undefined where the transport needs none. */
   readonly keepAlive: Uint8Array | undefined;
+  /** The group is the application's own business: SignalR says events only. */
+  renderEvent(event: string, args: readonly unknown[]): Uint8Array;
   createReader(maxBytes: number): MessageReader;
   /** Whole messages that are encoded already, together. */
   frame(payload: Uint8Array): Uint8Array;

@@ -6,6 +6,7 @@
 import { encodeHandshakeResponse, formatReason, HubwardError, reasons, type ReasonName } from "@hubward/wire";
 import type { Clock, Timer } from "../core/clock.js";
 import type { Socket, SocketListener } from "../core/connection/socket.js";
+import type { Visitor } from "../core/connection/visitors.js";
 import { closeMessage, type Dialects } from "./dialect.js";
 import { concat, HandshakeReader } from "./handshake.js";
 
@@ -19,10 +20,8 @@ export interface DoomedSetup {
   readonly onClosed: () => void;
 }
 
-export interface DoomedConnection extends SocketListener {
-  /** The server goes away and cannot wait for the handshake. */
-  drain(): void;
-}
+/** Drained, it cannot wait for the handshake. */
+export interface DoomedConnection extends SocketListener, Visitor {}
 
 export function openDoomed({ socket, clock, refusal, dialects, timeoutMs, onClosed }: DoomedSetup): DoomedConnection {
   const handshake = new HandshakeReader(dialects);

@@ -1,25 +1,21 @@
 /** Who stands at the door: what negotiate and upgrade have in common in reading a request. */
 
-import { HubwardError, type ReasonName } from "@hubward/wire";
-import type { Admitter } from "../core/admission/admission.js";
-import { bearerOf } from "../core/admission/admission.js";
-import { cookieBeside, cookieOf, CookieRefused } from "../core/admission/cookie.js";
-import { assertSameIdentity, believe, CredentialConflict, joinCredentials } from "../core/admission/forwarded.js";
+import { HubwardError } from "@hubward/wire";
+import { type Admitter, bearerOf } from "../core/admission/admission.js";
+import { cookieBeside, cookieOf } from "../core/admission/cookie.js";
+import { assertSameIdentity, believe, joinCredentials } from "../core/admission/forwarded.js";
 import type { HoldBack } from "../core/admission/hold-back.js";
-import { DpopRefused, MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
-import type { Authentication } from "../core/auth/authentication.js";
+import { MissingCredential } from "../core/admission/refusal-reply.js";
+import { QueryTokenRefused } from "../core/admission/refused-attempt.js";
 import type { Credential } from "../core/auth/credential.js";
-import { PolicyRefusal } from "../core/auth/policy.js";
-import { LongLivedCredential, RevokedCredential } from "../core/auth/revocation-gate.js";
 import { isTicket, type Ticket, type Tickets } from "../core/auth/tickets.js";
 import type { Clock } from "../core/clock.js";
 import type { Digest } from "../core/digest.js";
 import type { Hub } from "../core/dispatch/hub.js";
-import type { HttpReply, HttpRequest } from "../core/http.js";
-import { identityKey, joinKey, type ConnectionId } from "../core/ids.js";
+import type { HttpRequest } from "../core/http.js";
 import type { Random } from "../core/random.js";
 import type { Reauthenticate } from "../core/supervision/reauthentication.js";
-import { principalFields, type Telemetry } from "../core/telemetry.js";
+import type { Telemetry } from "../core/telemetry.js";
 import { authenticationOf, type Attempts, type Holder } from "./attempts.js";
 import type { Bindings } from "./binding.js";
 
@@ -90,60 +86,4 @@ export async function readCredential<P>(
 export function isCookie<P>(presented: Presented<P>): boolean {
   const credential = presented.kind === "token" ? presented.credential : undefined;
   return credential?.kind === "bearer" && credential.source === "cookie";
-}
-
-class QueryTokenRefused extends HubwardError {}
-
-/** One login session for counting, or the person where tokens name no session. */
-export function sessionKey(authentication: Authentication): string {
-  return joinKey([identityKey(authentication), authentication.sessionId]);
-}
-
-const HINTS: Partial<Record<ReasonName, string>> = {
-  origin_denied: "a page of this origin is not in allowedOrigins",
-  try_again_later: "too many connect attempts are waiting",
-};
-const LONG_LIVED_HINT = "the token lives longer than revocations are remembered: see maxTokenAgeMs";
-const QUERY_TOKEN_HINT = "a JWT stood in the query, and allowQueryToken is off";
-
-/** Who knocks, as far as is known by now: for the log, whatever comes of it. */
-export interface Applicant {
-  authentication: Authentication | undefined;
-  roles: readonly string[];
-  connectionId?: ConnectionId | undefined;
-}
-
-/** Logs a refused attempt and makes the answer. `hint`: a constant text for the operator. */
-export function refuse<P>(
-  request: HttpRequest,
-  hub: Hub<P>,
-  ports: Pick<DoorPorts<P>, "telemetry">,
-  error: HubwardError,
-  applicant?: Applicant,
-  hint: string | undefined = refusalHint(error),
-): HttpReply {
-  const authentication =
-    applicant?.authentication ?? (error instanceof RevokedCredential ? error.authentication : undefined);
-  ports.telemetry({
-    event: "connection.refused",
-    connectionId: applicant?.connectionId,
-    hub: hub.path,
-    reason: error.reason,
-    principal: authentication === undefined ? undefined : principalFields(authentication, applicant?.roles ?? []),
-    policy: error instanceof PolicyRefusal ? error.policy : undefined,
-    remoteAddress: request.remoteAddress,
-    hint,
-  });
-  return refusalReply(error);
-}
-
-function refusalHint(error: HubwardError): string | undefined {
-  if (error instanceof MissingCredential || error instanceof CredentialConflict) return error.detail;
-  if (error instanceof CookieRefused || error instanceof DpopRefused) return error.detail;
-  if (error instanceof LongLivedCredential) return LONG_LIVED_HINT;
-  return error instanceof QueryTokenRefused ? QUERY_TOKEN_HINT : HINTS[error.reason];
-}
-
-export function asHubwardError(error: unknown): HubwardError {
-  return error instanceof HubwardError ? error : new HubwardError("internal_error", { cause: error });
 }

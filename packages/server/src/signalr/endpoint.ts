@@ -3,6 +3,7 @@
 import { decodeLimitDefaults, HubwardError, type DecodeLimits } from "@hubward/wire";
 import { textReply } from "../core/admission/refusal-reply.js";
 import type { DpopVerifier } from "../core/auth/dpop.js";
+import type { Admission } from "../core/auth/policy.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Connection } from "../core/connection/connection.js";
 import type { Socket } from "../core/connection/socket.js";
@@ -13,7 +14,9 @@ import type { HttpAnswer, HttpReply, HttpRequest } from "../core/http.js";
 import { answerPreflight, isPreflight, shareWith } from "../core/admission/cors.js";
 import type { Arrival, OpenSocket } from "./claim.js";
 import { bindingCookieName } from "./binding.js";
-import { refuse, type DoorPorts } from "./door.js";
+import type { DoorPorts } from "./door.js";
+import { refuse } from "../core/admission/refused-attempt.js";
+import type { Visitors } from "../core/connection/visitors.js";
 import { openDoomed, type DoomedConnection } from "./doomed.js";
 import { SignalRHandler } from "./handler.js";
 import { createControlCalls } from "./control-calls.js";
@@ -31,24 +34,17 @@ const REFRESH = "/refresh";
 /** They get less time than welcome ones. Milliseconds. */
 const MAX_DOOMED_MS = 5_000;
 
-/** Where doomed connections are kept until their socket is gone. */
-export interface DoomedConnections {
-  watch(doomed: DoomedConnection): void;
-  forget(doomed: DoomedConnection): void;
-  readonly size: number;
-}
-
 /** What is asked under a hub's path. */
 type Rest = "" | typeof NEGOTIATE | typeof REFRESH;
 
 export interface SignalRPorts<P> extends DoorPorts<P> {
-  readonly doomed: DoomedConnections;
+  /** Where doomed connections are kept until their socket is gone. */
+  readonly visitors: Visitors;
   readonly dispatch: Dispatch<P>;
   /** Where proofs are checked here. */
   readonly dpop?: DpopVerifier | undefined;
   readonly handshakeTimeoutMs: number;
-  /** Makes the connection of an admitted arrival and keeps it. */
-  readonly connect: (arrival: Arrival<P>, socket: Socket) => Connection<P>;
+  readonly connect: (arrival: Arrival<P>, admission: Admission<P>, socket: Socket) => Connection<P>;
 }
 
 /** Hubs are found by lower-cased path: ASP.NET's routes ignore case and its clients rely on it. */
@@ -58,30 +54,35 @@ export function createSignalREndpoint<P extends PrincipalBase>(
 ): Endpoint {
   const limits = new WeakMap<Hub<P>, DecodeLimits>();
   const negotiate = createNegotiate(ports);
+  let doomedCount = 0;
+
+  function doom(arrival: Arrival<P>, socket: Socket, refusal: HubwardError): DoomedConnection {
+    const doomed = openDoomed({
+      socket,
+      clock: ports.clock,
+      refusal,
+      dialects: transportDialects[arrival.transport],
+      timeoutMs: Math.min(ports.handshakeTimeoutMs, MAX_DOOMED_MS),
+      onClosed() {
+        arrival.end();
+        doomedCount--;
+        ports.visitors.delete(doomed);
+      },
+    });
+    doomedCount++;
+    ports.visitors.add(doomed);
+    if (ports.isDraining()) doomed.drain();
+    else if (doomedCount > MAX_DOOMED) socket.reset();
+    return doomed;
+  }
+
   const open: OpenSocket<P> = (arrival, socket) => {
     const { holder, hub, connectionId } = arrival;
-    const dialects = transportDialects[arrival.transport];
+    if (holder.kind === "doomed") return doom(arrival, socket, holder.refusal);
     // Every connection is born here: what was revoked between its door and now never becomes one.
-    const refusal =
-      holder.kind === "doomed" ? holder.refusal : ports.admitter.refusal(holder.admission.authentication, connectionId);
-    if (refusal !== undefined) {
-      const doomed = openDoomed({
-        socket,
-        clock: ports.clock,
-        refusal,
-        dialects,
-        timeoutMs: Math.min(ports.handshakeTimeoutMs, MAX_DOOMED_MS),
-        onClosed() {
-          arrival.end();
-          ports.doomed.forget(doomed);
-        },
-      });
-      ports.doomed.watch(doomed);
-      if (ports.isDraining()) doomed.drain();
-      else if (ports.doomed.size > MAX_DOOMED) socket.reset();
-      return doomed;
-    }
-    const connection = ports.connect(arrival, socket);
+    const refusal = ports.admitter.refusal(holder.admission.authentication, connectionId);
+    if (refusal !== undefined) return doom(arrival, socket, refusal);
+    const connection = ports.connect(arrival, holder.admission, socket);
     const { clock, dispatch, telemetry } = ports;
     connection.speak(
       new SignalRHandler({
@@ -91,7 +92,7 @@ export function createSignalREndpoint<P extends PrincipalBase>(
         clock,
         telemetry,
         decodeLimits: decodeLimitsOf(hub),
-        dialects,
+        dialects: transportDialects[arrival.transport],
         isResumable: arrival.isResumable,
         control: hub.settings.hasAuthenticationRefresh
           ? createControlCalls(connection, ports.reauthenticate)

@@ -13,9 +13,11 @@ import {
 } from "@hubward/wire";
 import type { Clock } from "../core/clock.js";
 import type { Connection } from "../core/connection/connection.js";
+import { Throttle } from "../core/connection/throttle.js";
 import type { LapseReason } from "../core/connection/lifecycle.js";
 import type { InvokeOptions, ProtocolHandler } from "../core/connection/protocol-handler.js";
 import { CallControl } from "../core/dispatch/call-control.js";
+import { CallQueue } from "../core/dispatch/call-queue.js";
 import type { Dispatch, Outcome } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { Upload } from "../core/dispatch/upload.js";
@@ -24,12 +26,11 @@ import { closeMessage, type Dialects, type SignalRDialect } from "./dialect.js";
 import { ClientResults } from "./client-results.js";
 import { idInUse } from "./error-text.js";
 import { HandshakeReader } from "./handshake.js";
-import { Invocations, type Invocation } from "./invocations.js";
+import { hasStream, type Invocation } from "./invocations.js";
 import { ReceivedMessages } from "./received-messages.js";
 import { Responder } from "./responder.js";
-import { Throttle } from "./throttle.js";
 import { Uploads } from "./uploads.js";
-import { asHubwardError } from "./door.js";
+import { asHubwardError } from "../core/errors.js";
 
 type AnyInvocation = Invocation["message"];
 
@@ -55,7 +56,7 @@ export interface HandlerSetup<P> {
 export class SignalRHandler<P> implements ProtocolHandler {
   readonly #setup: HandlerSetup<P>;
   readonly #throttle: Throttle;
-  readonly #invocations: Invocations;
+  readonly #invocations: CallQueue<Invocation>;
   /** Made when first needed: most connections never stream, are never asked, and some never call. */
   #uploads: Uploads | undefined;
   #clientResults: ClientResults | undefined;
@@ -70,7 +71,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     this.#setup = setup;
     this.#handshake = new HandshakeReader(setup.dialects, setup.decodeLimits.maxBytes);
     this.#throttle = new Throttle(setup.connection);
-    this.#invocations = new Invocations(
+    this.#invocations = new CallQueue<Invocation>(
       setup.hub.settings.maxParallelInvocations,
       (invocation) => this.#run(invocation),
       this.#throttle,
@@ -186,7 +187,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
       case messageType.streamInvocation:
         return this.#begin(message);
       case messageType.cancelInvocation:
-        return this.#invocations.cancel(message.invocationId);
+        return this.#cancel(message.invocationId);
       case messageType.streamItem:
         return this.#uploads?.item(message.invocationId, message.item);
       case messageType.completion:
@@ -202,6 +203,10 @@ export class SignalRHandler<P> implements ProtocolHandler {
       default:
         message satisfies never;
     }
+  }
+
+  #cancel(invocationId: string): void {
+    this.#invocations.cancel(({ message }) => message.invocationId === invocationId);
   }
 
   #begin(message: AnyInvocation): void {
@@ -246,7 +251,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     const isStream = message.type === messageType.streamInvocation;
     // Cancelled while it waited for its turn: nobody is asked any more.
     if (control.isCancelled) return this.#settle(invocation, { kind: "cancelled", method: target });
-    if (isStream && this.#invocations.hasStream(message.invocationId)) {
+    if (isStream && hasStream(this.#invocations, message.invocationId)) {
       this.#close(invocation);
       return this.#responder.finish(message, idInUse(message.invocationId));
     }

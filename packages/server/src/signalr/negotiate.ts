@@ -16,7 +16,7 @@ import {
 import { assertWorthConnecting } from "../core/admission/admission.js";
 import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
-import type { Authentication } from "../core/auth/authentication.js";
+import { type Authentication, sessionKey } from "../core/auth/authentication.js";
 import type { Credential } from "../core/auth/credential.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import { RevokedCredential } from "../core/auth/revocation-gate.js";
@@ -29,15 +29,9 @@ import { toldSeconds } from "../core/supervision/reauthentication.js";
 import { authenticationOf, type Holder } from "./attempts.js";
 import type { Binding } from "./binding.js";
 import { clientKind } from "./client.js";
-import {
-  asHubwardError,
-  isCookie,
-  readCredential,
-  refuse,
-  sessionKey,
-  type Applicant,
-  type DoorPorts,
-} from "./door.js";
+import { isCookie, readCredential, type DoorPorts } from "./door.js";
+import { asHubwardError } from "../core/errors.js";
+import { refuse, type Applicant } from "../core/admission/refused-attempt.js";
 
 /** Negotiates that wait in a hold-back at the same time; more are turned away. */
 const MAX_HELD_BACK = 1_000;

@@ -11,7 +11,9 @@ import type { Credential } from "../core/auth/credential.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { authenticationOf, type Attempt } from "./attempts.js";
-import { asHubwardError, readCredential, refuse, type DoorPorts } from "./door.js";
+import { readCredential, type DoorPorts } from "./door.js";
+import { asHubwardError } from "../core/errors.js";
+import { refuse } from "../core/admission/refused-attempt.js";
 
 export type Refresh<P> = (request: HttpRequest, hub: Hub<P>) => Promise<HttpReply>;
 

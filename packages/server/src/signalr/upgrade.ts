@@ -9,7 +9,7 @@ import { assertWorthConnecting } from "../core/admission/admission.js";
 import { CookieRefused } from "../core/admission/cookie.js";
 import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
-import type { Authentication } from "../core/auth/authentication.js";
+import { type Authentication, sessionKey } from "../core/auth/authentication.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Resumption } from "../core/connection/resumption.js";
 import type { Hub } from "../core/dispatch/hub.js";
@@ -30,7 +30,9 @@ import {
   type OpenSocket,
 } from "./claim.js";
 import { clientKind } from "./client.js";
-import { asHubwardError, isCookie, refuse, sessionKey, type Applicant, type DoorPorts } from "./door.js";
+import { isCookie, type DoorPorts } from "./door.js";
+import { asHubwardError } from "../core/errors.js";
+import { refuse, type Applicant } from "../core/admission/refused-attempt.js";
 import { switchedOff } from "./transports/switched-off.js";
 
 export type Upgrade<P> = (request: HttpRequest, hub: Hub<P>) => Promise<UpgradeAnswer>;

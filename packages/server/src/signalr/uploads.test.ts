@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { HubError, HubwardError } from "../core/errors.js";
 import type { Upload } from "../core/dispatch/upload.js";
-import { Throttle } from "./throttle.js";
+import { Throttle } from "../core/connection/throttle.js";
 import { Uploads } from "./uploads.js";
 
 function createUploads(maxItems = 2): { uploads: Uploads; throttle: Throttle } {

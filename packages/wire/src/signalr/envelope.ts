@@ -8,7 +8,7 @@
 import { HubwardError } from "../reasons.js";
 import { messageType } from "./messages.js";
 import type { CompletionOutcome, DecodeLimits, HubMessage, MessageHeaders } from "./messages.js";
-import { utf8Length } from "./utf8.js";
+import { utf8Length } from "../encoding/utf8.js";
 
 /** The fields of one message as found. Absent and null mean the same, but not for `item` and `result`. */
 export interface RawEnvelope {

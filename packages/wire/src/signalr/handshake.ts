@@ -6,9 +6,9 @@
 
 import { HubwardError } from "../reasons.js";
 import { RECORD_SEPARATOR } from "./framing.js";
-import { readJsonObject } from "./json-reader.js";
+import { readJsonObject } from "../encoding/json-reader.js";
 import type { HubCodec } from "./messages.js";
-import { encodeUtf8 } from "./utf8.js";
+import { encodeUtf8 } from "../encoding/utf8.js";
 
 export type HubProtocolName = HubCodec["name"];
 export type TransferFormat = HubCodec["transferFormat"];

@@ -4,15 +4,16 @@
  * @see HubProtocol.md, JSON Encoding
  */
 
+import { readJsonObject } from "../encoding/json-reader.js";
+import { writeJson, writeString } from "../encoding/json-writer.js";
+import { encodeUtf8 } from "../encoding/utf8.js";
+import { unreachable } from "../unreachable.js";
 import type { FrameHeader } from "../websocket/frame.js";
 import { buildMessage } from "./envelope.js";
-import { readJsonObject } from "./json-reader.js";
+import { readPlainCall } from "./json-plain-call.js";
 import { completionShape, renderPlainResult, streamItemShape, type ResultShape } from "./json-result.js";
-import { writeJson, writeString } from "./json-writer.js";
 import { decodeLimitDefaults, messageType } from "./messages.js";
 import type { CompletionMessage, DecodeLimits, HubCodec, HubMessage, MessageHeaders } from "./messages.js";
-import { unreachable } from "./unreachable.js";
-import { encodeUtf8 } from "./utf8.js";
 
 /**
  * Bytes (Uint8Array) are written as base64, Date as ISO 8601; what arrives is passed on as JSON.parse made it.
@@ -32,7 +33,7 @@ export const jsonCodec: HubCodec = {
   },
 
   decode(body: Uint8Array, limits: DecodeLimits = decodeLimitDefaults): HubMessage | undefined {
-    return buildMessage(readJsonObject(body, limits), limits);
+    return buildMessage(readJsonObject(body, limits, readPlainCall), limits);
   },
 };
 

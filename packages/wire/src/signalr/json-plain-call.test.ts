@@ -3,10 +3,10 @@ import { describe, expect, it } from "vitest";
 import { HubwardError } from "../reasons.js";
 import { buildMessage } from "./envelope.js";
 import { jsonCodec } from "./json-codec.js";
-import { outline } from "./json-outline.js";
+import { outline } from "../encoding/json-outline.js";
 import { readPlainCall } from "./json-plain-call.js";
 import { decodeLimitDefaults } from "./messages.js";
-import { decodeUtf8, encodeUtf8 } from "./utf8.js";
+import { decodeUtf8, encodeUtf8 } from "../encoding/utf8.js";
 
 const members = {
   type: fc.constantFrom("1", "4", "3", "1.0", "11", '"1"', "1e0"),

@@ -7,7 +7,7 @@
  */
 
 import type { RawEnvelope } from "./envelope.js";
-import type { Outline } from "./json-outline.js";
+import type { Outline } from "../encoding/json-outline.js";
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;

@@ -4,14 +4,15 @@
  * @see HubProtocol.md, MessagePack (MsgPack) encoding
  */
 
+import { renderFramed } from "../encoding/framed-buffer.js";
+import type { FramedBuffer } from "../encoding/framed-buffer.js";
+import { readMessagePack } from "../encoding/messagepack-reader.js";
+import { writeArray, writeArrayHeader, writeNumber, writeText, writeValue } from "../encoding/messagepack-writer.js";
 import { HubwardError } from "../reasons.js";
+import { unreachable } from "../unreachable.js";
 import type { FrameHeader } from "../websocket/frame.js";
 import { buildMessage } from "./envelope.js";
 import type { RawEnvelope } from "./envelope.js";
-import { renderFramed } from "./framed-buffer.js";
-import type { FramedBuffer } from "./framed-buffer.js";
-import { readMessagePack } from "./messagepack-reader.js";
-import { writeArray, writeArrayHeader, writeNumber, writeText, writeValue } from "./messagepack-writer.js";
 import { decodeLimitDefaults, messageType } from "./messages.js";
 import type {
   CloseMessage,
@@ -21,7 +22,7 @@ import type {
   HubMessage,
   MessageHeaders,
 } from "./messages.js";
-import { unreachable } from "./unreachable.js";
+import { lengthPrefix } from "./varint.js";
 
 /** Tells how a call ended, in a Completion. */
 const resultKind = { error: 1, void: 2, value: 3 } as const;
@@ -35,7 +36,7 @@ export const messagePackCodec: HubCodec = {
   transferFormat: "binary",
 
   encode(message: HubMessage, header?: FrameHeader): Uint8Array {
-    return renderFramed(message, writeMessage, header);
+    return renderFramed(message, writeMessage, header, lengthPrefix);
   },
 
   decode(body: Uint8Array, limits: DecodeLimits = decodeLimitDefaults): HubMessage | undefined {

@@ -4,6 +4,7 @@
  * @see HubProtocol.md in dotnet/aspnetcore, `src/SignalR/docs/specs`
  */
 
+import type { ReadLimits } from "../encoding/limits.js";
 import type { FrameHeader } from "../websocket/frame.js";
 
 /** Type numbers as they stand on the wire. */
@@ -101,14 +102,8 @@ export type HubMessage =
   | AckMessage
   | SequenceMessage;
 
-/** What a decoder may spend on one message before anything is allocated for it. */
-export interface DecodeLimits {
-  /** Bytes of one message without its framing. Default 32768 (.NET's MaximumReceiveMessageSize). */
-  readonly maxBytes: number;
-  /** Nesting of arrays and objects, the message itself being 1. Default 32; from some hundreds on stacks overflow. */
-  readonly maxDepth: number;
-  /** Values in one message: itself, array elements and members, but not their names. Default 10000. */
-  readonly maxNodes: number;
+/** What a decoder may spend on one message. Defaults of the common ones: 32768 bytes, 32 deep, 10000 values. */
+export interface DecodeLimits extends ReadLimits {
   /** Bytes (UTF-8) of a target. Default 128. */
   readonly maxTargetBytes: number;
   /** Bytes (UTF-8) of an invocation id or a stream id. Default 64. */
@@ -120,7 +115,7 @@ export interface DecodeLimits {
 }
 
 export const decodeLimitDefaults: DecodeLimits = {
-  maxBytes: 32 * 1024,
+  maxBytes: 32 * 1024, // .NET's MaximumReceiveMessageSize
   maxDepth: 32,
   maxNodes: 10_000,
   maxTargetBytes: 128,

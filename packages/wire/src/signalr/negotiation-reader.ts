@@ -6,10 +6,10 @@
  */
 
 import { HubwardError } from "../reasons.js";
-import { readJsonObject } from "./json-reader.js";
+import { readJsonObject } from "../encoding/json-reader.js";
 import { allTransports, isLifetime } from "./negotiation.js";
 import type { AvailableTransport, NegotiateResponse, TransferFormatName } from "./negotiation.js";
-import { encodeUtf8 } from "./utf8.js";
+import { encodeUtf8 } from "../encoding/utf8.js";
 
 /** Bytes of an answer, and what it may hold. */
 export const negotiateLimits = { maxBytes: 65_536, maxDepth: 8, maxNodes: 1000 } as const;

@@ -4,6 +4,8 @@
  * @see HubProtocol.md, Binary encoding
  */
 
+import type { LengthPrefix } from "../encoding/framed-buffer.js";
+
 /** Bytes of the longest prefix; the specification ends at 2 GB. */
 export const MAX_PREFIX_BYTES = 5;
 
@@ -25,3 +27,6 @@ export function writePrefix(target: Uint8Array, offset: number, length: number):
   }
   target[at] = left;
 }
+
+/** In front of each binary message. */
+export const lengthPrefix: LengthPrefix = { size: prefixLength, write: writePrefix };

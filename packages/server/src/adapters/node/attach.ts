@@ -63,6 +63,8 @@ export function attach(
   if (endpoint.forwarded?.some(({ trustedOnly }) => trustedOnly) === true && trustedProxies.length === 0) {
     throw new TypeError("attach.trustedProxies: who forwards the identities that the application reads");
   }
+  /** What the answer to an upgrade names, while it is given. */
+  const subprotocols = new WeakMap<IncomingMessage, string>();
   const webSockets = new WebSocketServer({
     WebSocket: WebSocketWithLastWords,
     noServer: true,
@@ -71,6 +73,7 @@ export function attach(
     maxPayload: maxPayloadBytes,
     maxFragments: MAX_FRAGMENTS,
     maxBufferedChunks: MAX_BUFFERED_CHUNKS,
+    handleProtocols: (_offered, request) => subprotocols.get(request) ?? false,
   });
 
   /** `path`: where the request is ours; what stands in others' is kept for `app.http`. */
@@ -91,6 +94,7 @@ export function attach(
       remoteAddress: proxies.clientOf(peer, Array.isArray(forwardedFor) ? forwardedFor.join() : forwardedFor),
       forwarded: own,
       isSecure: isSecure(request, peer),
+      secrets: path === undefined ? undefined : endpoint.secrets?.(path),
       cookieNames: path === undefined || request.headers.cookie === undefined ? undefined : endpoint.cookies?.(path),
     };
   }
@@ -118,6 +122,7 @@ export function attach(
       (answer) => {
         if (!answer.accepted) return writeRaw(socket, answer.reply);
         let isOpen = false;
+        if (answer.subprotocol !== undefined) subprotocols.set(request, answer.subprotocol);
         if (!socket.destroyed) {
           webSockets.handleUpgrade(request, socket, head, (ws) => {
             isOpen = true;

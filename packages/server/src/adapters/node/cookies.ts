@@ -16,7 +16,7 @@ export function takeOwnCookies(
   doesAccessCount: boolean,
 ): OwnCookies | undefined {
   const { headers, rawHeaders } = request;
-  const names = access === undefined ? [binding] : [access, binding];
+  const names = [access, binding].filter((name) => name !== undefined);
   const found = new Map<string, ReadCookie>();
   const kept: string[] = [];
   for (let index = 0; index < rawHeaders.length; index += 2) {
@@ -31,6 +31,6 @@ export function takeOwnCookies(
   forgetDistinctHeaders(request, "cookie");
   return {
     access: access === undefined || !doesAccessCount ? undefined : found.get(access),
-    binding: found.get(binding),
+    binding: binding === undefined ? undefined : found.get(binding),
   };
 }

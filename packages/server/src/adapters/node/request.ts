@@ -30,6 +30,8 @@ export interface Edge {
   readonly forwarded: ForwardedHeaders | undefined;
   /** Default false. */
   readonly isSecure?: boolean | undefined;
+  /** Query parameters that hold a credential, beside `access_token`. Default none. */
+  readonly secrets?: readonly string[] | undefined;
   /** Of a request that has cookies. */
   readonly cookieNames?: CookieNames | undefined;
 }
@@ -38,9 +40,9 @@ export interface Edge {
 export function takeRequest(request: IncomingMessage, path: string, edge: Edge): HttpRequest {
   const { headers, method = "GET" } = request;
   const bearers: BearerCredential[] = [];
-  const { remoteAddress, forwarded, isSecure, cookieNames } = edge;
+  const { remoteAddress, forwarded, isSecure, cookieNames, secrets } = edge;
   const isReadable = takeAuthorization(request, bearers);
-  const query = takeQuery(request, bearers);
+  const query = takeQuery(request, bearers, secrets);
   return {
     method,
     path,
@@ -59,7 +61,11 @@ export function takeRequest(request: IncomingMessage, path: string, edge: Edge):
 
 const NO_QUERY: ReadonlyMap<string, string> = new Map();
 
-function takeQuery(request: IncomingMessage, bearers: BearerCredential[]): ReadonlyMap<string, string> {
+function takeQuery(
+  request: IncomingMessage,
+  bearers: BearerCredential[],
+  secrets: readonly string[] | undefined,
+): ReadonlyMap<string, string> {
   const url = request.url ?? "/";
   const start = url.indexOf("?");
   if (start === -1) return NO_QUERY;
@@ -69,7 +75,7 @@ function takeQuery(request: IncomingMessage, bearers: BearerCredential[]): Reado
   for (const piece of pieces) {
     const [name, value] = readPair(piece);
     const key = name.toLowerCase();
-    if (key === "access_token") {
+    if (key === "access_token" || secrets?.includes(key) === true) {
       if (value !== "") bearers.push({ kind: "bearer", token: new Secret(value), source: "query" });
       continue;
     }

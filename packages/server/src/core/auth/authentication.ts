@@ -1,7 +1,7 @@
 /** What a verified credential says: who, until when, and by which token and session. Immutable. */
 
 import type { EpochMs } from "../clock.js";
-import { sameIdentity, type Identity } from "../ids.js";
+import { identityKey, joinKey, sameIdentity, type Identity } from "../ids.js";
 
 export interface Authentication extends Identity {
   /** OAuth client the token was issued to (`client_id`, else `azp`). */
@@ -28,4 +28,9 @@ export interface Authentication extends Identity {
 export function sameIdentityAndClient(next: Authentication, current: Authentication): boolean {
   const isSameKey = current.keyThumbprint === undefined || next.keyThumbprint === current.keyThumbprint;
   return isSameKey && sameIdentity(next, current) && next.clientId === current.clientId;
+}
+
+/** One login session for counting, or the person where tokens name no session. */
+export function sessionKey(authentication: Authentication): string {
+  return joinKey([identityKey(authentication), authentication.sessionId]);
 }

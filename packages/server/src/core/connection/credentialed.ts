@@ -13,7 +13,7 @@ import { CredentialTimes } from "./credential-times.js";
 import { Delivery, type DeliverySetup } from "./delivery.js";
 import type { LapseReason, LifecycleEvent } from "./lifecycle.js";
 import { isOver, remainingMs, type Lifetime } from "./lifetime.js";
-import type { ProtocolHandler } from "./protocol-handler.js";
+import type { MembershipChange, ProtocolHandler } from "./protocol-handler.js";
 
 export interface CredentialedSetup<P> extends DeliverySetup {
   readonly admission: Admission<P>;
@@ -142,8 +142,15 @@ export abstract class Credentialed<P> extends Delivery {
 
   notify(notice: Notice): void {
     const isUnasked = notice.kind === "expiring" || notice.kind === "expired";
-    if (!isUnasked && !this.#wantsNotices) return;
-    const bytes = this.handler?.notice(notice);
+    const { handler } = this;
+    if (!isUnasked && !this.#wantsNotices && handler?.hearsEverything !== true) return;
+    const bytes = handler?.notice(notice);
+    if (bytes !== undefined) this.answer({ bytes, group: undefined });
+  }
+
+  /** Tells its peer what became of a membership, where its protocol has words for it. */
+  tellMembership(change: MembershipChange): void {
+    const bytes = this.handler?.membership?.(change);
     if (bytes !== undefined) this.answer({ bytes, group: undefined });
   }
 

@@ -2,7 +2,14 @@
 
 import type { Notice, ReasonName } from "@hubward/wire";
 import type { Dialect } from "../publication.js";
+import type { GroupPlace } from "../groups/group.js";
 import type { LapseReason } from "./lifecycle.js";
+
+/** What became of a membership. `lost`: the group's rule does not allow it any more. */
+export interface MembershipChange {
+  readonly change: "joined" | "left" | "lost";
+  readonly place: GroupPlace;
+}
 
 export interface ProtocolHandler {
   /** Known once the protocol's handshake is done. */
@@ -22,6 +29,10 @@ export interface ProtocolHandler {
   invoke(target: string, args: readonly unknown[], options: InvokeOptions): Promise<unknown>;
   /** How a notice is said, transport framing included. Undefined before the handshake. */
   notice(notice: Notice): Uint8Array | undefined;
+  /** Whether its peers are told every notice, without asking for it. Default false. */
+  readonly hearsEverything?: boolean | undefined;
+  /** How a change of memberships is said, whoever made it; undefined where that is nothing to be told. */
+  membership?(change: MembershipChange): Uint8Array | undefined;
   /** Another principal: what runs is judged again. */
   replaced(): void;
   /** Resolves when it is known what of that may go on; undefined while nothing is in question. */

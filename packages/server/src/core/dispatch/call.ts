@@ -88,6 +88,8 @@ export interface CallGroups<P> {
   join(group: GroupReference<P>): Promise<void>;
   /** False when it was no member. */
   leave(group: GroupReference<P>): boolean;
+  /** Whether its connection is in, by a rule that was asked about the principal as it is now. */
+  has(group: GroupReference<P>): boolean;
 }
 
 export interface Call<P, Events = unknown> extends Sender<P, Events> {

@@ -3,7 +3,7 @@
 import type { Authentication } from "../auth/authentication.js";
 import type { Connection } from "../connection/connection.js";
 import type { Fanout } from "../groups/fanout.js";
-import type { GroupReference } from "../groups/group.js";
+import { groupKey, type GroupReference } from "../groups/group.js";
 import type { Groups } from "../groups/groups.js";
 import type { ConnectionId } from "../ids.js";
 import type { CallGroups, CommandCall, ConnectionTarget, PrincipalReference, Target } from "./call.js";
@@ -16,6 +16,8 @@ export interface CallPorts<P> {
   readonly groups: Groups<P>;
   readonly fanout: Fanout;
   readonly invokeClient: ClientInvoker;
+  /** Whether what is said in a call reaches the connections of its hub only. Default true. */
+  readonly isOfHub?: boolean | undefined;
 }
 
 export class ConnectionCall<P, Events> implements CommandCall<P, Events>, CallGroups<P> {
@@ -70,6 +72,11 @@ export class ConnectionCall<P, Events> implements CommandCall<P, Events>, CallGr
 
   leave(group: GroupReference<P>): boolean {
     return this.#ports.groups.leave(this.#connection, group);
+  }
+
+  has(group: GroupReference<P>): boolean {
+    const membership = this.#connection.memberships.get(groupKey(this.#connection.tenant, group));
+    return membership?.judgedVersion === this.#connection.version;
   }
 
   to<GroupEvents = unknown>(
@@ -127,7 +134,7 @@ export class ConnectionCall<P, Events> implements CommandCall<P, Events>, CallGr
     const connection = this.#connection;
     return (this.#sender ??= new ScopedSender(this.#senderPorts, {
       tenant: connection.tenant,
-      hub: connection.hub,
+      hub: this.#ports.isOfHub === false ? undefined : connection.hub,
       issuer: connection.authentication.issuer,
       assertAllowed: () => this.#control.assertMaySpeak(connection),
     }));

@@ -5,11 +5,12 @@ import { assigned, type GroupTemplate } from "../groups/group.js";
 import type { Hub } from "./hub.js";
 
 /**
- * Where a policy is asked. `hub`: when somebody connects, and again on each call. `method`: on each call, before its
+ * Where a policy is asked. `hub`, `rooms`: when somebody connects, and again on each call. `method`: on each call, before its
  * input is read. `resource`: on each call, about what its valid input names. `group`: when somebody joins, and again
- * when the principal is replaced.
+ * when the principal is replaced. `publish`: on each publication of a member. `presence`: when a member asks who is
+ * there.
  */
-export type DecisionPoint = "hub" | "method" | "resource" | "group";
+export type DecisionPoint = "hub" | "rooms" | "method" | "resource" | "group" | "publish" | "presence";
 
 export interface DecidingPolicy {
   readonly point: DecisionPoint;

@@ -37,6 +37,8 @@ export interface CallRequest {
   /** Whether the caller wants a stream of items. */
   readonly isStream: boolean;
   readonly uploads: readonly Upload[];
+  /** The caller's own id of it, where the protocol itself has one: it takes effect once. Default: as the method says. */
+  readonly command?: string | undefined;
   readonly control: CallControl;
 }
 
@@ -64,9 +66,9 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
       return { kind: "wrong-mode", method: method.name, isStream: method.isStream };
     const [sent, expected] = [request.uploads.length, method.uploads.length];
     if (sent !== expected) return { kind: "wrong-uploads", method: method.name, sent, expected };
-    return method.commandId === undefined
+    return method.commandId === undefined && request.command === undefined
       ? run(connection, hub, request, passage)
-      : runOnce(connection, hub, request, passage, method.commandId);
+      : runOnce(connection, hub, request, passage);
   }
 
   function run(
@@ -144,11 +146,10 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     hub: Hub<P>,
     request: CallRequest,
     passage: Passage<P>,
-    commandId: (...args: never[]) => string,
   ): Promise<Outcome> {
     const { method } = passage;
     try {
-      const id: unknown = commandId(...(passage.args as never[]));
+      const id: unknown = request.command ?? method.commandId?.(...(passage.args as never[]));
       // Without types anything may come out; commands without an id would all be one.
       if (typeof id !== "string" || id === "") return refused(new HubwardError("bad_arguments"), method);
       const key = joinKey([connection.identity, hub.path, method.name, id]);

@@ -38,6 +38,7 @@ const entrance: readonly Stage[] = [
   ({ connection }) => connection.refusal(),
   ({ hub, connection, watch }) => judge(hub.requirements, connection.admission, NO_ARGS, watch),
   findMethod,
+  ({ method, connection, rawArgs }) => method?.precondition?.(connection, rawArgs),
   ({ method, connection, watch }) => judge(method?.requirements ?? [], connection.admission, NO_ARGS, watch),
   readInput,
   ({ method, connection, args, watch }) => judge(method?.resourceRequirements ?? [], connection.admission, args, watch),

@@ -1,7 +1,9 @@
 /** A hub as the core sees it: who may use it, and its methods, each with its own rules. */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import type { HubwardError } from "@hubward/wire";
 import type { Requirement } from "../auth/policy.js";
+import type { Connection } from "../connection/connection.js";
 import type { Call } from "./call.js";
 import type { HubFilter } from "./filter.js";
 import type { HubHooks } from "./hooks.js";
@@ -11,6 +13,9 @@ export interface HubMethod<P> {
   /** As declared. Lookup ignores case, as .NET's does. */
   readonly name: string;
   readonly schemas: readonly StandardSchemaV1[];
+  /** What the connection itself must fulfil, whoever its principal is: asked before its policies. Default nothing. */
+  readonly precondition?:
+    ((connection: Connection<P>, rawArgs: readonly unknown[]) => HubwardError | undefined) | undefined;
   /** Judged before the input is read. */
   readonly requirements: readonly Requirement<P>[];
   /** Judged on the resource that the valid input names. */

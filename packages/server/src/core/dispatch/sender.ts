@@ -36,6 +36,8 @@ export interface SenderScope {
   readonly assertAllowed?: (() => void) | undefined;
 }
 
+const NOWHERE = { key: undefined, place: undefined } as const;
+
 export class AddressedTarget<Events> implements Target<Events> {
   readonly #fanout: Fanout;
   readonly #address: Address;
@@ -57,8 +59,8 @@ export class AddressedTarget<Events> implements Target<Events> {
   emit<Name extends EventName<Events>>(event: UnreservedName<Name>, ...args: EventArguments<Events, Name>): void {
     assertNotReserved("event", event);
     this.#assertAllowed?.();
-    const group = this.#address.to === "group" ? this.#address.key : undefined;
-    this.#fanout(new Publication(event, args as readonly unknown[], group), this.#address, this.#except);
+    const { key, place } = this.#address.to === "group" ? this.#address : NOWHERE;
+    this.#fanout(new Publication(event, args as readonly unknown[], key, place), this.#address, this.#except);
   }
 
   except(...connections: readonly ConnectionId[]): Target<Events> {
@@ -120,7 +122,7 @@ export class ScopedSender<P, Events> implements Sender<P, Events> {
     group: GroupReference<P, GroupEvents>,
   ): Target<unknown extends GroupEvents ? Events : GroupEvents> {
     const { tenant, hub } = this.#scope;
-    return this.#target({ to: "group", key: groupKey(tenant, group), hub });
+    return this.#target({ to: "group", key: groupKey(tenant, group), hub, place: group });
   }
 
   toAll(): Target<Events> {

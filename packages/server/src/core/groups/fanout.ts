@@ -4,7 +4,7 @@ import type { Connection } from "../connection/connection.js";
 import type { Registry } from "../connection/registry.js";
 import type { ConnectionId, PrincipalAddress } from "../ids.js";
 import type { Publication } from "../publication.js";
-import type { GroupKey } from "./group.js";
+import type { GroupKey, GroupPlace } from "./group.js";
 import type { Groups } from "./groups.js";
 
 /** Whose tenant an address reaches. `every` is the only address that spans tenants. */
@@ -17,7 +17,13 @@ export type Address =
       /** Only connections of this hub. */
       readonly hub: string | undefined;
     }
-  | { readonly to: "group"; readonly key: GroupKey; readonly hub: string | undefined }
+  | {
+      readonly to: "group";
+      readonly key: GroupKey;
+      readonly hub: string | undefined;
+      /** What the key stands for, where peers are to be told. */
+      readonly place?: GroupPlace | undefined;
+    }
   | { readonly to: "principal"; readonly principal: PrincipalAddress; readonly hub: string | undefined }
   | {
       readonly to: "connection";

@@ -48,8 +48,14 @@ export function declareTemplate<P>(template: GroupTemplate<P>): GroupTemplate<P>
   return template;
 }
 
+/** Which group, without whose rule it has or which tenant's it is. */
+export interface GroupPlace {
+  readonly template: { readonly pattern: string };
+  readonly values: Readonly<Record<string, string>>;
+}
+
 /** As a person reads it: `ward/icu`. Not a key: two tenants have groups of one name. */
-export function groupName<P>({ template, values }: GroupReference<P>): string {
+export function groupName({ template, values }: GroupPlace): string {
   return template.pattern.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
 }
 

@@ -26,6 +26,7 @@ export function createReassessment<P>({ clock, groups, telemetry }: Reassessment
     const { version } = connection;
     const { lost, unanswered } = await groups.judgeAgain(connection);
     if (lost.length > 0) {
+      for (const place of lost) connection.tellMembership({ change: "lost", place });
       const names = lost.map(groupName);
       connection.notify({ kind: "memberships-changed", gained: [], lost: names });
       const { id, hub, authentication } = connection;

@@ -31,7 +31,9 @@ import {
   type Known,
   type OpenSocket,
 } from "../claim.js";
-import { asHubwardError, refuse, type Applicant, type DoorPorts } from "../door.js";
+import type { DoorPorts } from "../door.js";
+import { asHubwardError } from "../../core/errors.js";
+import { refuse, type Applicant } from "../../core/admission/refused-attempt.js";
 import { fingerprintOf, KnownCredentials } from "./credentials.js";
 import { maxBodyBytes, type SendOutcome } from "./inbox.js";
 import { LongPollingSocket } from "./long-polling.js";

@@ -6,11 +6,9 @@
  */
 
 import { HubwardError } from "../reasons.js";
+import type { ReadLimits } from "./limits.js";
 import { readTimestamp, TIMESTAMP_TYPE } from "./messagepack-timestamp.js";
-import type { DecodeLimits } from "./messages.js";
 import { decodeUtf8 } from "./utf8.js";
-
-export type MessagePackLimits = Pick<DecodeLimits, "maxBytes" | "maxDepth" | "maxNodes">;
 
 /**
  * Decodes a body that holds exactly one value.
@@ -20,7 +18,7 @@ export type MessagePackLimits = Pick<DecodeLimits, "maxBytes" | "maxDepth" | "ma
  * The timestamp extension becomes a Date (whole milliseconds); there are no other extensions.
  * @throws HubwardError bad_request | too_deep | malformed_unicode | message_too_big
  */
-export function readMessagePack(body: Uint8Array, limits: MessagePackLimits): unknown {
+export function readMessagePack(body: Uint8Array, limits: ReadLimits): unknown {
   if (body.length > limits.maxBytes) {
     throw new HubwardError("message_too_big", { detail: "the message is larger than is accepted here" });
   }
@@ -42,7 +40,7 @@ class Reader {
   /** Values announced so far: those read and those array and map headers still promise. */
   #nodes = 1;
 
-  constructor(bytes: Uint8Array, { maxDepth, maxNodes }: MessagePackLimits) {
+  constructor(bytes: Uint8Array, { maxDepth, maxNodes }: ReadLimits) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#maxDepth = maxDepth;

@@ -1,29 +1,38 @@
-/** A growing buffer for one message and the length in front of it, which serves message after message. */
+/** A growing buffer for one message and what goes in front of it, which serves message after message. */
 
 import { allocate } from "../memory.js";
 import type { FrameHeader } from "../websocket/frame.js";
-import { MAX_PREFIX_BYTES, prefixLength, writePrefix } from "./varint.js";
 
 const INITIAL_BYTES = 2048;
 /** A buffer that one large message has grown beyond this is left to the collector. */
 const MAX_KEPT_BYTES = 64 * 1024;
 
+/** The length that a protocol writes in front of each message, if it does. */
+export interface LengthPrefix {
+  /** Bytes it takes for a message of so many. */
+  size(length: number): number;
+  /** Writes it at an offset. */
+  write(to: Uint8Array, offset: number, length: number): void;
+}
+
 let spare: FramedBuffer | undefined;
 
 /**
- * Runs `write` with an empty buffer and returns what it wrote, behind its length prefix and a transport's header. `write` may run code of
- * the application (toJSON, getters) that renders messages itself: the buffer in use is out of reach meanwhile.
+ * Runs `write` with an empty buffer and returns what it wrote, behind a transport's header and a length prefix, where
+ * they are given. `write` may run code of the application (toJSON, getters) that renders messages itself: the buffer in
+ * use is out of reach meanwhile.
  */
 export function renderFramed<Message>(
   message: Message,
   write: (buffer: FramedBuffer, message: Message) => void,
   header?: FrameHeader,
+  prefix?: LengthPrefix,
 ): Uint8Array {
   const buffer = spare ?? new FramedBuffer();
   spare = undefined;
   buffer.clear();
   write(buffer, message);
-  const framed = buffer.copyFramed(header);
+  const framed = buffer.copyFramed(header, prefix);
   if (buffer.capacity <= MAX_KEPT_BYTES) spare = buffer;
   return framed;
 }
@@ -32,7 +41,7 @@ export function renderFramed<Message>(
 export class FramedBuffer {
   #bytes: Uint8Array;
   #view: DataView;
-  #at = MAX_PREFIX_BYTES; // room for the prefix, whose size is known last
+  #at = 0;
 
   constructor() {
     const memory = new ArrayBuffer(INITIAL_BYTES);
@@ -45,19 +54,18 @@ export class FramedBuffer {
   }
 
   clear(): void {
-    this.#at = MAX_PREFIX_BYTES;
+    this.#at = 0;
   }
 
-  /** A copy of everything written since the last clear, with its length in front, and a transport's header before it. */
-  copyFramed(header?: FrameHeader): Uint8Array {
-    const length = this.#at - MAX_PREFIX_BYTES;
-    const start = MAX_PREFIX_BYTES - prefixLength(length);
-    writePrefix(this.#bytes, start, length);
-    const payloadLength = this.#at - start;
+  /** A copy of everything written since the last clear, behind a transport's header and its own length. */
+  copyFramed(header?: FrameHeader, prefix?: LengthPrefix): Uint8Array {
+    const length = this.#at;
+    const payloadLength = length + (prefix?.size(length) ?? 0);
     const headerSize = header?.size(payloadLength) ?? 0;
     const framed = allocate(headerSize + payloadLength);
     header?.write(framed, payloadLength);
-    framed.set(this.#bytes.subarray(start, this.#at), headerSize);
+    prefix?.write(framed, headerSize, length);
+    framed.set(this.#bytes.subarray(0, length), headerSize + payloadLength - length);
     return framed;
   }
 

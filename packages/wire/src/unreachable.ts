@@ -2,5 +2,5 @@
 
 /** Does not compile while a case is missing. @throws TypeError when a caller without types gets here anyway */
 export function unreachable(_value: never): never {
-  throw new TypeError("not a hub message");
+  throw new TypeError("not a message");
 }

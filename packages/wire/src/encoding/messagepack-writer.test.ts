@@ -3,14 +3,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { hex, messagePackValue } from "../../test/arbitrary-messages.js";
 import { renderFramed } from "./framed-buffer.js";
-import { createBinaryReader } from "./framing.js";
 import { writeValue } from "./messagepack-writer.js";
 
 function write(value: unknown): Uint8Array {
-  const framed = renderFramed(value, (to, written) => writeValue(to, written));
-  const [body, ...more] = createBinaryReader({ maxBytes: 1e7 }).read(framed);
-  expect(more).toEqual([]);
-  return body ?? new Uint8Array(0);
+  return renderFramed(value, (to, written) => writeValue(to, written));
 }
 
 const readBack = (value: unknown): unknown => decodeReference(write(value), { useBigInt64: true });

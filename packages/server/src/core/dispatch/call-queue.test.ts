@@ -1,16 +1,20 @@
 import { HubwardError } from "@hubward/wire";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { deferred, type Deferred } from "../../test/hub-fixture.js";
-import { CallControl } from "../core/dispatch/call-control.js";
-import { Invocations, type Invocation } from "./invocations.js";
-import { Throttle } from "./throttle.js";
+import { deferred, type Deferred } from "../../../test/hub-fixture.js";
+import { CallControl } from "./call-control.js";
+import { Throttle } from "../connection/throttle.js";
+import { CallQueue, type QueuedCall } from "./call-queue.js";
+
+interface Named extends QueuedCall {
+  readonly message: { readonly type: number; readonly target: string; readonly invocationId?: string | undefined };
+}
 
 function createFixture(maxParallel: number) {
   const started: string[] = [];
   const running = new Map<string, Deferred<void>>();
   const peer: string[] = [];
-  const invocations = new Invocations(
+  const invocations = new CallQueue<Named>(
     maxParallel,
     ({ message: { target } }) => {
       started.push(target);
@@ -28,11 +32,10 @@ function createFixture(maxParallel: number) {
     await Promise.resolve();
     await Promise.resolve();
   }
-  function message(target: string, invocationId?: string): Invocation {
+  function message(target: string, invocationId?: string): Named {
     return {
-      message: { type: 1, target, arguments: [], invocationId },
+      message: { type: 1, target, invocationId },
       control: new CallControl(invocations),
-      uploads: [],
       takesTurn: true,
     };
   }
@@ -140,7 +143,7 @@ describe("a connection's calls", () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 3 }), fc.array(act, { maxLength: 100 }), async (maxParallel, acts) => {
         const { invocations, message, started, running, peer, finish } = createFixture(maxParallel);
-        const all: Invocation[] = [];
+        const all: Named[] = [];
         const given = new Set<string>();
         const cancelled = new Set<string>();
         let isOnHold = false;
@@ -152,7 +155,8 @@ describe("a connection's calls", () => {
           else if (each.do === "cancel") {
             const meant = all[(each as { index: number }).index];
             if (meant?.message.invocationId !== undefined) {
-              invocations.cancel(meant.message.invocationId);
+              const { invocationId } = meant.message;
+              invocations.cancel(({ message }) => message.invocationId === invocationId);
               cancelled.add(meant.message.target);
             }
           } else if (each.do === "give") {
@@ -161,7 +165,7 @@ describe("a connection's calls", () => {
           } else if (each.do === "hold") invocations.hold();
           else if (each.do === "release") invocations.release();
           else {
-            const added: Invocation = {
+            const added: Named = {
               ...message(target, String(all.length)),
               control: new CallControl(each.do === "call" ? invocations : undefined),
               takesTurn: each.do === "call",
@@ -210,7 +214,7 @@ describe("a connection's calls", () => {
     for (let count = 0; count < 10_000; count++) {
       const [target, isStream] = [`${count % 2 === 0 ? "sync" : "call"}${count}`, count % 3 === 0];
       invocations.add({ ...message(target, `${count}`), takesTurn: !isStream });
-      invocations.cancel(`${count}`);
+      invocations.cancel(({ message: { invocationId } }) => invocationId === `${count}`);
       await finish(target);
     }
     expect([invocations.size, invocations.isBusy, peer]).toEqual([0, false, []]);
@@ -228,9 +232,9 @@ describe("a connection's calls", () => {
   });
 
   it("are told of a lapse while they begin, also the one that has given its turn to another which begins", () => {
-    const begun: Invocation[] = [];
+    const begun: Named[] = [];
     const stopped: unknown[] = [];
-    const invocations = new Invocations(
+    const invocations = new CallQueue<Named>(
       1,
       (invocation) => {
         begun.push(invocation);
@@ -243,9 +247,8 @@ describe("a connection's calls", () => {
     );
     const add = (target: string): void =>
       invocations.add({
-        message: { type: 1, target, arguments: [], invocationId: target },
+        message: { type: 1, target, invocationId: target },
         control: new CallControl(invocations),
-        uploads: [],
         takesTurn: true,
       });
     invocations.hold();

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { binaryValue, concat, hex, messagePackValue, reasonOf } from "../../test/arbitrary-messages.js";
 import { readMessagePack } from "./messagepack-reader.js";
-import { decodeLimitDefaults } from "./messages.js";
+import { decodeLimitDefaults } from "../signalr/messages.js";
 
 const limits = decodeLimitDefaults;
 const read = (digits: string, changed: Partial<typeof limits> = {}): unknown =>

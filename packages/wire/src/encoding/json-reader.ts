@@ -6,12 +6,24 @@
  */
 
 import { HubwardError } from "../reasons.js";
-import type { DecodeLimits } from "./messages.js";
-import { readPlainCall } from "./json-plain-call.js";
 import { outline, type Outline } from "./json-outline.js";
+import type { ReadLimits } from "./limits.js";
 import { decodeUtf8, utf8Length } from "./utf8.js";
 
-export type JsonLimits = Pick<DecodeLimits, "maxBytes" | "maxDepth" | "maxNodes">;
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/**
+ * A quicker way to read what a protocol's messages usually look like. Undefined for anything else, which is then read
+ * as a whole; it refuses nothing, and takes nothing that JSON.parse would read differently.
+ * @param text the body, decoded
+ * @param parse as JSON.parse; what it throws is thrown on
+ */
+export type JsonShortcut = (
+  body: Uint8Array,
+  text: string,
+  found: Outline,
+  parse: (text: string) => unknown,
+) => JsonObject | undefined;
 
 /**
  * Parses a JSON object. Its own members are unique and no object in it, however deep, has a member named
@@ -19,16 +31,16 @@ export type JsonLimits = Pick<DecodeLimits, "maxBytes" | "maxDepth" | "maxNodes"
  * Unicode: two that differ in half a character only would become the same bytes further on.
  * @throws HubwardError bad_request | too_deep | malformed_unicode | message_too_big
  */
-export function readJsonObject(body: Uint8Array, limits: JsonLimits): Readonly<Record<string, unknown>> {
+export function readJsonObject(body: Uint8Array, limits: ReadLimits, shortcut?: JsonShortcut): JsonObject {
   if (body.length > limits.maxBytes) {
     throw new HubwardError("message_too_big", { detail: "the message is larger than is accepted here" });
   }
   const found = outline(body, limits);
   const text = decodeUtf8(body);
-  return readPlainCall(body, text, found, parse) ?? parseObject(text, found);
+  return shortcut?.(body, text, found, parse) ?? parseObject(text, found);
 }
 
-function parseObject(text: string, { members, hasEscapes }: Outline): Readonly<Record<string, unknown>> {
+function parseObject(text: string, { members, hasEscapes }: Outline): JsonObject {
   const value = parse(text);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new HubwardError("bad_request", { detail: "the message must be a JSON object" });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { hex, reasonOf, utf8 } from "../../test/arbitrary-messages.js";
 import { readJsonObject } from "./json-reader.js";
-import { decodeLimitDefaults } from "./messages.js";
+import { decodeLimitDefaults } from "../signalr/messages.js";
 
 const limits = decodeLimitDefaults;
 const read = (text: string, changed: Partial<typeof limits> = {}): unknown =>

@@ -6,9 +6,9 @@
  */
 
 import { HubwardError } from "../reasons.js";
-import type { DecodeLimits } from "./messages.js";
+import type { ReadLimits } from "./limits.js";
 
-export type OutlineLimits = Pick<DecodeLimits, "maxDepth" | "maxNodes">;
+export type OutlineLimits = Pick<ReadLimits, "maxDepth" | "maxNodes">;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -32,7 +32,7 @@ export interface Outline {
   readonly bounds: Int32Array;
 }
 
-/** Members of a hub message at most, but for what later versions may add. */
+/** Members of a message at most, in either protocol, but for what later versions may add. */
 const MAX_BOUNDED = 8;
 
 const seen = { members: 0, hasEscapes: false, bounds: new Int32Array(4 * MAX_BOUNDED) };

@@ -1,0 +1,60 @@
+/** An attempt to connect that comes to nothing: logged with what is known of who made it, and answered. */
+
+import { HubwardError, type ReasonName } from "@hubward/wire";
+import type { Authentication } from "../auth/authentication.js";
+import { PolicyRefusal } from "../auth/policy.js";
+import { LongLivedCredential, RevokedCredential } from "../auth/revocation-gate.js";
+import type { HttpReply, HttpRequest } from "../http.js";
+import type { ConnectionId } from "../ids.js";
+import { principalFields, type Telemetry } from "../telemetry.js";
+import { CookieRefused } from "./cookie.js";
+import { CredentialConflict } from "./forwarded.js";
+import { DpopRefused, MissingCredential, refusalReply } from "./refusal-reply.js";
+
+/** A token in a query where none may stand. */
+export class QueryTokenRefused extends HubwardError {}
+
+/** Who knocks, as far as is known by now: for the log, whatever comes of it. */
+export interface Applicant {
+  authentication: Authentication | undefined;
+  roles: readonly string[];
+  connectionId?: ConnectionId | undefined;
+}
+
+const HINTS: Partial<Record<ReasonName, string>> = {
+  origin_denied: "a page of this origin is not in allowedOrigins",
+  try_again_later: "too many connect attempts are waiting",
+};
+const LONG_LIVED_HINT = "the token lives longer than revocations are remembered: see maxTokenAgeMs";
+const QUERY_TOKEN_HINT = "a JWT stood in the query, and allowQueryToken is off";
+
+/** Logs a refused attempt and makes the answer. `hint`: a constant text for the operator. */
+export function refuse(
+  { remoteAddress }: Pick<HttpRequest, "remoteAddress">,
+  { path }: { readonly path: string },
+  { telemetry }: { readonly telemetry: Telemetry },
+  error: HubwardError,
+  applicant?: Applicant,
+  hint: string | undefined = refusalHint(error),
+): HttpReply {
+  const authentication =
+    applicant?.authentication ?? (error instanceof RevokedCredential ? error.authentication : undefined);
+  telemetry({
+    event: "connection.refused",
+    connectionId: applicant?.connectionId,
+    hub: path,
+    reason: error.reason,
+    principal: authentication === undefined ? undefined : principalFields(authentication, applicant?.roles ?? []),
+    policy: error instanceof PolicyRefusal ? error.policy : undefined,
+    remoteAddress,
+    hint,
+  });
+  return refusalReply(error);
+}
+
+function refusalHint(error: HubwardError): string | undefined {
+  if (error instanceof MissingCredential || error instanceof CredentialConflict) return error.detail;
+  if (error instanceof CookieRefused || error instanceof DpopRefused) return error.detail;
+  if (error instanceof LongLivedCredential) return LONG_LIVED_HINT;
+  return error instanceof QueryTokenRefused ? QUERY_TOKEN_HINT : HINTS[error.reason];
+}
