@@ -30,20 +30,13 @@ const orders = {
     const answer = await member.socket.nextText();
     if (!answer.startsWith("{}\x1e")) throw new Error(`handshake: ${answer}`);
     listen(member);
-    await Promise.all(wards.map((ward) => call(member, "", "Join", [ward])));
+    await Promise.all(wards.map((ward) => call(member, { target: "Join", args: [ward] })));
     process.send({ type: "entered", number });
   },
 
-  call({ number, target, args }) {
+  call({ number, ...what }) {
     const member = members.get(number);
-    if (member) void call(member, "", target, args);
-  },
-
-  async reauthenticate({ number, token, id }) {
-    const member = members.get(number);
-    if (!member) return;
-    const { error } = await call(member, "control-", "hubward.reauthenticate", [token]);
-    process.send({ type: "reauthenticated", number, id, wasTaken: error === undefined });
+    if (member) void call(member, what);
   },
 
   /** Does not read for so long; for ever without `forMs`. */
@@ -63,8 +56,8 @@ const orders = {
   },
 };
 
-function call(member, prefix, target, args) {
-  const invocationId = `${prefix}${++member.calls}`;
+function call(member, { id = String(++member.calls), target, args }) {
+  const invocationId = id;
   return new Promise((resolve) => {
     member.waiting.set(invocationId, resolve);
     member.socket.sendText(`${JSON.stringify({ type: 1, invocationId, target, arguments: args })}\x1e`);

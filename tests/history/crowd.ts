@@ -9,6 +9,7 @@ import type { ConnectionId } from "@hubward/server/ports";
 import { listen, shut } from "../support/server.js";
 import type { CredentialFacts, History } from "./history.js";
 import { recordWrites } from "./recorded-writes.js";
+import { CONTROL_PREFIX, type ServerMessage } from "./server-frames.js";
 import { createWardApp, HUB, type WardApp } from "./ward-app.js";
 
 export interface CrowdMember {
@@ -44,7 +45,6 @@ type Report =
       readonly localPort: number;
     }
   | { readonly type: "entered"; readonly number: number }
-  | { readonly type: "reauthenticated"; readonly number: number; readonly id: string; readonly wasTaken: boolean }
   | { readonly type: "ended" | "failed"; readonly number: number; readonly how: string };
 
 interface Entering extends CrowdMember {
@@ -57,7 +57,8 @@ export async function startCrowd(
   { processes, clientTimeoutMs }: { readonly processes: number; readonly clientTimeoutMs: number },
 ): Promise<Crowd> {
   const issued = new Map<string, CredentialFacts>();
-  const byId = new Map<string, CredentialFacts>();
+  /** New credentials, by the call that brings them. */
+  const presented = new Map<string, CredentialFacts>();
   const directory = new Map<string, readonly string[]>();
   const names = new Map<string, string>();
   const ids = new Map<string, ConnectionId>();
@@ -74,12 +75,22 @@ export async function startCrowd(
   );
   const server = createServer();
   attach(server, ward.app);
-  server.on("connection", (socket: Socket) => recordWrites(socket, history, byPort));
+  server.on("connection", (socket: Socket) => recordWrites(socket, history, byPort, answered));
   const port = await listen(server);
 
   const path = fileURLToPath(new URL("crowd-process.mjs", import.meta.url));
   const children = Array.from({ length: processes }, () => fork(path, { execArgv: [], stdio: "inherit" }));
   for (const child of children) child.on("message", (report) => hear(report as Report));
+
+  /** A new credential was answered: where the answer leaves the server, or what else happens meanwhile comes first. */
+  function answered(connection: string, message: ServerMessage): void {
+    const credential = message["type"] === 3 ? presented.get(String(message["invocationId"])) : undefined;
+    if (credential === undefined) return;
+    const wasTaken = !("error" in message);
+    history.record({ type: wasTaken ? "renewed" : "declined", connection, credential });
+    const member = known.get(Number(connection.slice(1)));
+    if (wasTaken && member !== undefined) member.credential = credential;
+  }
 
   function tell(number: number, order: object): void {
     const child = children[number % processes] as ChildProcess;
@@ -102,14 +113,6 @@ export async function startCrowd(
         member.isThere = true;
         places.set(member, members.push(member) - 1);
         return member.entered();
-      case "reauthenticated": {
-        const credential = byId.get(report.id);
-        if (credential === undefined) return;
-        const type = report.wasTaken ? "renewed" : "declined";
-        history.record({ type, connection: member.name, credential });
-        if (report.wasTaken) member.credential = credential;
-        return;
-      }
       case "ended":
       case "failed":
         known.delete(report.number);
@@ -132,7 +135,6 @@ export async function startCrowd(
   function issue(credential: CredentialFacts): string {
     const token = `eyJ-${credential.id}`;
     issued.set(token, credential);
-    byId.set(credential.id, credential);
     return token;
   }
 
@@ -155,7 +157,9 @@ export async function startCrowd(
     call: ({ number }, target, ...args) => tell(number, { do: "call", target, args }),
     reauthenticate({ number, name }, credential) {
       history.record({ type: "presented", connection: name, credential });
-      tell(number, { do: "reauthenticate", token: issue(credential), id: credential.id });
+      const id = `${CONTROL_PREFIX}${credential.id}`;
+      presented.set(id, credential);
+      tell(number, { do: "call", id, target: "hubward.reauthenticate", args: [issue(credential)] });
     },
     stall: ({ number }, forMs) => tell(number, { do: "stall", forMs }),
     leave: ({ number }, isClean) => tell(number, { do: "leave", isClean }),

@@ -2,10 +2,15 @@
 
 import type { Socket } from "node:net";
 import type { History } from "./history.js";
-import { kindOf, readRecords, stampOf } from "./server-frames.js";
+import { kindOf, readRecords, stampOf, type ServerMessage } from "./server-frames.js";
 
-/** Reads along what the server writes once the upgrade has been answered. `byPort`: connections by their client's port. */
-export function recordWrites(socket: Socket, history: History, byPort: ReadonlyMap<number, string>): void {
+/** Reads along what the server writes once the upgrade has been answered. `byPort`: connections by their client's port; `heard`: each message, once it is written down. */
+export function recordWrites(
+  socket: Socket,
+  history: History,
+  byPort: ReadonlyMap<number, string>,
+  heard: (connection: string, message: ServerMessage) => void = () => undefined,
+): void {
   let unread: Buffer = Buffer.alloc(0);
   let isUpgraded = false;
   const { write } = socket;
@@ -26,8 +31,10 @@ export function recordWrites(socket: Socket, history: History, byPort: ReadonlyM
     for (let frame = takeFrame(); frame !== undefined; frame = takeFrame()) {
       const connection = byPort.get(port);
       if (frame.opcode !== 1 || connection === undefined) continue;
-      for (const message of readRecords(frame.text))
+      for (const message of readRecords(frame.text)) {
         history.record({ type: "delivery", connection, frame: kindOf(message), stamp: stampOf(message) });
+        heard(connection, message);
+      }
     }
   }
 

@@ -18,6 +18,8 @@ const isSoak = process.env["HUBWARD_SOAK"] !== undefined;
 const size = Number(process.env["HUBWARD_SOAK"] ?? 120);
 const seed = Number(process.env["HUBWARD_SEED"] ?? Date.now() % 1_000_000);
 const lastsMs = isSoak ? 90_000 : 1_500;
+/** On a busy machine there are not as many as were asked for: the soak says so and fails. */
+const maxOpeningMs = 120_000;
 /** 50 a second. */
 const stepMs = 20;
 /**
@@ -36,7 +38,9 @@ test(`no promise about credentials is broken, seed ${seed}`, { timeout: 290_000 
   const checker = new Checker();
   const history = new History(
     { now: () => base + monotonic(), monotonic } as ConstructorParameters<typeof History>[0],
-    (event) => checker.follow("credential" in event ? { ...event, credential: late(event.credential) } : event),
+    (event) => {
+      checker.follow("credential" in event ? { ...event, credential: late(event.credential) } : event);
+    },
   );
   const choices = createChoices(seed);
   const crowd = await startCrowd(history, { processes: isSoak ? 4 : 2, clientTimeoutMs: 20_000 });
@@ -70,10 +74,11 @@ test(`no promise about credentials is broken, seed ${seed}`, { timeout: 290_000 
 
   try {
     const startedAt = Date.now();
-    for (let entered = 0; entered < size; entered += 100)
+    for (let entered = 0; entered < size && Date.now() - startedAt < maxOpeningMs; entered += 100)
       await Promise.all(Array.from({ length: Math.min(100, size - entered) }, () => crowd.enter(issue())));
     const openedMs = Date.now() - startedAt;
     const most = crowd.ward.app.connectionCount;
+    if (isSoak) console.log(`seed ${seed}: ${most} connections in ${openedMs} ms`);
 
     const beganAt = Date.now();
     let steps = 0;
@@ -118,9 +123,9 @@ test(`no promise about credentials is broken, seed ${seed}`, { timeout: 290_000 
     );
     expect(Object.keys(counts)).toEqual(expect.arrayContaining(["changed", "rechecked", "lifting"]));
     if (isSoak) {
-      expect(most).toBeGreaterThan(size * 0.9);
       const rss = Math.round(process.memoryUsage().rss / 2 ** 20);
-      console.log(`seed ${seed}: ${most} connections in ${openedMs} ms, ${steps} steps, ${rss} MiB`, counts);
+      console.log(`${steps} steps, ${crowd.members.length} still there, ${rss} MiB`, counts);
+      expect(most).toBeGreaterThan(size * 0.9);
     }
   } finally {
     await crowd.close();
