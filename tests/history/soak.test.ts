@@ -141,8 +141,10 @@ test(`no promise about credentials is broken, seed ${seed}`, { timeout: 290_000 
     expect(Object.keys(counts)).toEqual(
       expect.arrayContaining(["opened", "dispatch", "event", "result", "control", "close", "presented", "renewed"]),
     );
-    expect(Object.keys(counts)).toEqual(expect.arrayContaining(["changed", "rechecked", "lifting"]));
+    expect(Object.keys(counts)).toEqual(expect.arrayContaining(["changed", "rechecked"]));
     if (isSoak) {
+      // Only a long one certainly comes to the end of a suspension.
+      expect(counts["lifting"]).toBeGreaterThan(0);
       const rss = Math.round(process.memoryUsage().rss / 2 ** 20);
       console.log(`${steps} steps, ${crowd.members.length} still there, ${rss} MiB`, counts);
       expect(most).toBeGreaterThan(size * 0.9);
