@@ -118,6 +118,7 @@ export class Checker {
       case "refreshed":
         return this.#refreshed(event);
       case "blocked":
+      case "draining":
         return;
       default:
         event satisfies never;

@@ -6,7 +6,7 @@ import type { World } from "./world.js";
 import { TENANTS, WARDS } from "./ward-app.js";
 
 /** Where it happens: a world, or a server with real sockets. */
-export type Grounds = Pick<World, "ward" | "history" | "choices" | "directory" | "idOf"> & {
+export type Grounds = Pick<World, "ward" | "history" | "choices" | "directory" | "idOf" | "isDraining"> & {
   readonly clock: { now(): number; after(delayMs: number, run: () => void): unknown };
   readonly peers: readonly Pick<Peer, "name" | "credential" | "isThere">[];
 };
@@ -97,7 +97,7 @@ export async function revoke(
   try {
     await ask(world, target);
   } catch (error) {
-    if (world.ward.app === app) throw error;
+    if (world.ward.app === app && !world.isDraining) throw error;
     return;
   }
   // An acknowledgement from a process that has died reached nobody.
@@ -132,17 +132,31 @@ function ask(world: Grounds, target: Target): Promise<unknown> {
 async function lift(world: Grounds, id: string, target: Target): Promise<void> {
   const { app } = world.ward;
   world.history.record({ type: "lifting", id });
-  if (target.type === "identity") await app.tenant(target.tenant).lift({ subject: target.subject });
-  else if (target.type === "tenant") await app.lift({ tenant: target.tenant });
-  else if (target.type === "client") await app.lift({ client: target.clientId });
+  await orDrained(world, async () => {
+    if (target.type === "identity") await app.tenant(target.tenant).lift({ subject: target.subject });
+    else if (target.type === "tenant") await app.lift({ tenant: target.tenant });
+    else if (target.type === "client") await app.lift({ client: target.clientId });
+  });
   suspended.get(world)?.delete(JSON.stringify(target));
+}
+
+/** False where a process that ends has refused it. */
+async function orDrained(world: Grounds, ask: () => Promise<unknown>): Promise<boolean> {
+  const { app } = world.ward;
+  try {
+    await ask();
+    return true;
+  } catch (error) {
+    if (world.ward.app === app && !world.isDraining) throw error;
+    return false;
+  }
 }
 
 async function requireReauthentication(world: Grounds, { subject, tenant }: CredentialFacts): Promise<void> {
   const { app } = world.ward;
   const before = world.clock.now();
-  await app.tenant(tenant).requireReauthentication({ subject });
-  if (world.ward.app !== app) return;
+  const isAcknowledged = await orDrained(world, () => app.tenant(tenant).requireReauthentication({ subject }));
+  if (!isAcknowledged || world.ward.app !== app) return;
   const target = { type: "issued-before", before, subject, tenant } as const;
   world.history.record({ type: "revoked", id: `change-${++revocations}`, target, claimsChanged: true });
 }

@@ -86,6 +86,7 @@ test(`no promise about credentials is broken, seed ${seed}`, { timeout: 290_000 
     history,
     choices,
     peers: crowd.members,
+    isDraining: false,
     clock: { now: () => Date.now(), after: (delayMs, run) => setTimeout(run, delayMs).unref() },
   };
 
