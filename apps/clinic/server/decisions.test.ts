@@ -18,7 +18,14 @@ test("who may do what in the clinic, and where that is decided", () => {
   mountClinicalHub({ app, policies: declarePolicies(app, patients), patients, now: () => 0 });
 
   const table = app.decisions().map((decision) => {
-    const what = decision.what === "method" ? decision.method : decision.what === "hub" ? decision.hub : decision.group;
+    const what =
+      "method" in decision
+        ? decision.method
+        : "hub" in decision
+          ? decision.hub
+          : "group" in decision
+            ? decision.group
+            : "";
     const policies = decision.policies.map(({ point, name, takesResource }) => {
       return `${point}: ${name}${takesResource ? " of what is named" : ""}`;
     });

@@ -9,8 +9,8 @@ import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy
 import type { Call, CommandCall, UnreservedName } from "../core/dispatch/call.js";
 import type { HubMethod } from "../core/dispatch/hub.js";
 import { assertNotReserved } from "../core/dispatch/sender.js";
-import { assigned, groupKey, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
-import type { Room, RoomPresence } from "../rooms/room.js";
+import { assigned, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
+import { notMember, type Room, type RoomPresence } from "../rooms/room.js";
 
 /** What plain WebSockets may do in a room, beside being in it. */
 export interface RoomDraft<P, Values> {
@@ -75,7 +75,10 @@ export interface UnguardedPresence<P> {
 
 export interface GuardedPresence<P> extends Seeing {
   allow(policy: Policy<P>): GuardedPresence<P>;
-  /** What is told of each person. Default `{ subject }`. */
+  /**
+   * What is told of each person: plain data, at once, and the same for the same principal. Whoever it throws for is not
+   * told of. Default `{ subject }`.
+   */
   describe(describe: (principal: P) => unknown): Seeing;
 }
 
@@ -213,10 +216,8 @@ function publicationMethod<P>(
     commandId: isCommand ? withoutCommand : undefined,
     uploads: [],
     isStream: false,
-    precondition({ memberships, tenant, version }, [, values]) {
-      const key = groupKey(tenant, referenceTo(values as Readonly<Record<string, string>>));
-      return memberships.get(key)?.judgedVersion === version ? undefined : new HubwardError("not_member");
-    },
+    precondition: (connection, [, values]) =>
+      notMember(connection, referenceTo(values as Readonly<Record<string, string>>)),
     handle(call, value: never, values: never) {
       const reference = referenceTo(values);
       const told = handler === undefined ? value : handler(call, value, values);

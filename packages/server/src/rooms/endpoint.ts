@@ -13,12 +13,14 @@ import type { Endpoint } from "../core/endpoint.js";
 import { toldSeconds, type Reauthenticate } from "../core/supervision/reauthentication.js";
 import { RoomsHandler } from "./handler.js";
 import type { RoomsPlace } from "./place.js";
+import type { Presence } from "./presence.js";
 import { createGiveTicket, type TicketPorts } from "./ticket.js";
 import { createRoomsUpgrade, type RoomsArrival, type RoomsUpgradePorts } from "./upgrade.js";
 
 export interface RoomsPorts<P> extends Omit<RoomsUpgradePorts<P>, "open">, TicketPorts<P> {
   readonly dispatch: Dispatch<P>;
   readonly reauthenticate: Reauthenticate<P>;
+  readonly presence: Presence<P>;
   /** Where proofs are checked here. */
   readonly dpop: DpopVerifier | undefined;
   readonly keepAliveMs: number;
@@ -52,6 +54,7 @@ export function createRoomsEndpoint<P extends PrincipalBase>(
       dispatch: ports.dispatch,
       reauthenticate: ports.reauthenticate,
       telemetry: ports.telemetry,
+      presence: ports.presence,
       greeting: {
         expiresInSeconds: toldSeconds(connection.remainingMs, ports.random),
         heartbeatSeconds: Math.floor(ports.keepAliveMs / 1000),

@@ -3,7 +3,8 @@
 import { HubwardError, parseRoomName } from "@hubward/wire";
 import type { Requirement } from "../core/auth/policy.js";
 import type { HubMethod } from "../core/dispatch/hub.js";
-import type { GroupReference, GroupTemplate } from "../core/groups/group.js";
+import type { Connection } from "../core/connection/connection.js";
+import { groupKey, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
 
 export interface Room<P> {
   readonly template: GroupTemplate<P>;
@@ -21,6 +22,12 @@ export interface Room<P> {
 export interface RoomPresence<P> {
   readonly requirements: readonly Requirement<P>[];
   readonly describe: (principal: P) => unknown;
+}
+
+/** Why who is not in a room, or was not judged for who they are now, can do nothing there. Undefined for a member. */
+export function notMember<P>(connection: Connection<P>, reference: GroupReference<P>): HubwardError | undefined {
+  const membership = connection.memberships.get(groupKey(connection.tenant, reference));
+  return membership?.judgedVersion === connection.version ? undefined : new HubwardError("not_member");
 }
 
 /** All rooms of a scope. A room that is not declared cannot be named. */
