@@ -18,6 +18,8 @@ const handled: Readonly<Record<string, string>> = {
   sh: "commands.test.ts",
   bash: "commands.test.ts",
   text: "nobody; with output= the test of its page",
+  python: "rooms.test.ts",
+  json: "rooms.test.ts",
   cs: "migrating-from-aspnet-core.test.ts",
 };
 
