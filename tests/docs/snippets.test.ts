@@ -17,9 +17,9 @@ const handled: Readonly<Record<string, string>> = {
   html: "the compiler, here, and Chromium in quick-start.test.ts",
   sh: "commands.test.ts",
   bash: "commands.test.ts",
+  json: "JSON.parse, here, line by line where there are several; the codecs, in @hubward/wire",
   text: "nobody; with output= the test of its page",
   python: "rooms.test.ts",
-  json: "rooms.test.ts",
   cs: "migrating-from-aspnet-core.test.ts",
 };
 
@@ -81,6 +81,13 @@ describe("the blocks of the documentation", () => {
   test("all say what they are, in a language that a test reads", () => {
     const strangers = blocks.filter(({ language }) => !Object.hasOwn(handled, language));
     expect(strangers.map(({ at, language }) => `${at}: ${language || "no language"}`)).toEqual([]);
+  });
+
+  test("of JSON are JSON", () => {
+    for (const { language, text } of blocks) {
+      if (language !== "json") continue;
+      for (const line of text.trim().split(/\n(?=\{)/)) JSON.parse(line);
+    }
   });
 
   test.each(Object.keys(kinds) as (keyof typeof kinds)[])("compile: %s", async (kind) => {

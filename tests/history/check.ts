@@ -121,6 +121,7 @@ class Checker {
       case "refreshed":
         return this.#refreshed(event);
       case "blocked":
+      case "draining":
         return;
       default:
         event satisfies never;

@@ -93,6 +93,8 @@ export type Happening =
   | { readonly type: "revoked"; readonly id: string; readonly target: Target; readonly claimsChanged?: boolean }
   /** A lift is asked for: from here on the revocation may be forgotten. */
   | { readonly type: "lifting"; readonly id: string }
+  /** The process was asked to end: it lets nobody in any more, and sends those away who are there. */
+  | { readonly type: "draining" }
   /** The process died and another one serves the same database. */
   | { readonly type: "restarted" }
   /** The event loop stood still. */

@@ -91,7 +91,7 @@ export async function revoke(
   try {
     await ask(world, target);
   } catch (error) {
-    if (world.ward.app === app) throw error;
+    if (world.ward.app === app && !world.isDraining) throw error;
     return;
   }
   // An acknowledgement from a process that has died reached nobody.
@@ -126,17 +126,31 @@ function ask(world: World, target: Target): Promise<unknown> {
 async function lift(world: World, id: string, target: Target): Promise<void> {
   const { app } = world.ward;
   world.history.record({ type: "lifting", id });
-  if (target.type === "identity") await app.tenant(target.tenant).lift({ subject: target.subject });
-  else if (target.type === "tenant") await app.lift({ tenant: target.tenant });
-  else if (target.type === "client") await app.lift({ client: target.clientId });
+  await orDrained(world, async () => {
+    if (target.type === "identity") await app.tenant(target.tenant).lift({ subject: target.subject });
+    else if (target.type === "tenant") await app.lift({ tenant: target.tenant });
+    else if (target.type === "client") await app.lift({ client: target.clientId });
+  });
   suspended.get(world)?.delete(JSON.stringify(target));
+}
+
+/** False where a process that ends has refused it. */
+async function orDrained(world: World, ask: () => Promise<unknown>): Promise<boolean> {
+  const { app } = world.ward;
+  try {
+    await ask();
+    return true;
+  } catch (error) {
+    if (world.ward.app === app && !world.isDraining) throw error;
+    return false;
+  }
 }
 
 async function requireReauthentication(world: World, { subject, tenant }: CredentialFacts): Promise<void> {
   const { app } = world.ward;
   const before = world.clock.now();
-  await app.tenant(tenant).requireReauthentication({ subject });
-  if (world.ward.app !== app) return;
+  const isAcknowledged = await orDrained(world, () => app.tenant(tenant).requireReauthentication({ subject }));
+  if (!isAcknowledged || world.ward.app !== app) return;
   const target = { type: "issued-before", before, subject, tenant } as const;
   world.history.record({ type: "revoked", id: `change-${++revocations}`, target, claimsChanged: true });
 }

@@ -60,6 +60,12 @@ it("an import that goes up or sideways is refused by lint, and one that goes dow
   const refused: readonly (readonly [folder: string, specifier: string])[] = [
     ["packages/wire/src", "@hubward/server"],
     ["packages/wire/src/signalr", "node:crypto"],
+    ["packages/wire/src/signalr", "../rooms/codecs.js"],
+    ["packages/wire/src/rooms", "../signalr/messages.js"],
+    ["packages/wire/src/rooms", "node:crypto"],
+    ["packages/wire/src/encoding", "../signalr/messages.js"],
+    ["packages/wire/src/encoding", "../rooms/messages.js"],
+    ["packages/wire/src/websocket", "../rooms/messages.js"],
     ["packages/server/src/core", "../signalr/handler.js"],
     ["packages/server/src/core/auth", "../../app/index.js"],
     ["packages/server/src/core", "node:timers"],
@@ -81,6 +87,9 @@ it("an import that goes up or sideways is refused by lint, and one that goes dow
   ];
   const allowed: readonly (readonly [folder: string, specifier: string])[] = [
     ["packages/wire/src/signalr", "../reasons.js"],
+    ["packages/wire/src/signalr", "../encoding/utf8.js"],
+    ["packages/wire/src/rooms", "../encoding/utf8.js"],
+    ["packages/wire/src/encoding", "../websocket/frame.js"],
     ["packages/server/src/core", "@hubward/wire"],
     ["packages/server/src/signalr", "../core/clock.js"],
     ["packages/server/src/app", "../signalr/endpoint.js"],

@@ -163,8 +163,9 @@ describe("decisions", () => {
     const ownWard = app.policy("OwnWard", ({ principal }, ward: string) => principal.department === ward);
     const ward = app
       .group("ward/{ward}", { ward: z.string() })
-      .allow(anyOf(ownWard, anyOf(chief, staff)), (v) => v.ward);
-    app.group("list", {}).assigned();
+      .allow(anyOf(ownWard, anyOf(chief, staff)), (v) => v.ward)
+      .whenSlow({ latest: (_, [bed]) => String(bed) });
+    app.group("list", {}).assigned().whenSlow("drop-oldest");
     app.group("nobody", {});
     app
       .hub("/hubs/ward")
@@ -211,6 +212,7 @@ describe("decisions", () => {
         what: "group",
         group: "ward/{ward}",
         isAssigned: false,
+        whenSlow: "latest",
         policies: [
           {
             point: "group",
@@ -224,9 +226,10 @@ describe("decisions", () => {
         what: "group",
         group: "list",
         isAssigned: true,
+        whenSlow: "drop-oldest",
         policies: [{ point: "group", name: "assigned", takesResource: false, anyOf: undefined }],
       },
-      { what: "group", group: "nobody", isAssigned: false, policies: [] },
+      { what: "group", group: "nobody", isAssigned: false, whenSlow: "close", policies: [] },
     ]);
 
     ward.allow(chief);
@@ -265,7 +268,7 @@ describe("decisions", () => {
     });
     expect(app.decisions()).toEqual([
       { what: "rooms", rooms: "/rooms", policies: [by("rooms")] },
-      { what: "group", group: "lobby", isAssigned: false, policies: [by("group")] },
+      { what: "group", group: "lobby", isAssigned: false, whenSlow: "close", policies: [by("group")] },
       { what: "publish", group: "lobby", event: "note", isOnce: false, policies: [] },
       {
         what: "publish",
@@ -275,7 +278,7 @@ describe("decisions", () => {
         policies: [by("publish"), by("publish", "OwnWard")],
       },
       { what: "presence", group: "lobby", policies: [by("presence")] },
-      { what: "group", group: "quiet", isAssigned: false, policies: [by("group")] },
+      { what: "group", group: "quiet", isAssigned: false, whenSlow: "close", policies: [by("group")] },
     ]);
     for (const decision of app.decisions()) expect(Object.isFrozen(decision.policies)).toBe(true);
   });

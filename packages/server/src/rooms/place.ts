@@ -35,7 +35,12 @@ export function createRoomsPlace<P>(
   directory: RoomDirectory<P>,
   requirements: readonly Requirement<P>[],
 ): RoomsPlace<P> {
-  const common = { requirements, settings: hubDefaults, filters: [], hooks: NO_HOOKS };
+  const common = {
+    requirements,
+    settings: { ...hubDefaults, connectionRate: settings.connectionRate },
+    filters: [],
+    hooks: NO_HOOKS,
+  };
   const publications = new WeakMap<Room<P>, Hub<P>>();
   const presences = new WeakMap<Room<P>, Hub<P>>();
   return {

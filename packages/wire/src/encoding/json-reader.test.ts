@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { hex, reasonOf, utf8 } from "../../test/arbitrary-messages.js";
 import { readJsonObject } from "./json-reader.js";
-import { decodeLimitDefaults } from "../signalr/messages.js";
+import type { ReadLimits } from "./limits.js";
 
-const limits = decodeLimitDefaults;
+const limits: ReadLimits = { maxBytes: 32 * 1024, maxDepth: 32, maxNodes: 10_000 };
 const read = (text: string, changed: Partial<typeof limits> = {}): unknown =>
   readJsonObject(utf8(text), { ...limits, ...changed });
 

@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { binaryValue, concat, hex, messagePackValue, reasonOf } from "../../test/arbitrary-messages.js";
 import { readMessagePack } from "./messagepack-reader.js";
-import { decodeLimitDefaults } from "../signalr/messages.js";
+import type { ReadLimits } from "./limits.js";
 
-const limits = decodeLimitDefaults;
+const limits: ReadLimits = { maxBytes: 32 * 1024, maxDepth: 32, maxNodes: 10_000 };
 const read = (digits: string, changed: Partial<typeof limits> = {}): unknown =>
   readMessagePack(hex(digits), { ...limits, ...changed });
 

@@ -18,7 +18,7 @@ const unnamedJson: RoomsCodec = { ...roomsCodecs.json, subprotocol: undefined };
 export function chooseSubprotocol(offered: string | undefined, hasChatDialect: boolean): RoomsCodec | "unsupported" {
   let isOffer = false;
   for (const part of (offered ?? "").split(",")) {
-    const name = part.replace(/^[ \t]+|[ \t]+$/g, "");
+    const name = part.trim();
     if (name === "") continue;
     isOffer = true;
     if (name === roomsCodecs.json.subprotocol) return roomsCodecs.json;

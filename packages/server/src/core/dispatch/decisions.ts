@@ -2,6 +2,7 @@
 
 import { partsOf, type Policy, type Requirement } from "../auth/policy.js";
 import { assigned, type GroupTemplate } from "../groups/group.js";
+import type { Rate } from "../limits/token-bucket.js";
 import type { Hub, HubMethod } from "./hub.js";
 
 /**
@@ -44,6 +45,8 @@ export interface MethodDecision {
   readonly isStream: boolean;
   /** Takes effect once for each command id. */
   readonly isOnce: boolean;
+  /** How often one principal may call it; undefined for as often as its connection may call anything. */
+  readonly limit: Rate | undefined;
 }
 
 /** Who may be in the groups of a template. */
@@ -55,6 +58,8 @@ export interface GroupDecision {
   readonly policies: readonly DecidingPolicy[];
   /** The application says who is in; nothing a peer sends joins it. */
   readonly isAssigned: boolean;
+  /** What becomes of its events for a peer that does not keep up. */
+  readonly whenSlow: "close" | "drop-oldest" | "latest";
 }
 
 /** Who may come where rooms are mounted. */
@@ -76,6 +81,8 @@ export interface PublishDecision {
   readonly policies: readonly DecidingPolicy[];
   /** Takes effect once for each command id, and must have one. */
   readonly isOnce: boolean;
+  /** How often one principal may publish it; undefined: as often as everything else. */
+  readonly limit: Rate | undefined;
 }
 
 /** Who may see who is in a group that is open to plain WebSockets. Without such a row nobody may. */
@@ -134,6 +141,7 @@ function describeOpenGroup<P>({ template: { pattern }, publications, presence }:
       event: method.name,
       policies: describePolicies(["publish", method.requirements], ["publish", method.resourceRequirements]),
       isOnce: method.commandId !== undefined,
+      limit: method.limit,
     }),
   );
   if (presence === undefined) return decisions;
@@ -160,16 +168,18 @@ function describeMethods<P>(hub: Hub<P>): Decision[] {
       uploads: method.uploads.length,
       isStream: method.isStream,
       isOnce: method.commandId !== undefined,
+      limit: method.limit,
     }),
   );
 }
 
-function describeGroup<P>({ pattern, requirements }: GroupTemplate<P>): Decision {
+function describeGroup<P>({ pattern, requirements, whenSlow = "close" }: GroupTemplate<P>): Decision {
   return Object.freeze({
     what: "group",
     group: pattern,
     policies: describePolicies(["group", requirements]),
     isAssigned: requirements.some(({ policy }) => (policy as Policy<unknown, never>) === assigned),
+    whenSlow: typeof whenSlow === "string" ? whenSlow : "latest",
   });
 }
 
