@@ -12,7 +12,7 @@ import { assertNotReserved } from "../core/dispatch/sender.js";
 import { resolveRate } from "../core/limits/limit-options.js";
 import type { Rate } from "../core/limits/token-bucket.js";
 import { assigned, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
-import { notMember, type Room, type RoomPresence } from "../rooms/room.js";
+import { notMember, notMemberAnyMore, type Room, type RoomPresence } from "../rooms/room.js";
 
 /** What plain WebSockets may do in a room, beside being in it. */
 export interface RoomDraft<P, Values> {
@@ -231,6 +231,8 @@ function publicationMethod<P>(
     isStream: false,
     precondition: (connection, [, values]) =>
       notMember(connection, referenceTo(values as Readonly<Record<string, string>>)),
+    stillFulfilled: (connection, [, values], watch) =>
+      notMemberAnyMore(connection, referenceTo(values as Readonly<Record<string, string>>), watch),
     handle(call, value: never, values: never) {
       const reference = referenceTo(values);
       const told = handler === undefined ? value : handler(call, value, values);

@@ -5,7 +5,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Requirement } from "../core/auth/policy.js";
 import type { Hub, HubMethod } from "../core/dispatch/hub.js";
 import { hubDefaults } from "../core/dispatch/hub-settings.js";
-import { notMember, type NamedRoom, type Room, type RoomDirectory } from "./room.js";
+import { notMember, notMemberAnyMore, type NamedRoom, type Room, type RoomDirectory } from "./room.js";
 import type { RoomsSettings } from "./rooms-settings.js";
 
 export interface RoomsPlace<P> {
@@ -115,6 +115,8 @@ function looking<P>({ presence }: Room<P>): HubMethod<P> {
     name: WHO,
     requirements: presence?.requirements ?? [],
     precondition: (connection, [named]) => notMember(connection, (named as NamedRoom<P>).reference),
+    stillFulfilled: (connection, [named], watch) =>
+      notMemberAnyMore(connection, (named as NamedRoom<P>).reference, watch),
     handle() {
       if (presence === undefined) throw new HubwardError("forbidden");
     },

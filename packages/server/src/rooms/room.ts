@@ -1,7 +1,7 @@
 /** A room: a group that plain WebSockets may name, with what may be said in it and who may see who is there. */
 
 import { HubwardError, parseRoomName } from "@hubward/wire";
-import type { Requirement } from "../core/auth/policy.js";
+import { judge, type PolicyWatch, type Requirement, type Verdict } from "../core/auth/policy.js";
 import type { HubMethod } from "../core/dispatch/hub.js";
 import type { Connection } from "../core/connection/connection.js";
 import { groupKey, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
@@ -28,6 +28,23 @@ export interface RoomPresence<P> {
 export function notMember<P>(connection: Connection<P>, reference: GroupReference<P>): HubwardError | undefined {
   const membership = connection.memberships.get(groupKey(connection.tenant, reference));
   return membership?.judgedVersion === connection.version ? undefined : new HubwardError("not_member");
+}
+
+/**
+ * The same where a request of a member's is being done and its principal was replaced: the room's own rule is asked at
+ * once, because the membership will be judged a moment later only.
+ */
+export function notMemberAnyMore<P>(
+  connection: Connection<P>,
+  reference: GroupReference<P>,
+  watch: PolicyWatch,
+): Verdict | Promise<Verdict> {
+  if (!connection.memberships.has(groupKey(connection.tenant, reference))) return new HubwardError("not_member");
+  if (notMember(connection, reference) === undefined) return undefined;
+  const told = (refusal: Verdict): Verdict =>
+    refusal === undefined || refusal.reason === "auth_unavailable" ? refusal : new HubwardError("not_member");
+  const verdict = judge(reference.template.requirements, connection.admission, [reference.values], watch);
+  return verdict instanceof Promise ? verdict.then(told) : told(verdict);
 }
 
 /** All rooms of a scope. A room that is not declared cannot be named. */

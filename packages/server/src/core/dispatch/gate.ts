@@ -38,14 +38,16 @@ const NO_ARGS: readonly unknown[] = [];
 const entrance: readonly Stage[] = [
   ({ hub, connection, watch }) => judge(hub.requirements, connection.admission, NO_ARGS, watch),
   assertMethod,
-  ({ method, connection, rawArgs }) => method?.precondition?.(connection, rawArgs),
+  askPrecondition,
   ({ method, connection, watch }) => judge(method?.requirements ?? [], connection.admission, NO_ARGS, watch),
   readInput,
   ({ method, connection, args, watch }) => judge(method?.resourceRequirements ?? [], connection.admission, args, watch),
 ];
 
 /** The same rules for a call whose method and input are known. */
-const review: readonly Stage[] = entrance.filter((stage) => stage !== assertMethod && stage !== readInput);
+const review: readonly Stage[] = entrance
+  .filter((stage) => stage !== assertMethod && stage !== readInput)
+  .map((stage) => (stage === askPrecondition ? askPreconditionAgain : stage));
 
 /** How often a verdict may be overtaken by a new principal before the call is refused. */
 const MAX_ATTEMPTS = 3;
@@ -85,6 +87,14 @@ export function passAgain<P>(
   const { version, standing } = connection;
   const attempt = { connection, hub, rawArgs: args, watch, version, standing, method, args };
   return connection.refusal() ?? judged<P>(attempt, review, MAX_ATTEMPTS);
+}
+
+function askPrecondition({ method, connection, rawArgs }: Attempt<never>): Verdict {
+  return method?.precondition?.(connection, rawArgs);
+}
+
+function askPreconditionAgain({ method, connection, args, watch }: Attempt<never>): Verdict | Promise<Verdict> {
+  return (method?.stillFulfilled ?? method?.precondition)?.(connection, args, watch);
 }
 
 type Passed<P> = Passage<P> | HubwardError;

@@ -2,7 +2,7 @@
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { HubwardError } from "@hubward/wire";
-import type { Requirement } from "../auth/policy.js";
+import type { PolicyWatch, Requirement, Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import type { LimitedAction } from "../limits/call-limiter.js";
 import type { Call } from "./call.js";
@@ -17,6 +17,10 @@ export interface HubMethod<P> extends LimitedAction {
   /** What the connection itself must fulfil, whoever its principal is: asked before its policies. Default nothing. */
   readonly precondition?:
     ((connection: Connection<P>, rawArgs: readonly unknown[]) => HubwardError | undefined) | undefined;
+  /** The same of a call that runs, when its principal is replaced and nothing else was judged yet. Default: the same. */
+  readonly stillFulfilled?:
+    | ((connection: Connection<P>, args: readonly unknown[], watch: PolicyWatch) => Verdict | Promise<Verdict>)
+    | undefined;
   /** Judged before the input is read. */
   readonly requirements: readonly Requirement<P>[];
   /** Judged on the resource that the valid input names. */
