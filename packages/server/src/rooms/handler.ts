@@ -263,8 +263,8 @@ export class RoomsHandler<P> implements ProtocolHandler {
     const { connection, presence } = this.#setup;
     const { id, follow } = request;
     try {
-      const bytes = presence.look({ ...named, connection, dialect: this.dialect, id, follow });
-      if (bytes !== undefined) connection.answer({ bytes, group: undefined });
+      const frame = presence.look({ ...named, connection, dialect: this.dialect, id, follow });
+      if (frame !== undefined) connection.answer(frame);
     } catch (error) {
       this.#refuse(request, asHubwardError(error));
     }

@@ -56,8 +56,8 @@ function createWorld(
       return peer;
     },
     look({ connection }, follow) {
-      const bytes = presence.look({ ...named, connection, dialect, id: 1, follow });
-      const text = Buffer.from(bytes ?? []).toString("utf8");
+      const frame = presence.look({ ...named, connection, dialect, id: 1, follow });
+      const text = Buffer.from(frame?.bytes ?? []).toString("utf8");
       return JSON.parse(text.slice(text.indexOf("{"))) as ReturnType<World["look"]>;
     },
     news(peer) {
@@ -134,6 +134,26 @@ describe("presence", () => {
       [1, 0],
       [0, 1],
     ]);
+  });
+
+  it("takes an answer back that has not left when its reader loses the room", async () => {
+    const world = createWorld();
+    const { connection, said } = await world.enter("viewer");
+    await world.enter("chidi");
+    connection.hold();
+    const frame = world.presence.look({
+      ...world.named,
+      connection,
+      dialect: dialectOf({ name: "rooms-json" }),
+      id: 1,
+      follow: false,
+    });
+    if (frame === undefined) throw new TypeError("nothing to say");
+    connection.answer(frame);
+    world.groups.leave(connection, world.named.reference);
+    connection.release();
+    while (world.clock.pendingTurn > 0) world.clock.endTurn();
+    expect(said()).not.toContain("chidi");
   });
 
   it("keeps nothing of a room that nobody follows any more", async () => {

@@ -8,6 +8,7 @@ import { groupKey, type GroupKey } from "../core/groups/group.js";
 import type { Groups } from "../core/groups/groups.js";
 import { isMember, type Membership } from "../core/groups/membership.js";
 import type { IdentityKey } from "../core/ids.js";
+import type { Frame } from "../core/publication.js";
 import type { RoomsDialect } from "./dialect.js";
 import { counts, describeOne, FollowedRoom, type Follower } from "./followed-room.js";
 import type { NamedRoom, RoomPresence } from "./room.js";
@@ -28,8 +29,11 @@ export interface Look<P> extends NamedRoom<P> {
 }
 
 export interface Presence<P> {
-  /** Who is there now, as a `present` frame: what changes is told behind it. @throws HubwardError not_member | forbidden | internal_error */
-  look(look: Look<P>): Uint8Array | undefined;
+  /**
+   * Who is there now, as a `present` frame of that room: what changes is told behind it, and who loses the room is told
+   * neither. @throws HubwardError not_member | forbidden | internal_error
+   */
+  look(look: Look<P>): Frame | undefined;
   /** Its principal was replaced: what it follows it is told nothing of until the rule has allowed it again. */
   judgeAgain(connection: Connection<P>): void;
   /** @see GroupObserver.changed */
@@ -126,7 +130,7 @@ export function createPresence<P>({ clock, groups, watch }: PresencePorts<P>): P
       const follows = look.follow ?? followed.get(key)?.room.followerOf(connection) !== undefined;
       if (follows) follow(look, key, rule);
       else unfollow(key, connection);
-      return bytes;
+      return bytes && { bytes, group: key };
     },
 
     judgeAgain(connection) {
