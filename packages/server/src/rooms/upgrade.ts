@@ -8,7 +8,6 @@ import { chooseSubprotocol, formatReason, HubwardError, type RoomsCodec, type Re
 import { assertMayTry } from "../core/admission/failed-credential.js";
 import { isFromBrowser, judgeOrigin } from "../core/admission/origin.js";
 import { refuse, type Applicant } from "../core/admission/refused-attempt.js";
-import { createShares } from "../core/admission/shares.js";
 import { sessionKey } from "../core/auth/authentication.js";
 import type { Admission } from "../core/auth/policy.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
@@ -22,6 +21,7 @@ import { identityKey, type ConnectionId } from "../core/ids.js";
 import { TooManyConnections, type PrincipalConnections } from "../core/limits/principal-connections.js";
 import type { Random } from "../core/random.js";
 import type { Telemetry } from "../core/telemetry.js";
+import { createCrowd, type Crowd } from "./crowd.js";
 import { dialectOf, type RoomsDialect } from "./dialect.js";
 import { admit, identify, missing, type Admitted, type RoomsDoorPorts } from "./door.js";
 import type { RoomsPlace } from "./place.js";
@@ -76,7 +76,7 @@ export function createRoomsUpgrade<P extends PrincipalBase>(ports: RoomsUpgradeP
     codec: RoomsCodec,
     visit: (setup: VisitorSetup) => Visiting,
   ): UpgradeAnswer | undefined {
-    const leave = crowdOf(place).enter(request.remoteAddress ?? "");
+    const leave = crowdOf(place).enter(request.remoteAddress);
     if (leave === undefined) return undefined;
     return {
       accepted: true,
@@ -207,28 +207,4 @@ export function createRoomsUpgrade<P extends PrincipalBase>(ports: RoomsUpgradeP
 
 function no(reply: HttpReply): UpgradeAnswer {
   return { accepted: false, reply };
-}
-
-/** Sockets without a principal: of all together, and of one address. */
-interface Crowd {
-  /** Undefined when there is no room; else what gives it back, once. */
-  enter(address: string): (() => void) | undefined;
-}
-
-function createCrowd(max: number, maxPerAddress: number): Crowd {
-  const shares = createShares(maxPerAddress);
-  let size = 0;
-  return {
-    enter(address) {
-      if (size >= max || !shares.take(address)) return undefined;
-      size++;
-      let isIn = true;
-      return () => {
-        if (!isIn) return;
-        isIn = false;
-        size--;
-        shares.give(address);
-      };
-    },
-  };
 }
