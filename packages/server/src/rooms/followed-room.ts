@@ -127,7 +127,8 @@ export class FollowedRoom<P> {
         this.#say(connection, frames.get(dialect));
       }
     }
-    if (isWaiting) this.#arm();
+    // Who was told may have been too slow for it, and the last who followed.
+    if (isWaiting && this.isFollowed) this.#arm();
   }
 
   /** What has become of those who were touched, as many as one frame may tell of. */
@@ -153,15 +154,22 @@ export class FollowedRoom<P> {
       if (before === after) continue;
       const [was, is] = [this.#describe(before), this.#describe(after)];
       // Another credential of the same person, about whom the same is told.
-      if (was !== undefined && is !== undefined && canonicalText(was.told) === canonicalText(is.told)) continue;
+      if (was !== undefined && was.text === is?.text) continue;
       if (was !== undefined) left.push(was.told);
       if (is !== undefined) joined.push(is.told);
     }
     return { joined, left };
   }
 
-  #describe(principal: P | undefined): { readonly told: unknown } | undefined {
-    return principal === undefined ? undefined : describeOne(principal, this.#ports);
+  /** With a text that says whether two are told the same. What has none, such as a circle, has no form on the wire. */
+  #describe(principal: P | undefined): { readonly told: unknown; readonly text: string } | undefined {
+    const one = principal === undefined ? undefined : describeOne(principal, this.#ports);
+    try {
+      return one && { told: one.told, text: canonicalText(one.told) };
+    } catch (error) {
+      this.#ports.failed(error);
+      return undefined;
+    }
   }
 
   #render(dialect: RoomsDialect, { joined, left }: News): Uint8Array | undefined {

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import {
+  admissionOf,
   createFixture,
   type Fixture,
   type FixtureOptions,
@@ -154,6 +155,31 @@ describe("presence", () => {
     connection.release();
     while (world.clock.pendingTurn > 0) world.clock.endTurn();
     expect(said()).not.toContain("chidi");
+  });
+
+  it("survives what cannot be told of somebody whose credential is replaced, and goes on telling of others", async () => {
+    const world = createWorld(({ subject }) => {
+      if (subject !== "knot") return { subject };
+      const told: Record<string, unknown> = { subject };
+      return (told["self"] = told);
+    });
+    const viewer = await world.enter("viewer");
+    world.look(viewer, true);
+    const { connection } = await world.enter("knot");
+    world.clock.advance(1_000);
+    const expiresAt = connection.authentication.expiresAt + 1_000;
+    expect(connection.replace(admissionOf({ subject: "knot", expiresAt }), "reauthenticated")).toBe(true);
+    await world.groups.judgeAgain(connection);
+    await world.enter("chidi");
+    world.clock.advance(1_000);
+    expect(world.failures.map(([, error]) => (error as Error).name)).toContain("RangeError");
+    expect(world.news(viewer)).toEqual([[1, 0]]);
+    await world.enter("dana");
+    world.clock.advance(1_000);
+    expect(world.news(viewer)).toEqual([
+      [1, 0],
+      [1, 0],
+    ]);
   });
 
   it("keeps nothing of a room that nobody follows any more", async () => {
