@@ -219,6 +219,8 @@ function publicationMethod<P>(
     },
     handle(call, value: never, values: never) {
       const reference = referenceTo(values);
+      // It may have been taken out while its policies were asked, or the payload was read.
+      if (!call.groups.has(reference)) throw new HubwardError("not_member");
       const told = handler === undefined ? value : handler(call, value, values);
       if (!isThenable(told)) return tell(call, reference, told);
       return Promise.resolve(told).then((settled) => tell(call, reference, settled));
