@@ -61,7 +61,7 @@ describe("Hubward", () => {
   afterAll(() => target?.stop());
 
   for (const script of scripts) {
-    describe(script.name, () => {
+    describe(script.name, { concurrent: script.isConcurrent === true }, () => {
       for (const run of script.runs) {
         test(run.name, async () => {
           const reference = (await readTranscripts(script.name)).runs[run.name];

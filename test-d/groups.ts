@@ -122,6 +122,42 @@ app.to(night).emit("handover", "ada");
 // @ts-expect-error nobody declared this one
 app.tenant("general").to(night).emit("handed");
 
+// --- Peers that do not keep up ---
+
+type VitalsEvents = { vitals: [bed: number, rate: number]; alarm: [bed: string] };
+const vitals = app
+  .group("vitals/{ward}", { ward: z.string() })
+  .events<VitalsEvents>()
+  .allow(ownWard, ({ ward }) => ward)
+  .whenSlow({
+    latest: (event, args) => {
+      type _ = [
+        Expect<Equal<typeof event, "vitals" | "alarm">>,
+        Expect<HasNoAny<typeof args>>,
+        Expect<Equal<typeof args, VitalsEvents["vitals"] | VitalsEvents["alarm"]>>,
+      ];
+      return event === "vitals" ? args[0] : undefined;
+    },
+  });
+vitals({ ward: "icu" });
+team.whenSlow("drop-oldest");
+app
+  .group("untyped", {})
+  .allow(staff)
+  .whenSlow({
+    latest: (event, args) => {
+      type _ = [Expect<Equal<typeof event, string>>, Expect<Equal<typeof args, readonly unknown[]>>];
+      return event;
+    },
+  })
+  .allow(staff);
+// @ts-expect-error no such rule
+team.whenSlow("drop-newest");
+// @ts-expect-error a key is text or a number
+team.whenSlow({ latest: () => ({}) });
+// @ts-expect-error nothing guards it
+wardDraft.whenSlow("close");
+
 // --- From outside ---
 
 declare const id: ConnectionId;

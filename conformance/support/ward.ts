@@ -6,6 +6,7 @@
 import type { HubwardOptions, TelemetryEvent } from "@hubward/server";
 import type { Authenticator, Clock, EpochMs, MonotonicMs } from "@hubward/server/ports";
 import { HubwardError, type Notice } from "@hubward/wire";
+import type { TestContext } from "vitest";
 import { Recorder } from "../../tests/support/recorder.js";
 import { text, wholeNumber, word } from "../../tests/support/schemas.js";
 import { createIssuer, type TestIssuer, type TokenOptions } from "../../tests/support/tokens.js";
@@ -50,6 +51,8 @@ export interface WardTimes {
   /** Of each token. Seconds. */
   readonly lifetime: number;
   readonly graceMs: number;
+  /** The test's own, where tests run side by side. */
+  readonly onTestFinished?: TestContext["onTestFinished"] | undefined;
 }
 
 export const fakeTime: WardTimes = { isReal: false, lifetime: 20, graceMs: 10_000 };
@@ -69,7 +72,7 @@ const serverClock: Clock = {
 type WardEvents = { vitals: [reading: number] };
 
 export async function createWard(
-  { isReal, lifetime, graceMs }: WardTimes = fakeTime,
+  { isReal, lifetime, graceMs, onTestFinished }: WardTimes = fakeTime,
   options: Partial<HubwardOptions> = {},
 ): Promise<Ward> {
   let provider: Ward["provider"] = "up";
@@ -80,17 +83,21 @@ export async function createWard(
       return (verifying.by as Authenticator).authenticate(credential);
     },
   };
-  const world = await createWorld({
-    authenticator,
-    authenticationRefresh: true,
-    graceMs,
-    // Time that passes at one stroke gives nobody a chance to answer meanwhile.
-    clientTimeoutMs: 3_600_000,
-    keepAliveMs: 3_600_000,
-    outbox: { maxLagMs: 3_600_000 },
-    ...(isReal ? { clock: serverClock } : {}),
-    ...options,
-  });
+  const world = await createWorld(
+    {
+      authenticator,
+      authenticationRefresh: true,
+      graceMs,
+      // Time that passes at one stroke gives nobody a chance to answer meanwhile.
+      clientTimeoutMs: 3_600_000,
+      keepAliveMs: 3_600_000,
+      outbox: { maxLagMs: 3_600_000 },
+      ...(isReal ? { clock: serverClock } : {}),
+      ...options,
+    },
+    {},
+    onTestFinished,
+  );
   const issuer = isReal ? await createIssuer(serverClock) : world.issuer;
   verifying.by = issuer.authenticator;
 

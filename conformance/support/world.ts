@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { HubConnection } from "@microsoft/signalr";
 import type { App, HubwardOptions, Principal, TelemetryEvent } from "@hubward/server";
 import { attach } from "@hubward/server/node";
-import { onTestFinished } from "vitest";
+import { onTestFinished, type TestContext } from "vitest";
 import { createFakeClock, type FakeClock } from "../../tests/support/fake-clock.js";
 import { Recorder } from "../../tests/support/recorder.js";
 import { listen, shut } from "../../tests/support/server.js";
@@ -67,9 +67,11 @@ export interface Neighbours {
   readonly trustedProxies?: readonly string[] | undefined;
 }
 
+/** `atEnd`: the test's own `onTestFinished`, which those that run side by side must bring. */
 export async function createWorld(
   options: Partial<HubwardOptions> = {},
   { before, after, trustedProxies }: Neighbours = {},
+  atEnd: TestContext["onTestFinished"] = onTestFinished,
 ): Promise<World> {
   const clock = createFakeClock();
   const issuer = await createIssuer(clock);
@@ -103,7 +105,7 @@ export async function createWorld(
   after?.(server);
   const port = await listen(server);
   const parties: Party[] = [];
-  onTestFinished(async () => {
+  atEnd(async () => {
     for (const gate of gates.values()) gate.resolve();
     await quiet(posts);
     await Promise.all(parties.map(({ connection }) => connection.stop()));

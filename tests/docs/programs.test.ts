@@ -57,6 +57,7 @@ describe("the recipes", () => {
     "cookies",
     "orders",
     "tenants",
+    "readers",
     "rights",
     "ending",
   ];
@@ -198,6 +199,13 @@ describe("the recipes", () => {
     expect(heard.items).toEqual(["north icu", "south icu"]);
     expect(await outcomeOf(clientOf(url, await tokenOf("nina")).start())).toMatch(/401/);
     expect(await outcomeOf(clientOf(url, await tokenOf("nina", { tid: "west" })).start())).toContain("forbidden");
+  });
+
+  test("readers: a client joins both groups, and may ask for notices", async () => {
+    const { port } = await start(recipes, "readers.js");
+    const connection = await connect(`http://127.0.0.1:${port}/hubs/ward`, await tokenOf("nina"));
+    await connection.invoke("hubward.notices");
+    expect(await connection.invoke("Watch", "icu")).toBeNull();
   });
 
   test("rights: who has left is told so as soon as it is said", async () => {

@@ -50,6 +50,7 @@ describe("the installed packages", () => {
     { module: "esnext", moduleResolution: "bundler", target: "es2023" },
   ])(
     "type-check a user's program and every import, strictly, with module $module and resolution $moduleResolution",
+    { timeout: 120_000 }, // a compiler each time, on whatever else the machine does
     async (settings) => {
       const imports = specifiers
         .filter((specifier) => !peerSpecifiers.includes(specifier))

@@ -101,6 +101,7 @@ describe("a policy", () => {
     await outcomeOf(nurse.connection.invoke("All", "icu"));
     expect(clinic.telemetry.items.at(-1)).toEqual({
       event: "call.refused",
+      count: 1,
       connectionId: nurse.connection.connectionId,
       hub: HUB,
       method: "All",

@@ -69,6 +69,8 @@ export function createClinicApp(parts: AppParts): ClinicApp {
 
 export interface Policies {
   readonly administrator: Policy<Staff>;
+  /** Doctors and nurses. */
+  readonly clinicalStaff: Policy<Staff>;
   /** Doctors, nurses and administrators: who may connect at all. */
   readonly clinicalOrAdmin: Policy<Staff>;
   readonly doctorsOnly: Policy<Staff>;
@@ -87,6 +89,7 @@ export function declarePolicies(app: ClinicApp, patients: Patients): Policies {
   });
   return {
     administrator,
+    clinicalStaff,
     clinicalOrAdmin: anyOf(clinicalStaff, administrator),
     doctorsOnly: app.policy("DoctorsOnly", hasRole("doctor"), { message: "only doctors may order medication" }),
     ownWard: app.policy(

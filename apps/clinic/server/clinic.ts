@@ -19,19 +19,22 @@ import { mountClinicalHub } from "./hub.js";
 import { openKeys } from "./key-files.js";
 import type { ClinicLog } from "./log.js";
 import { createLoginThrottle } from "./login-throttle.js";
+import { createNoteBook } from "./notes.js";
 import { createPasswords } from "./passwords.js";
 import { createPatients } from "./patients.js";
 import { createSeededRandom } from "./seeded-random.js";
 import { createSignIn } from "./sign-in.js";
 import { StartError } from "./start-error.js";
 import { openStores } from "./stores.js";
-import { createStaticPage } from "./static-page.js";
+import { createNotesPage, createStaticPage } from "./static-page.js";
 import { createWardMonitors } from "./ward-monitors.js";
 
 export interface ClinicParts {
   readonly log: ClinicLog;
   /** Folder of the built page. */
   readonly pageDirectory: string;
+  /** Folder of the notes page, which nothing builds. */
+  readonly notesDirectory: string;
 }
 
 export interface Clinic {
@@ -54,7 +57,10 @@ const changeLimit = { maxFailures: 120, windowMs: 60_000, maxKeys: 1_000 };
 const lastAnswersMs = 500;
 
 /** @throws StartError for what the person who starts it can mend */
-export async function startClinic(config: ClinicConfig, { log, pageDirectory }: ClinicParts): Promise<Clinic> {
+export async function startClinic(
+  config: ClinicConfig,
+  { log, pageDirectory, notesDirectory }: ClinicParts,
+): Promise<Clinic> {
   const { signingKey, refreshKey } = await openKeys(config.dataDirectory);
   const demoPasswords = isLoopback(config.host);
   const accounts = demoPeople.map((person) => ({
@@ -107,7 +113,8 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
     stores: stores.app,
   });
   const policies = declarePolicies(app, patients);
-  const hub = mountClinicalHub({ app, policies, patients, now: Date.now });
+  const notes = createNoteBook();
+  const hub = mountClinicalHub({ app, policies, patients, notes, now: Date.now });
   const monitors = createWardMonitors(patients, createSeededRandom(randomInt(2 ** 32)), hub.sendVitals);
   const names = new Set(demoPeople.map(({ username }) => username));
   let isDraining = false;
@@ -123,6 +130,7 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
       isPerson: (username) => names.has(username),
     }),
     patients,
+    notes,
     admin: createAdminRoutes({
       app,
       policies,
@@ -136,6 +144,7 @@ export async function startClinic(config: ClinicConfig, { log, pageDirectory }: 
     allowedOrigins: new Set(allowedOrigins),
     isDraining: () => isDraining,
     page: createStaticPage(pageDirectory),
+    notesPage: createNotesPage(notesDirectory),
     log,
   });
   const answer = getRequestListener(routes.fetch, { overrideGlobalObjects: false });

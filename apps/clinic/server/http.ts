@@ -8,6 +8,7 @@ import type { createAdminRoutes } from "./admin.js";
 import type { ClinicApp, Policies } from "./access.js";
 import type { Person } from "./directory.js";
 import type { ClinicLog } from "./log.js";
+import type { NoteBook } from "./notes.js";
 import { isWardId, type Patients } from "./patients.js";
 import type { SignIn } from "./sign-in.js";
 import { notFound, type StaticPage } from "./static-page.js";
@@ -24,7 +25,9 @@ export interface HttpParts {
   readonly demoPasswords: boolean;
   readonly allowedOrigins: ReadonlySet<string>;
   readonly isDraining: () => boolean;
+  readonly notes: NoteBook;
   readonly page: StaticPage;
+  readonly notesPage: StaticPage;
   readonly log: Pick<ClinicLog, "failed">;
 }
 
@@ -68,6 +71,19 @@ export function createRoutes(parts: HttpParts): ClinicRoutes {
     }
   });
 
+  routes.get("/api/notes", async (c) => {
+    const ward = c.req.query("ward") ?? "";
+    try {
+      const admission = await app.http.authorize(c.req.raw, policies.clinicalOrAdmin);
+      await app.http.require(admission, policies.ownWard, ward);
+      if (!isWardId(ward)) throw new HubwardError("invalid_request", { detail: "there is no ward of this name" });
+      return c.json(parts.notes.latest(admission.principal.tenant, ward), 200, noStore);
+    } catch (error) {
+      if (error instanceof HubwardError) return refuse(error);
+      throw error;
+    }
+  });
+
   routes.route("/api/admin", parts.admin);
 
   routes.get("/api/demo", (c) => {
@@ -87,6 +103,8 @@ export function createRoutes(parts: HttpParts): ClinicRoutes {
       : c.json({ status: "ready" }, 200, noStore),
   );
 
+  routes.get("/notes/*", (c) => parts.notesPage(c.req.path));
+  routes.get("/notes", (c) => parts.notesPage(c.req.path));
   routes.get("*", (c) => parts.page(c.req.path));
   routes.notFound(() => notFound());
   routes.onError((error) => {

@@ -1,22 +1,25 @@
-/** `/hubs/clinical`: wards to watch, vital signs, medication orders. */
+/** `/hubs/clinical`: wards to watch, vital signs, medication orders; and `/rooms`: the same wards' notes. */
 
 import { HubwardError, type GroupReference } from "@hubward/server";
 import { z } from "zod";
 import type { ClinicApp, Policies, Staff } from "./access.js";
 import { commandIdSchema, createOrder, drugNameSchema, patientIdSchema, type MedicationOrder } from "./orders.js";
-import { isWardId, wardIds, type Patient, type Patients } from "./patients.js";
+import { noteTextSchema, type NoteBook, type WardNote } from "./notes.js";
+import { isWardId, wardIds, type Patient, type Patients, type WardId } from "./patients.js";
 import type { VitalSigns } from "./vital-signs.js";
 
 /** What the members of a ward's group hear. */
 export type WardEvents = {
   Vitals: [reading: VitalSigns];
   MedicationOrdered: [order: MedicationOrder];
+  note: [note: WardNote];
 };
 
 export interface HubParts {
   readonly app: ClinicApp;
   readonly policies: Policies;
   readonly patients: Patients;
+  readonly notes: NoteBook;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -29,12 +32,23 @@ export interface ClinicalHub {
 const hubPath = "/hubs/clinical";
 const wardNameSchema = z.string().min(1).max(64);
 
-export function mountClinicalHub({ app, policies, patients, now }: HubParts): ClinicalHub {
-  const { clinicalOrAdmin, doctorsOnly, ownWard, ownPatient } = policies;
+export function mountClinicalHub({ app, policies, patients, notes, now }: HubParts): ClinicalHub {
+  const { clinicalOrAdmin, clinicalStaff, doctorsOnly, ownWard, ownPatient } = policies;
   const ward = app
     .group("ward/{ward}", { ward: z.enum(wardIds) })
     .events<WardEvents>()
-    .allow(ownWard, (values) => values.ward);
+    .allow(ownWard, (values) => values.ward)
+    .room((room) =>
+      room
+        .publish("note", noteTextSchema, (draft) =>
+          draft.allow(clinicalStaff).handle(({ principal }, text, place): WardNote => {
+            const { tenant, subject } = principal;
+            return notes.add(tenant, { ward: place.ward as WardId, text, by: subject, at: now() });
+          }),
+        )
+        .presence((draft) => draft.members()),
+    );
+  app.rooms().allow(clinicalOrAdmin);
 
   /** @throws HubwardError bad_room, in words that say more than "wrong arguments" */
   function wardNamed(name: string): GroupReference<Staff, WardEvents> {

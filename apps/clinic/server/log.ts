@@ -144,8 +144,8 @@ function describeEvent(event: TelemetryEvent): { fields: Record<string, unknown>
     case "revocation.unavailable":
       return { fields: { error: describeError(event.error) }, message: "lets nobody in: revocations are unknown" };
     case "call.refused": {
-      const { connectionId, hub, method, reason, policy, subject } = event;
-      return { fields: { connectionId, hub, method, reason, policy, subject }, message: "refused a call" };
+      const { connectionId, hub, method, reason, policy, subject, count } = event;
+      return { fields: { connectionId, hub, method, reason, policy, subject, count }, message: "refused a call" };
     }
     case "application.failed": {
       const { where, connectionId, error } = event;

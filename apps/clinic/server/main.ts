@@ -23,7 +23,8 @@ async function main(): Promise<void> {
   process.on("unhandledRejection", (error) => log.failed("unhandled rejection", error));
   try {
     const pageDirectory = fileURLToPath(new URL("../page/", import.meta.url));
-    const clinic = await startClinic(reading.config, { log, pageDirectory });
+    const notesDirectory = fileURLToPath(new URL("../../notes/", import.meta.url));
+    const clinic = await startClinic(reading.config, { log, pageDirectory, notesDirectory });
     output.write(describe(clinic));
     endOnSignals(clinic, log);
   } catch (error) {

@@ -16,6 +16,8 @@ export interface ScriptRun {
 export interface Script {
   /** The name of its transcripts' file. */
   readonly name: string;
+  /** Its runs may go on side by side: they mostly wait, tell others nothing and open no gate. Default false. */
+  readonly isConcurrent?: boolean | undefined;
   readonly runs: readonly ScriptRun[];
 }
 

@@ -54,6 +54,7 @@ const line = (message: object): string => `${JSON.stringify(message)}\x1e`;
 
 export const closing: Script = {
   name: "close",
+  isConcurrent: true,
   runs: [
     clientSays("the client says Close", close()),
     clientSays("the client says Close with an error", close({ error: "the client's reason" })),

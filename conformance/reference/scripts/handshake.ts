@@ -32,6 +32,7 @@ async function useAfter(run: Run, payloads: readonly (string | Uint8Array)[], wi
 
 export const handshake: Script = {
   name: "handshake",
+  isConcurrent: true,
   runs: [
     accepted("JSON, version 1", [good]),
     accepted("MessagePack, version 1", [`{"protocol":"messagepack","version":1}${SEPARATOR}`], {

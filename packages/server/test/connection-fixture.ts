@@ -9,6 +9,7 @@ import { Connection, type ConnectionObserver } from "../src/core/connection/conn
 import type { ProtocolHandler } from "../src/core/connection/protocol-handler.js";
 import { createFlushQueue } from "../src/core/connection/flush-queue.js";
 import type { FlushQueue } from "../src/core/connection/outbox.js";
+import type { KeepAlive } from "../src/core/connection/outgoing.js";
 import { outboxDefaults, type ResolvedOutboxOptions } from "../src/core/connection/outbox-options.js";
 import { Registry } from "../src/core/connection/registry.js";
 import { createClientInvoker, type ClientInvoker } from "../src/core/dispatch/client-invoker.js";
@@ -44,7 +45,7 @@ export class LineDialect implements Dialect {
 export class LineHandler implements ProtocolHandler {
   readonly dialect: Dialect | undefined;
   isBusy = false;
-  readonly keepAlive: Uint8Array = bytes("keep-alive\n");
+  readonly keepAlive: KeepAlive;
   readonly heard: string[] = [];
   readonly holds: string[] = [];
   /** What happened to its connection's standing. */
@@ -53,8 +54,9 @@ export class LineHandler implements ProtocolHandler {
   /** What the next chunk makes it throw. */
   failure: Error | undefined;
 
-  constructor(dialect: Dialect | undefined) {
+  constructor(dialect: Dialect | undefined, keepAlive: KeepAlive = bytes("keep-alive\n")) {
     this.dialect = dialect;
+    this.keepAlive = keepAlive;
   }
 
   received(data: Uint8Array): void {
@@ -108,6 +110,7 @@ export interface PeerOptions extends TestAuthenticationOptions {
   /** Whether the protocol's handshake is done. Default true. */
   readonly isOpen?: boolean;
   readonly dialect?: Dialect;
+  readonly keepAlive?: KeepAlive;
   /** A connection that was never given its protocol. */
   readonly isMute?: boolean;
   readonly socket?: MemorySocket;
@@ -207,7 +210,7 @@ export function createFixture({
 
   function connect({ id, hub = "/hubs/ward", livesMs, isOpen = true, ...options }: PeerOptions = {}): Peer {
     const socket = options.socket ?? new MemorySocket();
-    const handler = new LineHandler(options.dialect ?? dialect);
+    const handler = new LineHandler(options.dialect ?? dialect, options.keepAlive);
     const expiresAt = livesMs === undefined ? options.expiresAt : clock.now() + livesMs;
     const connection = new Connection<Staff>({
       id: (id ?? `c${++count}`) as ConnectionId,

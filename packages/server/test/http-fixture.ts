@@ -17,6 +17,7 @@ export interface TestRequest {
   /** Cookies of ours, as an adapter lifted them out. */
   readonly cookies?: { readonly access?: string; readonly binding?: string };
   readonly isSecure?: boolean;
+  readonly remoteAddress?: string;
 }
 
 export function requestOf({
@@ -28,6 +29,7 @@ export function requestOf({
   queryBearers = [],
   cookies,
   isSecure,
+  remoteAddress = "192.0.2.7",
 }: TestRequest = {}): HttpRequest {
   const pairs = [...new URLSearchParams(query)].map(([name, value]) => [name.toLowerCase(), value] as const);
   return {
@@ -41,7 +43,7 @@ export function requestOf({
     ],
     cookies: cookies && { access: readOf(cookies.access), binding: readOf(cookies.binding) },
     isSecure,
-    remoteAddress: "192.0.2.7",
+    remoteAddress,
   };
 }
 

@@ -3,8 +3,12 @@
 import { MemorySocket, type FakeClock } from "@hubward/testing";
 import { readInstant, type EpochMs } from "../src/core/clock.js";
 import { lifetimeUntil } from "../src/core/connection/lifetime.js";
-import { Outbox, type FlushQueue } from "../src/core/connection/outbox.js";
-import { outboxDefaults, type ResolvedOutboxOptions } from "../src/core/connection/outbox-options.js";
+import { Outbox, type FlushQueue, type OutboxLimits, type OutboxOwner } from "../src/core/connection/outbox.js";
+import { outboxDefaults } from "../src/core/connection/outbox-options.js";
+import type { Dropped, Frame } from "../src/core/publication.js";
+
+/** An outbox of nobody: no credential that ends, nobody to tell of a gap. */
+export const nobody: OutboxOwner = { expired: () => undefined, gapNotice: () => undefined };
 
 export interface OutboxPeer {
   readonly outbox: Outbox;
@@ -17,14 +21,22 @@ export interface OutboxPeer {
 export function createOutboxPeer(
   clock: FakeClock,
   queue: FlushQueue,
-  { livesMs = 3_600_000, ...limits }: Partial<ResolvedOutboxOptions> & { readonly livesMs?: number } = {},
+  {
+    livesMs = 3_600_000,
+    gapNotice = nobody.gapNotice,
+    ...limits
+  }: Partial<OutboxLimits> & {
+    readonly livesMs?: number;
+    readonly gapNotice?: (dropped: Dropped) => Frame | undefined;
+  } = {},
 ): OutboxPeer {
   const socket = new MemorySocket();
   const instant = readInstant(clock);
   const lifetime = lifetimeUntil((clock.now() + livesMs) as EpochMs, instant);
   let expiries = 0;
-  const outbox = new Outbox(socket, queue, { ...outboxDefaults, ...limits }, lifetime, instant.monotonic, () => {
-    expiries++;
+  const outbox = new Outbox(socket, queue, { ...outboxDefaults, ...limits }, lifetime, instant.monotonic, {
+    expired: () => void expiries++,
+    gapNotice,
   });
   socket.listen({
     received: () => undefined,

@@ -67,22 +67,26 @@ describe.each(engines)("a process killed, on %s,", (engine) => {
     expect((await second.ask(`refresh ${cookie}`)).status).toBe(409);
   });
 
-  it("at any moment of a refresh: no family is lost, and nobody is taken for a thief", async () => {
-    const path = newPath();
-    let process = await run(path);
-    let { cookie } = await process.ask("login");
-    for (let round = 0; round < 6; round++) {
-      process.tell(`refresh ${cookie}`);
-      // Sometimes before it reads the line, sometimes long after it answered.
-      await new Promise((resolve) => setTimeout(resolve, round * 2));
-      await process.kill();
-      process = await run(path);
-      const retried = await process.ask(`refresh ${cookie}`);
-      expect(retried.status).toBe(200);
-      cookie = retried.cookie;
-    }
-    expect(generationOf(cookie)).toBe("6");
-  });
+  it(
+    "at any moment of a refresh: no family is lost, and nobody is taken for a thief",
+    { timeout: 60_000 },
+    async () => {
+      const path = newPath();
+      let process = await run(path);
+      let { cookie } = await process.ask("login");
+      for (let round = 0; round < 6; round++) {
+        process.tell(`refresh ${cookie}`);
+        // Sometimes before it reads the line, sometimes long after it answered.
+        await new Promise((resolve) => setTimeout(resolve, round * 2));
+        await process.kill();
+        process = await run(path);
+        const retried = await process.ask(`refresh ${cookie}`);
+        expect(retried.status).toBe(200);
+        cookie = retried.cookie;
+      }
+      expect(generationOf(cookie)).toBe("6");
+    },
+  );
 
   it("after a logout was committed and before the application was told: it is told at the next sight", async () => {
     const path = newPath();

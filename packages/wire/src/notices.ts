@@ -16,8 +16,12 @@ export type Notice =
   | { readonly kind: "reauthenticated"; readonly expiresInSeconds: number }
   /** Groups it is in now and was not before, and the other way round. */
   | { readonly kind: "memberships-changed"; readonly gained: readonly string[]; readonly lost: readonly string[] }
-  /** Events that were held back and had to make room for later ones. */
-  | { readonly kind: "gap"; readonly dropped: number };
+  /**
+   * Events are missing here: they waited for this client (it did not keep up, or its credential had ended), and had to
+   * make room for later ones. `groups`: where they were said, as far as in groups that it is in: what to ask for anew.
+   * Told when it reads again, once for all that were dropped until then.
+   */
+  | { readonly kind: "gap"; readonly dropped: number; readonly groups?: readonly string[] };
 
 /** Names that begin with it are the protocol's own: no application declares one. */
 export const RESERVED_PREFIX = "hubward.";

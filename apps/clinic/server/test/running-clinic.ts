@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { HttpTransportType, HubConnectionBuilder, LogLevel, type HubConnection } from "@microsoft/signalr";
 import { startClinic, type Clinic } from "../clinic.js";
 import { configDefaults, type ClinicConfig } from "../config.js";
@@ -78,7 +79,8 @@ export async function runClinic(settings: Partial<ClinicConfig> = {}): Promise<R
     dataDirectory: join(folder, "data"),
     ...settings,
   };
-  const clinic = await startClinic(config, { log: createLog(destination), pageDirectory });
+  const notesDirectory = fileURLToPath(new URL("../../notes/", import.meta.url));
+  const clinic = await startClinic(config, { log: createLog(destination), pageDirectory, notesDirectory });
   const url = clinic.listeningUrl;
   const connections: HubConnection[] = [];
 

@@ -39,7 +39,8 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
   return {
     ...open(createScope(settings, settings, shares)).face,
     scope: (scopeOptions) =>
-      open(createScope(settings, resolveScopeOptions("scope", scopeOptions, settings.hub), shares)).face,
+      open(createScope(settings, resolveScopeOptions("scope", scopeOptions, settings.hub, settings.limits), shares))
+        .face,
     endpoint: joinEndpoints(endpoints, forwarded),
     ready: () => revocations.ready(),
     get connectionCount() {

@@ -163,8 +163,9 @@ describe("decisions", () => {
     const ownWard = app.policy("OwnWard", ({ principal }, ward: string) => principal.department === ward);
     const ward = app
       .group("ward/{ward}", { ward: z.string() })
-      .allow(anyOf(ownWard, anyOf(chief, staff)), (v) => v.ward);
-    app.group("list", {}).assigned();
+      .allow(anyOf(ownWard, anyOf(chief, staff)), (v) => v.ward)
+      .whenSlow({ latest: (_, [bed]) => String(bed) });
+    app.group("list", {}).assigned().whenSlow("drop-oldest");
     app.group("nobody", {});
     app
       .hub("/hubs/ward")
@@ -211,6 +212,7 @@ describe("decisions", () => {
         what: "group",
         group: "ward/{ward}",
         isAssigned: false,
+        whenSlow: "latest",
         policies: [
           {
             point: "group",
@@ -224,9 +226,10 @@ describe("decisions", () => {
         what: "group",
         group: "list",
         isAssigned: true,
+        whenSlow: "drop-oldest",
         policies: [{ point: "group", name: "assigned", takesResource: false, anyOf: undefined }],
       },
-      { what: "group", group: "nobody", isAssigned: false, policies: [] },
+      { what: "group", group: "nobody", isAssigned: false, whenSlow: "close", policies: [] },
     ]);
 
     ward.allow(chief);

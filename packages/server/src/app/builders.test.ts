@@ -100,6 +100,29 @@ describe("declaring groups", () => {
     expect(group.allow(ownWard, ({ ward: name }) => name)).toBe(group);
     expect(before.template.requirements.map(({ policy }) => policy.name)).toEqual(["Staff", "OwnWard"]);
   });
+
+  it("takes one rule for peers that do not keep up, for who named it before, too", () => {
+    const { app, staff } = setup();
+    const group = app.group("ward/{ward}", { ward }).allow(staff);
+    const before = group({ ward: "icu" });
+    expect(before.template.whenSlow).toBeUndefined();
+    expect(group.whenSlow("drop-oldest").allow(staff)).toBe(group);
+    expect(before.template.whenSlow).toBe("drop-oldest");
+    expect(() => group.whenSlow("close")).toThrow(TypeError);
+    const latest = (): string => "";
+    const team = app.group("team", {}).assigned().whenSlow({ latest });
+    expect(team().template.whenSlow).toEqual({ latest });
+  });
+
+  it.each([[undefined], [null], ["drop"], [{}], [{ latest: "bed" }], [{ latest: () => "", drop: true }], [() => ""]])(
+    "refuses %j for such a rule",
+    (rule) => {
+      const { app, staff } = setup();
+      const group = app.group("ward/{ward}", { ward }).allow(staff);
+      expect(() => (group as unknown as { readonly whenSlow: Loose }).whenSlow(rule)).toThrow(TypeError);
+      expect(group.whenSlow("close")).toBe(group);
+    },
+  );
 });
 
 describe("declaring hubs", () => {

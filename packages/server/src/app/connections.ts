@@ -20,6 +20,7 @@ import type { Visitor, Visitors } from "../core/connection/visitors.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { Groups } from "../core/groups/groups.js";
 import type { ConnectionId } from "../core/ids.js";
+import type { PrincipalConnections } from "../core/limits/principal-connections.js";
 import type { Random } from "../core/random.js";
 import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
@@ -64,6 +65,8 @@ export interface ConnectionsPorts<P> {
   readonly telemetry: Telemetry;
   readonly trail: AuditTrail | undefined;
   readonly holdBack: HoldBack;
+  /** Asked at each birth, by whose protocol it is: `refusalAtBirth`. */
+  readonly places: Pick<PrincipalConnections, "opened" | "released">;
   /** Told of them, and asked; they were made with what is here. */
   readonly life: () => ConnectionLife<P>;
 }
@@ -164,6 +167,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
     },
     released(connection, reason) {
       heartbeat.forget(connection);
+      ports.places.released(connection.identity);
       life().revocations.released(connection);
       giveBack(connection);
       newcomers.get(connection)?.released();
@@ -208,6 +212,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
         observer,
       });
       newcomers.set(connection, newcomer);
+      ports.places.opened(connection.identity);
       if (ports.trail !== undefined) audited.set(connection.id, connection);
       heartbeat.watch(connection);
       expiry.watch(connection);

@@ -3,7 +3,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { HubwardError } from "@hubward/wire";
 import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy.js";
-import type { ValidEvents } from "../core/dispatch/call.js";
+import type { EventArguments, ValidEvents } from "../core/dispatch/call.js";
 import {
   assigned,
   declareTemplate,
@@ -11,6 +11,7 @@ import {
   type GroupReference,
   type GroupTemplate,
 } from "../core/groups/group.js";
+import { assertWhenSlow, type WhenSlow } from "../core/groups/when-slow.js";
 
 import type { Room } from "../rooms/room.js";
 import { buildRoom, type RoomDraft } from "./room-builder.js";
@@ -41,10 +42,32 @@ export interface GroupDraft<P, Values, Events> {
   assigned(): AssignedGroup<P, Values, Events>;
 }
 
+/** An event of a group with its arguments. */
+export type GroupEvent<Events> = unknown extends Events
+  ? [event: string, args: readonly unknown[]]
+  : { [Name in keyof Events & string]: [event: Name, args: EventArguments<Events, Name>] }[keyof Events & string];
+
+/**
+ * What becomes of a group's events for a peer that does not keep up; whoever reads nothing at all is ended in any case.
+ *
+ * - `close`: once its outbox is full, the peer is ended as a slow consumer.
+ * - `drop-oldest`: the group's oldest events make room; a `gap` notice says how many.
+ * - `{ latest }`: for events that say the same thing anew. While they wait, a newer one takes the place of the one before
+ *   it with the same name and key, in the same group. Undefined: this event stands for itself. Nothing is missing then,
+ *   so there is no notice. Numbers are taken as their text.
+ */
+export type GroupWhenSlow<Events> =
+  "close" | "drop-oldest" | { readonly latest: (...said: GroupEvent<Events>) => string | number | undefined };
+
 /** A declared group whose members the application chooses: call it with its parameters to name one. */
 export interface AssignedGroup<P, Values, Events> {
   /** @throws HubwardError bad_room for values the schemas refuse */
   (...values: ValuesArgument<Values>): GroupReference<P, Events>;
+  /**
+   * What becomes of the group's events for a peer that does not keep up; default `close`. One rule for the group,
+   * wherever it is joined from. @throws TypeError for what is no rule, and for a second one
+   */
+  whenSlow(rule: GroupWhenSlow<Events>): this;
   /**
    * Opens it to plain WebSockets, as a room: once. Nothing may be published in it but what is declared here. Peers join
    * it by the group's own rule; where the application chooses the members, they do not.
@@ -77,12 +100,28 @@ export function buildGroup<P, Values, Events>(
 
   // One template for all that hold it: a rule added later holds for who named the group before, too.
   const requirements: Requirement<P>[] = [];
-  const template = declareTemplate<P>(Object.freeze({ pattern, parameters, requirements }));
+  let slowRule: WhenSlow | undefined;
+  const template = declareTemplate<P>(
+    Object.freeze({
+      pattern,
+      parameters,
+      requirements,
+      get whenSlow() {
+        return slowRule;
+      },
+    }),
+  );
   declare(template);
 
   const allow = (policy: Policy<P, never>, resource?: LooseResource): Group<P, Values, Events> => {
     assertPolicy(`group ${pattern}`, policy);
     requirements.push({ policy, resource: resource as Requirement<P>["resource"] });
+    return group;
+  };
+  const whenSlow = (rule: unknown): Group<P, Values, Events> => {
+    assertWhenSlow(`group ${pattern}`, rule);
+    if (slowRule !== undefined) throw new TypeError(`group ${pattern}: has a rule for slow peers already`);
+    slowRule = rule;
     return group;
   };
   const reference = (values: Readonly<Record<string, unknown>> = {}): GroupReference<P, Events> => ({
@@ -96,7 +135,7 @@ export function buildGroup<P, Values, Events>(
     open(buildRoom<P, Values>(template, reference, build));
     return group;
   };
-  const group = Object.assign(reference, { allow, room }) as unknown as Group<P, Values, Events>;
+  const group = Object.assign(reference, { allow, room, whenSlow }) as unknown as Group<P, Values, Events>;
   const draft = { allow, assigned: () => allow(assigned), events: () => draft };
   return draft as unknown as GroupDraft<P, Values, Events>;
 }

@@ -7,8 +7,10 @@ export type {
   AssignedGroup,
   Group,
   GroupDraft,
+  GroupEvent,
   GroupSchemas,
   GroupValues,
+  GroupWhenSlow,
   PatternParameters,
 } from "./group-builder.js";
 export type {
@@ -105,6 +107,13 @@ export type {
 export type { RecheckResult } from "../core/supervision/recheck-requests.js";
 export type { RecheckSelector, TenantSelector } from "../core/supervision/recheck-selector.js";
 export type { PrincipalIdProvider } from "../core/admission/admission.js";
+export {
+  limitDefaults,
+  type HubLimitOptions,
+  type LimitOptions,
+  type ResolvedLimits,
+} from "../core/limits/limit-options.js";
+export type { Rate } from "../core/limits/token-bucket.js";
 export { hubDefaults, type HubOptions, type HubSettings } from "../core/dispatch/hub-settings.js";
 export type { GroupReference } from "../core/groups/group.js";
 export type { ConnectionId } from "../core/ids.js";

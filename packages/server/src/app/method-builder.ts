@@ -2,6 +2,8 @@
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy.js";
+import { resolveRate } from "../core/limits/limit-options.js";
+import type { Rate } from "../core/limits/token-bucket.js";
 import type { Call, CommandCall } from "../core/dispatch/call.js";
 import type { HubMethod } from "../core/dispatch/hub.js";
 
@@ -42,6 +44,12 @@ export interface GuardedMethod<P, Events, Schemas extends ArgumentSchemas> exten
     policy: Policy<P, R>,
     resource: (...args: ArgumentOutputs<Schemas>) => NoInfer<R>,
   ): GuardedMethod<P, Events, Schemas>;
+  /**
+   * How often one principal may call it, on all its connections together: `.limit({ burst: 3, perSecond: 0.1 })`.
+   * Beside the limits that hold for every call; more is refused as `rate_limited`, before any policy is asked.
+   * @throws RangeError
+   */
+  limit(rate: Rate): GuardedMethod<P, Events, Schemas>;
   /**
    * Makes it a command: for one caller and one id the handler is entered at most once, and whoever sends it
    * again is told how it ended. The id comes from the client and must be the same on every retry.
@@ -143,6 +151,7 @@ export function buildMethod<P, Events>(parts: Omit<MethodParts<P>, "handle">): G
           : { ...parts, resourceRequirements: [...parts.resourceRequirements, requirement] },
       );
     },
+    limit: (rate: Rate) => buildMethod({ ...parts, limit: resolveRate("method.limit", rate) }),
     once: (commandId: (...args: never[]) => string) => buildMethod({ ...parts, commandId }),
     uploads: (...uploads: ArgumentSchemas) => {
       assertSchemas("uploads", uploads);

@@ -18,6 +18,7 @@ import { resolveAllowedOrigins } from "../core/admission/origin.js";
 import { assertCookieOrigins } from "../core/auth/cookie-options.js";
 import type { RevocationLog } from "../core/auth/revocation-log.js";
 import { revocationDefaults } from "../core/auth/revocation.js";
+import { resolveLimits, type LimitOptions, type ResolvedLimits } from "../core/limits/limit-options.js";
 import type { Random } from "../core/random.js";
 import type { Telemetry } from "../core/telemetry.js";
 import { createMemoryIdempotencyStore } from "../memory/idempotency-store.js";
@@ -48,6 +49,11 @@ export interface ScopeOptions<Attributes extends object = object> extends HubOpt
    * Default: the token's subject.
    */
   readonly principalId?: PrincipalIdProvider<Principal<NoInfer<Attributes>>> | undefined;
+  /**
+   * How often may be called and connected, by whom; a scope has those of its application where it says nothing else,
+   * counted by itself. `false`: as often as anybody likes. See docs/limits.md.
+   */
+  readonly limits?: LimitOptions | false | undefined;
   /** Exact origins of the pages that may connect: `https://example.org`. Default none: no browser may. */
   readonly allowedOrigins?: readonly string[] | undefined;
   /**
@@ -126,6 +132,7 @@ export interface ResolvedScopeOptions<Attributes extends object> {
   readonly allowedOrigins: ReadonlySet<string>;
   readonly allowQueryToken: boolean;
   readonly hub: HubSettings;
+  readonly limits: ResolvedLimits;
 }
 
 /** What all scopes of an application have in common. */
@@ -177,6 +184,7 @@ export function resolveScopeOptions<Attributes extends object>(
   where: string,
   options: ScopeOptions<Attributes>,
   hubs?: HubSettings,
+  limits?: ResolvedLimits,
 ): ResolvedScopeOptions<Attributes> {
   if (typeof options.authenticator?.authenticate !== "function")
     throw new TypeError(`${where}: authenticator is required`);
@@ -196,6 +204,7 @@ export function resolveScopeOptions<Attributes extends object>(
     allowedOrigins,
     allowQueryToken: options.allowQueryToken ?? false,
     hub,
+    limits: resolveLimits(where, options.limits, limits),
   };
 }
 

@@ -9,6 +9,8 @@ import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy
 import type { Call, CommandCall, UnreservedName } from "../core/dispatch/call.js";
 import type { HubMethod } from "../core/dispatch/hub.js";
 import { assertNotReserved } from "../core/dispatch/sender.js";
+import { resolveRate } from "../core/limits/limit-options.js";
+import type { Rate } from "../core/limits/token-bucket.js";
 import { assigned, groupKey, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
 import type { Room, RoomPresence } from "../rooms/room.js";
 
@@ -47,6 +49,8 @@ export interface GuardedPublication<P, Values, Payload> extends Publishing {
     policy: Policy<P, R>,
     resource: (payload: Payload, room: Values) => NoInfer<R>,
   ): GuardedPublication<P, Values, Payload>;
+  /** How often one principal may publish it, on all its connections together: `.limit({ burst: 3, perSecond: 0.1 })`. */
+  limit(rate: Rate): GuardedPublication<P, Values, Payload>;
   /** Every publication of it must carry a `command`, so that it takes effect once; its handler may commit. */
   once(): CommandPublication<P, Values, Payload>;
   /**
@@ -91,6 +95,7 @@ interface PublicationParts<P> {
   readonly requirements: readonly Requirement<P>[];
   readonly resourceRequirements: readonly Requirement<P>[];
   readonly isCommand: boolean;
+  readonly limit: Rate | undefined;
   readonly handler: Handler<P> | undefined;
 }
 
@@ -139,7 +144,13 @@ export function buildRoom<P, Values>(
 }
 
 const MAX_EVENT_LENGTH = 128;
-const NO_PARTS = { requirements: [], resourceRequirements: [], isCommand: false, handler: undefined } as const;
+const NO_PARTS = {
+  requirements: [],
+  resourceRequirements: [],
+  isCommand: false,
+  limit: undefined,
+  handler: undefined,
+} as const;
 
 function publication<P>(where: string, event: string, parts: PublicationParts<P>): Publishing {
   const guarded = (next: PublicationParts<P>): Publishing => {
@@ -158,6 +169,7 @@ function publication<P>(where: string, event: string, parts: PublicationParts<P>
           : { ...parts, resourceRequirements: [...parts.resourceRequirements, requirement] },
       );
     },
+    limit: (rate: Rate) => guarded({ ...parts, limit: resolveRate(`${where} ${event}.limit`, rate) }),
     once: () => guarded({ ...parts, isCommand: true }),
     handle(handler: Handler<P>) {
       if (typeof handler !== "function") throw new TypeError(`${where} ${event}: handle takes a function`);
@@ -197,7 +209,7 @@ function publicationMethod<P>(
   template: GroupTemplate<P>,
   event: string,
   payload: StandardSchemaV1,
-  { requirements, resourceRequirements, isCommand, handler }: PublicationParts<P>,
+  { requirements, resourceRequirements, isCommand, limit, handler }: PublicationParts<P>,
 ): HubMethod<P> {
   const referenceTo = (values: Readonly<Record<string, string>>): GroupReference<P> => ({ template, values });
   function tell(call: Call<P>, reference: GroupReference<P>, value: unknown): void {
@@ -211,6 +223,7 @@ function publicationMethod<P>(
     requirements,
     resourceRequirements,
     commandId: isCommand ? withoutCommand : undefined,
+    limit,
     uploads: [],
     isStream: false,
     precondition({ memberships, tenant, version }, [, values]) {

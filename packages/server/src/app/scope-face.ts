@@ -68,7 +68,12 @@ export function createScopeFace<P extends PrincipalBase>(ports: ScopeFacePorts<P
       ),
     rooms(path = "/rooms", options: RoomsOptions = {}) {
       assertPath("rooms", path);
-      const roomsSettings = resolveRoomsOptions(`rooms ${path}`, options, settings.hub.cookie);
+      const roomsSettings = resolveRoomsOptions(
+        `rooms ${path}`,
+        options,
+        settings.hub.cookie,
+        settings.hub.connectionRate,
+      );
       const key = claimPath(path);
       assertCookieOrigins(`rooms ${path}`, roomsSettings.cookie, settings.allowedOrigins);
       const requirements: Requirement<P>[] = [];

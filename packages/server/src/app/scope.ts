@@ -40,6 +40,7 @@ import { createHttpAuthentication } from "./http.js";
 import { joinEndpoints } from "./join-endpoints.js";
 import type { ResolvedCommonOptions, ResolvedScopeOptions } from "./options.js";
 import { createScopeFace } from "./scope-face.js";
+import { createScopeLimits } from "./scope-limits.js";
 
 /** Nothing leaves before the hook has settled, a question neither: it would wait for itself. .NET refuses it, too. */
 const refuseToAsk: ClientInvoker = () =>
@@ -89,6 +90,7 @@ export function createScope<Attributes extends object>(
     onFailure,
     deadline,
   });
+  const limits = createScopeLimits(settings.limits, admitter, common);
   const templates = new Map<string, GroupTemplate<P>>();
   const hubs = new Map<string, CoreHub<P>>();
   const places = new Map<string, RoomsPlace<P>>();
@@ -106,6 +108,7 @@ export function createScope<Attributes extends object>(
     telemetry,
     trail: common.trail,
     holdBack,
+    places: limits.places,
     life: () => ({ groups, hooks, hubOf, isOutdated: rechecks.isOutdated, schedule, revocations }),
   });
   const { registry } = connections;
@@ -145,6 +148,7 @@ export function createScope<Attributes extends object>(
       createCall: (connection, method, control, commit) =>
         new ConnectionCall(connection, method, control, { ...callPorts, isOfHub }, commit),
       watch,
+      limiter: limits.limiter,
     });
 
   const reassess = createReassessment<P>({ clock, groups, telemetry });
@@ -193,7 +197,7 @@ export function createScope<Attributes extends object>(
   }
 
   const dpop = settings.dpop === "checked-upstream" ? undefined : settings.dpop;
-  const doorPorts = { admitter, holdBack, clock, random, telemetry, allowedOrigins: settings.allowedOrigins };
+  const doorPorts = { ...limits, holdBack, clock, random, telemetry, allowedOrigins: settings.allowedOrigins };
   const rooms = createRoomsEndpoint<P>(places, {
     ...doorPorts,
     tickets: createTickets<Admission<P>>({ clock, random, digest: systemDigest }, { attachMs: MAX_ATTACH_MS }),

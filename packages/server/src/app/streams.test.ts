@@ -220,17 +220,20 @@ describe("streams", () => {
 
   it("are as many as allowed, of 10,000 that are asked for, and leave nothing behind", async () => {
     let running = 0;
-    const bench = createBench((m) => ({
-      Endless: m.stream(async function* (call) {
-        running++;
-        try {
-          yield 1;
-          await new Promise((resolve) => call.signal.addEventListener("abort", resolve));
-        } finally {
-          running--;
-        }
+    const bench = createBench(
+      (m) => ({
+        Endless: m.stream(async function* (call) {
+          running++;
+          try {
+            yield 1;
+            await new Promise((resolve) => call.signal.addEventListener("abort", resolve));
+          } finally {
+            running--;
+          }
+        }),
       }),
-    }));
+      { limits: false },
+    );
     const peer = await bench.arrive();
     const timers = bench.clock.pending;
     for (let count = 0; count < 10_000; count++) {
@@ -283,13 +286,16 @@ describe("streams", () => {
   });
 
   it("leave room for results, and results wait for room: neither makes a slow consumer of a peer that reads", async () => {
-    const bench = createBench((m) => ({
-      Endless: m.stream(function* () {
-        for (;;) yield "x".repeat(1_000);
+    const bench = createBench(
+      (m) => ({
+        Endless: m.stream(function* () {
+          for (;;) yield "x".repeat(1_000);
+        }),
+        Large: m.handle(() => "y".repeat(900_000)),
+        Many: m.handle(() => "z".repeat(4_000)),
       }),
-      Large: m.handle(() => "y".repeat(900_000)),
-      Many: m.handle(() => "z".repeat(4_000)),
-    }));
+      { limits: false },
+    );
     const peer = await bench.arrive();
     peer.send(stream("Endless", "s"));
     await flow(bench, peer, false);
@@ -537,7 +543,7 @@ describe("client results", () => {
   });
 
   it("are at most so many at a time, whatever a peer leaves unanswered", async () => {
-    const bench = createBench(askMe);
+    const bench = createBench(askMe, { limits: false });
     const peer = await bench.arrive();
     sendTogether(peer, ...Array.from({ length: 100 }, (_, index) => invoke("Ask", `${index}`, [index])));
     await settle();

@@ -48,6 +48,8 @@ export interface AuditRecord {
   readonly target: RevocationTarget | undefined;
   /** Live connections that a revocation or a recheck was about. */
   readonly matched: number | undefined;
+  /** How many refused calls this stands for. */
+  readonly count: number | undefined;
 }
 
 /** Port. */
@@ -116,6 +118,7 @@ function describe(event: AuditedEvent, find: FindConnection): Omit<AuditRecord, 
     kind: "kind" in event ? event.kind : undefined,
     target: "target" in event ? event.target : undefined,
     matched: "matched" in event ? event.matched : undefined,
+    count: "count" in event ? event.count : undefined,
   };
 }
 

@@ -1,6 +1,8 @@
 /** One thing said to many: an event with its arguments, rendered at most once per dialect. */
 
 import type { GroupKey, GroupPlace } from "./groups/group.js";
+import type { WhenSlow } from "./groups/when-slow.js";
+import { joinKey } from "./ids.js";
 
 /** A way of saying things on the wire: a protocol in one encoding over one transport. Compared by reference. */
 export interface Dialect {
@@ -18,18 +20,34 @@ export interface Dialect {
 export interface Frame {
   readonly bytes: Uint8Array;
   readonly group: GroupKey | undefined;
+  /** How it makes way for newer ones where its peer does not keep up. Undefined: not at all. */
+  readonly yields?: Yielding | undefined;
+  /** Of a frame that says what was dropped: that, so that it is not lost with the frame. */
+  readonly gap?: Dropped | undefined;
 }
+
+/** How many frames were dropped, by the group they were said in, if any. */
+export type Dropped = ReadonlyMap<GroupKey | undefined, number>;
+
+/**
+ * `drop`: it is dropped, the oldest such first. A key: a newer frame with the same one takes its place, for it says the
+ * same thing anew; of one event in one group.
+ */
+export type Yielding = "drop" | { readonly key: string };
 
 export class Publication {
   readonly event: string;
   readonly args: readonly unknown[];
   readonly group: GroupKey | undefined;
   readonly #place: GroupPlace | undefined;
+  #yielding: Yielding | undefined;
+  #isYieldingKnown = false;
   #dialect: Dialect | undefined;
   #frame: Frame | undefined;
   #others: Map<Dialect, Frame | undefined> | undefined;
   #failure: unknown;
 
+  /** @param place the group, with its rule for peers that do not keep up */
   constructor(event: string, args: readonly unknown[], group: GroupKey | undefined, place?: GroupPlace) {
     this.event = event;
     this.args = args;
@@ -66,10 +84,30 @@ export class Publication {
   #render(dialect: Dialect): Frame | undefined {
     try {
       const bytes = dialect.renderEvent(this.event, this.args, this.#place);
-      return bytes && { bytes, group: this.group };
+      if (bytes === undefined) return undefined;
+      const { group } = this;
+      const whenSlow = this.#place?.template.whenSlow;
+      if (whenSlow === undefined || whenSlow === "close") return { bytes, group };
+      return { bytes, group, yields: this.#yields(whenSlow) };
     } catch (error) {
       this.fail(error);
       return undefined;
     }
+  }
+
+  /** Asked once for all dialects. Where there is no answer the event is told all the same. */
+  #yields(rule: Exclude<WhenSlow, "close">): Yielding | undefined {
+    if (rule === "drop-oldest") return "drop";
+    if (this.#isYieldingKnown) return this.#yielding;
+    this.#isYieldingKnown = true;
+    try {
+      const key = rule.latest(this.event, this.args);
+      if (typeof key === "string" || typeof key === "number")
+        this.#yielding = { key: joinKey([this.group, this.event, String(key)]) };
+      else if (key !== undefined) throw new TypeError("whenSlow: latest gives a string, a number or undefined");
+    } catch (error) {
+      this.fail(error);
+    }
+    return this.#yielding;
   }
 }

@@ -174,11 +174,13 @@ export type TelemetryEvent =
       readonly event: "call.refused";
       readonly connectionId: ConnectionId;
       readonly hub: string;
-      /** The declared name, or undefined for a method that does not exist. */
+      /** The declared name, or undefined for a method that does not exist. Where it stands for several, the last's. */
       readonly method: string | undefined;
       readonly reason: ReasonName;
       readonly policy: string | undefined;
       readonly subject: string;
+      /** How many this stands for: 1, but where `rate_limited` is told of a connection once a second at most. */
+      readonly count: number;
     }
   /** The application's own code failed: a method, a policy or the principal mapping. */
   | {

@@ -33,6 +33,7 @@ function recordOf(sequence: number): AuditRecord {
     kind: undefined,
     target: undefined,
     matched: undefined,
+    count: undefined,
   };
 }
 

@@ -24,6 +24,7 @@ function recordOf(sequence: number, subject = "ann"): AuditRecord {
     kind: undefined,
     target: undefined,
     matched: undefined,
+    count: undefined,
   };
 }
 

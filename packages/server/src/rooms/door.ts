@@ -3,6 +3,7 @@
 import { HubwardError } from "@hubward/wire";
 import { assertWorthConnecting, bearerOf, type Admitter } from "../core/admission/admission.js";
 import { cookieOf } from "../core/admission/cookie.js";
+import { assertMayTry, type FailedCredentials } from "../core/admission/failed-credential.js";
 import { assertSameIdentity, believe, joinCredentials } from "../core/admission/forwarded.js";
 import type { HoldBack } from "../core/admission/hold-back.js";
 import { MissingCredential } from "../core/admission/refusal-reply.js";
@@ -21,6 +22,7 @@ export interface RoomsDoorPorts<P> {
   readonly admitter: Admitter<P>;
   readonly tickets: Tickets<Admission<P>>;
   readonly holdBack: HoldBack;
+  readonly failed: FailedCredentials;
   readonly clock: Clock;
   readonly allowedOrigins: ReadonlySet<string>;
 }
@@ -34,7 +36,8 @@ export interface Admitted<P> {
 /**
  * Who a request says it is from. Undefined where it presents nothing.
  * @throws (rejects with) HubwardError as {@link Admitter.authenticate} and {@link Admitter.authorize}, and
- * invalid_request | ticket_invalid | token_expired | origin_denied | try_again_later
+ * invalid_request | ticket_invalid | token_expired | origin_denied | try_again_later; rate_limited in the place of what
+ * would have to be verified, where too much of that failed
  */
 export async function identify<P extends PrincipalBase>(
   request: HttpRequest,
@@ -45,9 +48,13 @@ export async function identify<P extends PrincipalBase>(
   const bearer = bearerOf(request);
   if (bearer !== undefined && isTicket(bearer.token)) {
     const headers = believe(request.forwarded);
+    if (headers !== undefined) assertMayTry(request, ports.failed.tokens);
     const edge = headers === undefined ? undefined : await ports.admitter.authenticateForwarded(headers);
     const ticket = ports.tickets.find(bearer.token, place.path);
-    if (ticket === undefined) throw new HubwardError("ticket_invalid");
+    if (ticket === undefined) {
+      assertMayTry(request, ports.failed.tickets);
+      throw new HubwardError("ticket_invalid");
+    }
     const { authentication, principal } = ticket.holder;
     if (edge !== undefined) assertSameIdentity(edge, authentication);
     applicant.authentication = authentication;
@@ -61,6 +68,7 @@ export async function identify<P extends PrincipalBase>(
   const credential =
     joinCredentials(bearer, request.forwarded) ?? cookieOf(request, place.settings.cookie, ports.allowedOrigins);
   if (credential === undefined) return undefined;
+  assertMayTry(request, ports.failed.tokens);
   return { admission: await admit(credential, place, applicant, ports), ticket: undefined };
 }
 

@@ -9,6 +9,7 @@ import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Connection } from "../core/connection/connection.js";
 import type { Socket, SocketListener } from "../core/connection/socket.js";
 import type { Dispatch } from "../core/dispatch/dispatcher.js";
+import type { CallLimiter } from "../core/limits/call-limiter.js";
 import type { Endpoint } from "../core/endpoint.js";
 import { toldSeconds, type Reauthenticate } from "../core/supervision/reauthentication.js";
 import { RoomsHandler } from "./handler.js";
@@ -18,6 +19,7 @@ import { createRoomsUpgrade, type RoomsArrival, type RoomsUpgradePorts } from ".
 
 export interface RoomsPorts<P> extends Omit<RoomsUpgradePorts<P>, "open">, TicketPorts<P> {
   readonly dispatch: Dispatch<P>;
+  readonly limiter: CallLimiter;
   readonly reauthenticate: Reauthenticate<P>;
   /** Where proofs are checked here. */
   readonly dpop: DpopVerifier | undefined;
@@ -51,6 +53,8 @@ export function createRoomsEndpoint<P extends PrincipalBase>(
       dialect,
       dispatch: ports.dispatch,
       reauthenticate: ports.reauthenticate,
+      limiter: ports.limiter,
+      clock: ports.clock,
       telemetry: ports.telemetry,
       greeting: {
         expiresInSeconds: toldSeconds(connection.remainingMs, ports.random),

@@ -11,6 +11,7 @@ import {
   type RoomsRequest,
 } from "@hubward/wire";
 import { Secret } from "../core/auth/secret.js";
+import type { Clock } from "../core/clock.js";
 import type { Connection } from "../core/connection/connection.js";
 import type { LapseReason } from "../core/connection/lifecycle.js";
 import type { MembershipChange, ProtocolHandler } from "../core/connection/protocol-handler.js";
@@ -21,12 +22,14 @@ import type { CallRequest, Dispatch, Outcome } from "../core/dispatch/dispatcher
 import type { Hub } from "../core/dispatch/hub.js";
 import { asHubwardError } from "../core/errors.js";
 import type { GroupPlace } from "../core/groups/group.js";
+import type { CallLimiter } from "../core/limits/call-limiter.js";
+import { RefusalTally } from "../core/limits/refusal-tally.js";
 import type { Reauthenticate } from "../core/supervision/reauthentication.js";
 import type { Telemetry } from "../core/telemetry.js";
 import type { RoomsDialect } from "./dialect.js";
 import { JOIN, LEAVE, type RoomsPlace } from "./place.js";
 import type { NamedRoom } from "./room.js";
-import { refusalOf, reportOutcome } from "./outcome.js";
+import { refusalOf, reportOutcome, reportRest, type Reporting } from "./outcome.js";
 
 /** What a client asks for that takes its turn. */
 type Asked = Exclude<RoomsRequest, { readonly type: "auth" | "ping" | "notices" }>;
@@ -45,6 +48,9 @@ export interface RoomsHandlerSetup<P> {
   readonly dialect: RoomsDialect;
   readonly dispatch: Dispatch<P>;
   readonly reauthenticate: Reauthenticate<P>;
+  /** For what is answered without a dispatch. */
+  readonly limiter: Pick<CallLimiter, "tolerate">;
+  readonly clock: Pick<Clock, "monotonic">;
   readonly telemetry: Telemetry;
   /** What `ready` says. */
   readonly greeting: { readonly expiresInSeconds: number; readonly heartbeatSeconds: number };
@@ -61,14 +67,17 @@ interface Expected {
 export class RoomsHandler<P> implements ProtocolHandler {
   readonly dialect: RoomsDialect;
   readonly hearsEverything = true;
-  readonly keepAlive = undefined;
+  readonly keepAlive = "confirmation";
   readonly #setup: RoomsHandlerSetup<P>;
   readonly #queue: CallQueue<RoomsCall>;
   readonly #throttle: Throttle;
+  readonly #reporting: Reporting<P>;
   #expected: Expected | undefined;
 
   constructor(setup: RoomsHandlerSetup<P>) {
     this.#setup = setup;
+    const { clock, connection, place, telemetry } = setup;
+    this.#reporting = { clock, connection, path: place.path, telemetry, overRate: new RefusalTally() };
     this.dialect = setup.dialect;
     this.#throttle = new Throttle(setup.connection);
     this.#queue = new CallQueue<RoomsCall>(1, (call) => this.#run(call), this.#throttle);
@@ -129,23 +138,30 @@ export class RoomsHandler<P> implements ProtocolHandler {
 
   ended(): void {
     this.#queue.clear();
+    reportRest(this.#reporting);
   }
 
   received(data: Uint8Array): void {
-    const { connection, place } = this.#setup;
+    const { connection, limiter, place } = this.#setup;
     const request = this.dialect.codec.decode(data, place.limits);
     switch (request.type) {
       case "auth":
+        limiter.tolerate(connection);
         return void this.#guard(this.#renew(request));
       case "ping":
+        limiter.tolerate(connection);
         return this.#answer({ type: "pong", id: request.id });
       case "notices":
+        limiter.tolerate(connection);
         connection.subscribe();
         return this.#acknowledge(request.id);
       default: {
         // Nothing that ran before keeps a lapsed peer from hearing so.
         const refusal = connection.isActive ? undefined : connection.refusal();
-        if (refusal !== undefined) return this.#refuse(request, refusal);
+        if (refusal !== undefined) {
+          limiter.tolerate(connection);
+          return this.#refuse(request, refusal);
+        }
         this.#queue.add({ request, control: new CallControl(this.#queue), takesTurn: true });
       }
     }
@@ -225,10 +241,9 @@ export class RoomsHandler<P> implements ProtocolHandler {
   #settle(call: RoomsCall, given: Outcome): Promise<void> | undefined {
     const { control, expected, mistake, request } = call;
     if (control.judging !== undefined) return control.judging.then(() => this.#settle(call, given));
-    const { connection, place, telemetry } = this.#setup;
     const isMistaken = mistake !== undefined && given.kind === "refused" && given.error.reason === "method_not_found";
     const outcome = isMistaken ? { ...given, error: mistake } : given;
-    reportOutcome(outcome, control, { connection, path: place.path, telemetry });
+    reportOutcome(outcome, control, this.#reporting);
     const refusal = refusalOf(outcome, control);
     if (this.#expected === expected) this.#expected = undefined;
     if (refusal !== undefined) this.#refuse(request, refusal);

@@ -2,10 +2,12 @@
 
 import { HubwardError } from "@hubward/wire";
 import { PolicyRefusal } from "../core/auth/policy.js";
+import type { Clock } from "../core/clock.js";
 import type { Connection } from "../core/connection/connection.js";
 import type { CallControl } from "../core/dispatch/call-control.js";
 import type { Outcome } from "../core/dispatch/dispatcher.js";
 import { HubError, isRefusal } from "../core/errors.js";
+import type { RefusalTally } from "../core/limits/refusal-tally.js";
 import type { Telemetry } from "../core/telemetry.js";
 
 /** Why a request came to nothing; undefined where it was done. */
@@ -26,6 +28,9 @@ export interface Reporting<P> {
   readonly connection: Connection<P>;
   readonly path: string;
   readonly telemetry: Telemetry;
+  readonly clock: Pick<Clock, "monotonic">;
+  /** Of calls over the rate: whoever floods must not flood the log as well. */
+  readonly overRate: RefusalTally;
 }
 
 export function reportOutcome<P>(outcome: Outcome, control: CallControl, reporting: Reporting<P>): void {
@@ -40,9 +45,21 @@ export function reportOutcome<P>(outcome: Outcome, control: CallControl, reporti
   telemetry({ event: "application.failed", where: `${path} ${method}`, connectionId: connection.id, error });
 }
 
-function reportRefusal<P>(
+function reportRefusal<P>(error: HubwardError, method: string | undefined, reporting: Reporting<P>): void {
+  const count = error.reason === "rate_limited" ? reporting.overRate.add(reporting.clock.monotonic()) : 1;
+  if (count > 0) tellRefusal(error, method, count, reporting);
+}
+
+/** The connection ended: tells what was only counted. */
+export function reportRest<P>(reporting: Reporting<P>): void {
+  const count = reporting.overRate.end(reporting.clock.monotonic());
+  if (count > 0) tellRefusal(new HubwardError("rate_limited"), undefined, count, reporting);
+}
+
+function tellRefusal<P>(
   error: HubwardError,
   method: string | undefined,
+  count: number,
   { connection, path, telemetry }: Reporting<P>,
 ): void {
   telemetry({
@@ -53,5 +70,6 @@ function reportRefusal<P>(
     reason: error.reason,
     policy: error instanceof PolicyRefusal ? error.policy : undefined,
     subject: connection.authentication.subject,
+    count,
   });
 }

@@ -31,7 +31,12 @@ export function createRoomsPlace<P>(
   directory: RoomDirectory<P>,
   requirements: readonly Requirement<P>[],
 ): RoomsPlace<P> {
-  const common = { requirements, settings: hubDefaults, filters: [], hooks: NO_HOOKS };
+  const common = {
+    requirements,
+    settings: { ...hubDefaults, connectionRate: settings.connectionRate },
+    filters: [],
+    hooks: NO_HOOKS,
+  };
   const rooms = new WeakMap<Room<P>, Hub<P>>();
   return {
     path,

@@ -1,6 +1,8 @@
 /** What may be set where rooms are mounted. */
 
 import { resolveCookie, type CookieOptions, type CookieRule } from "../core/auth/cookie-options.js";
+import { resolveConnectionRate, type HubLimitOptions } from "../core/limits/limit-options.js";
+import type { Rate } from "../core/limits/token-bucket.js";
 
 export interface RoomsOptions {
   /** Whether a client may present its token in the first frame, `auth`, instead of with the upgrade. Default true. */
@@ -23,6 +25,8 @@ export interface RoomsOptions {
   readonly maxUnauthenticatedPerAddress?: number | undefined;
   /** Bytes of one message from a client. Default 65536. */
   readonly maxMessageBytes?: number | undefined;
+  /** How often one connection may ask for something. Default that of the application's hubs; `false`: as often as it likes. */
+  readonly limits?: HubLimitOptions | false | undefined;
   /** The cookie that a bearer token may stand in, for pages of the same origin. Default: that of the application's hubs. */
   readonly cookie?: string | CookieOptions | false | undefined;
 }
@@ -36,6 +40,7 @@ export interface RoomsSettings {
   readonly maxUnauthenticatedPerAddress: number;
   readonly maxMessageBytes: number;
   readonly cookie: CookieRule | undefined;
+  readonly connectionRate: Rate | undefined;
 }
 
 export const roomsDefaults: Readonly<
@@ -52,6 +57,7 @@ export function resolveRoomsOptions(
   where: string,
   options: RoomsOptions,
   cookie: CookieRule | undefined,
+  connectionRate: Rate | undefined,
 ): RoomsSettings {
   const count = (name: keyof typeof roomsDefaults): number => {
     const value = options[name] ?? roomsDefaults[name];
@@ -66,6 +72,7 @@ export function resolveRoomsOptions(
     maxUnauthenticated: count("maxUnauthenticated"),
     maxUnauthenticatedPerAddress: count("maxUnauthenticatedPerAddress"),
     maxMessageBytes: count("maxMessageBytes"),
+    connectionRate: resolveConnectionRate(where, options.limits, connectionRate),
     cookie: resolveCookie(where, options.cookie, cookie),
   });
 }

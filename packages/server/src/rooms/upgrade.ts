@@ -5,9 +5,11 @@
  */
 
 import { chooseSubprotocol, formatReason, HubwardError, type RoomsCodec, type RequestId } from "@hubward/wire";
+import { assertMayTry } from "../core/admission/failed-credential.js";
 import { isFromBrowser, judgeOrigin } from "../core/admission/origin.js";
 import { refuse, type Applicant } from "../core/admission/refused-attempt.js";
 import { createShares } from "../core/admission/shares.js";
+import { sessionKey } from "../core/auth/authentication.js";
 import type { Admission } from "../core/auth/policy.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Ticket } from "../core/auth/tickets.js";
@@ -16,7 +18,8 @@ import type { Visitors } from "../core/connection/visitors.js";
 import type { UpgradeAnswer } from "../core/endpoint.js";
 import { asHubwardError } from "../core/errors.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
-import type { ConnectionId } from "../core/ids.js";
+import { identityKey, type ConnectionId } from "../core/ids.js";
+import { TooManyConnections, type PrincipalConnections } from "../core/limits/principal-connections.js";
 import type { Random } from "../core/random.js";
 import type { Telemetry } from "../core/telemetry.js";
 import { dialectOf, type RoomsDialect } from "./dialect.js";
@@ -39,6 +42,8 @@ export interface RoomsUpgradePorts<P> extends RoomsDoorPorts<P> {
   readonly random: Random;
   readonly telemetry: Telemetry;
   readonly visitors: Visitors;
+  /** How many connections each principal may have. */
+  readonly places: PrincipalConnections;
   readonly isDraining: () => boolean;
   readonly open: (arrival: RoomsArrival<P>, socket: Socket) => SocketListener;
 }
@@ -111,6 +116,7 @@ export function createRoomsUpgrade<P extends PrincipalBase>(ports: RoomsUpgradeP
         timeoutMs: place.settings.authTimeoutMs,
         limits: place.limits,
         async admit(credential, id) {
+          assertMayTry(request, ports.failed.tokens);
           const admission = await admit(credential, place, applicant, ports);
           return () => enter({ admission, ticket: undefined }, request, place, codec, setup.socket, id);
         },
@@ -141,12 +147,15 @@ export function createRoomsUpgrade<P extends PrincipalBase>(ports: RoomsUpgradeP
     const { authentication, principal } = admission;
     const connectionId = ports.random.secret(16) as ConnectionId;
     const isTaken = ticket !== undefined && !claim(ticket, connectionId);
-    const refusal = isTaken ? new HubwardError("ticket_invalid") : ports.admitter.refusal(authentication, connectionId);
+    const refusal = isTaken
+      ? new HubwardError("ticket_invalid")
+      : (ports.admitter.refusal(authentication, connectionId) ?? ports.places.refusal(identityKey(authentication)));
     const dialect = dialectOf(codec);
     if (refusal === undefined) {
       const { remoteAddress } = request;
       return ports.open({ place, admission, connectionId, remoteAddress, dialect, id }, socket);
     }
+    if (refusal instanceof TooManyConnections) ports.holdBack.ended(sessionKey(authentication), 0);
     refuse(request, place, ports, refusal, { authentication, roles: principal.roles, connectionId });
     const visiting = turnAway(
       { socket, clock: ports.clock, dialect, onClosed: () => ports.visitors.delete(visiting) },

@@ -4,6 +4,7 @@ import { HubwardError } from "@hubward/wire";
 import { type Admitter, bearerOf } from "../core/admission/admission.js";
 import { cookieBeside, cookieOf } from "../core/admission/cookie.js";
 import { assertSameIdentity, believe, joinCredentials } from "../core/admission/forwarded.js";
+import { assertMayTry, type FailedCredentials } from "../core/admission/failed-credential.js";
 import type { HoldBack } from "../core/admission/hold-back.js";
 import { MissingCredential } from "../core/admission/refusal-reply.js";
 import { QueryTokenRefused } from "../core/admission/refused-attempt.js";
@@ -13,6 +14,7 @@ import type { Clock } from "../core/clock.js";
 import type { Digest } from "../core/digest.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import type { HttpRequest } from "../core/http.js";
+import type { PrincipalConnections } from "../core/limits/principal-connections.js";
 import type { Random } from "../core/random.js";
 import type { Reauthenticate } from "../core/supervision/reauthentication.js";
 import type { Telemetry } from "../core/telemetry.js";
@@ -24,6 +26,9 @@ export interface DoorPorts<P> {
   readonly attempts: Attempts<P>;
   readonly tickets: Tickets<Holder<P>>;
   readonly holdBack: HoldBack;
+  readonly failed: FailedCredentials;
+  /** How many connections each principal may have. */
+  readonly places: PrincipalConnections;
   readonly clock: Clock;
   readonly random: Random;
   readonly digest: Digest;
@@ -46,7 +51,8 @@ export type Presented<P> =
  * A gateway goes on saying who asks when the client shows its ticket already: then both must mean the same.
  * `orCookie`: whether a ticket that is over gives way to a cookie, where the hub takes one.
  * @throws (rejects with) HubwardError MissingCredential | invalid_request | ticket_invalid | token_expired |
- * invalid_token | origin_denied | a revocation's reason, and what an authenticator says of a gateway's headers
+ * invalid_token | origin_denied | a revocation's reason, and what an authenticator says of a gateway's headers;
+ * rate_limited in the place of what would have to be verified, where too much of that failed
  */
 export async function readCredential<P>(
   request: HttpRequest,
@@ -58,6 +64,7 @@ export async function readCredential<P>(
   const bearer = bearerOf(request);
   if (bearer !== undefined && isTicket(bearer.token)) {
     const headers = believe(request.forwarded);
+    if (headers !== undefined) assertMayTry(request, ports.failed.tokens);
     const edge = headers === undefined ? undefined : await ports.admitter.authenticateForwarded(headers);
     const ticket = ports.tickets.find(bearer.token, hub.path);
     const authentication = ticket === undefined ? undefined : authenticationOf(ticket.holder);
@@ -73,12 +80,17 @@ export async function readCredential<P>(
       return { kind: "ticket", ticket };
     }
     const inItsPlace = orCookie && edge === undefined ? cookieBeside(request, cookie, ports.allowedOrigins) : undefined;
-    if (inItsPlace !== undefined) return { kind: "token", credential: inItsPlace };
+    if (inItsPlace !== undefined) {
+      assertMayTry(request, ports.failed.tokens);
+      return { kind: "token", credential: inItsPlace };
+    }
+    if (ticket === undefined) assertMayTry(request, ports.failed.tickets);
     throw new HubwardError(ticket === undefined ? "ticket_invalid" : "token_expired");
   }
   const credential = joinCredentials(bearer, request.forwarded) ?? cookieOf(request, cookie, ports.allowedOrigins);
   if (credential === undefined) throw new MissingCredential(undefined, ports.admitter.challenge);
   if (bearer?.source === "query" && !ports.allowQueryToken) throw new QueryTokenRefused("invalid_token");
+  assertMayTry(request, ports.failed.tokens);
   return { kind: "token", credential };
 }
 

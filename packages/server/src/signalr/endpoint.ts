@@ -12,6 +12,8 @@ import type { Hub } from "../core/dispatch/hub.js";
 import type { Endpoint } from "../core/endpoint.js";
 import type { HttpAnswer, HttpReply, HttpRequest } from "../core/http.js";
 import { answerPreflight, isPreflight, shareWith } from "../core/admission/cors.js";
+import { refusalAtBirth } from "../core/admission/birth.js";
+import type { CallLimiter } from "../core/limits/call-limiter.js";
 import type { Arrival, OpenSocket } from "./claim.js";
 import { bindingCookieName } from "./binding.js";
 import type { DoorPorts } from "./door.js";
@@ -41,6 +43,7 @@ export interface SignalRPorts<P> extends DoorPorts<P> {
   /** Where doomed connections are kept until their socket is gone. */
   readonly visitors: Visitors;
   readonly dispatch: Dispatch<P>;
+  readonly limiter: CallLimiter;
   /** Where proofs are checked here. */
   readonly dpop?: DpopVerifier | undefined;
   readonly handshakeTimeoutMs: number;
@@ -77,18 +80,19 @@ export function createSignalREndpoint<P extends PrincipalBase>(
   }
 
   const open: OpenSocket<P> = (arrival, socket) => {
-    const { holder, hub, connectionId } = arrival;
+    const { holder, hub, connectionId, remoteAddress } = arrival;
     if (holder.kind === "doomed") return doom(arrival, socket, holder.refusal);
     // Every connection is born here: what was revoked between its door and now never becomes one.
-    const refusal = ports.admitter.refusal(holder.admission.authentication, connectionId);
+    const refusal = refusalAtBirth(holder.admission, { connectionId, path: hub.path, remoteAddress }, ports);
     if (refusal !== undefined) return doom(arrival, socket, refusal);
     const connection = ports.connect(arrival, holder.admission, socket);
-    const { clock, dispatch, telemetry } = ports;
+    const { clock, dispatch, limiter, telemetry } = ports;
     connection.speak(
       new SignalRHandler({
         connection,
         hub,
         dispatch,
+        limiter,
         clock,
         telemetry,
         decodeLimits: decodeLimitsOf(hub),

@@ -4,6 +4,7 @@ import { recordingTelemetry } from "@hubward/testing";
 import { decodeLimitDefaults, type HubwardError, jsonCodec, messageType, type HubMessage } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
 import { admissionOf, bytes, createFixture, text, type Staff } from "../../test/connection-fixture.js";
+import { limiterOf } from "../../test/limits-fixture.js";
 import { patientWatch } from "../../test/policy-watch.js";
 import {
   allowAll,
@@ -115,7 +116,9 @@ function createBench({ judge = () => true }: { readonly judge?: () => boolean | 
       }) as Handle,
     }),
   ]);
+  const limiter = limiterOf(clock);
   const dispatch = createDispatcher<Staff>({
+    limiter,
     idempotency: createMemoryIdempotencyStore({ clock }),
     digest: systemDigest,
     createCall: (connection, method, control) =>
@@ -129,6 +132,7 @@ function createBench({ judge = () => true }: { readonly judge?: () => boolean | 
       connection,
       hub,
       dispatch,
+      limiter,
       clock,
       telemetry,
       decodeLimits: decodeLimitDefaults,

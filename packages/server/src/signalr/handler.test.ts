@@ -12,6 +12,7 @@ import { HubError } from "../core/errors.js";
 import type { Telemetry } from "../core/telemetry.js";
 import { Publication } from "../core/publication.js";
 import { SignalRHandler } from "./handler.js";
+import { limiterOf } from "../../test/limits-fixture.js";
 import { patientWatch } from "../../test/policy-watch.js";
 
 const denyLater = requirement(policy("Later", () => Promise.resolve(false)));
@@ -27,7 +28,9 @@ function createBench(methods: readonly HubMethod<Staff>[] = [], sink?: Telemetry
   const recording = recordingTelemetry();
   const { groups, fanout, invokeClient, clock, failures } = fixture;
   const hub = hubOf(methods);
+  const limiter = limiterOf(clock);
   const dispatch = createDispatcher<Staff>({
+    limiter,
     idempotency: createMemoryIdempotencyStore({ clock }),
     digest: systemDigest,
     createCall: (connection, method, control) =>
@@ -45,6 +48,7 @@ function createBench(methods: readonly HubMethod<Staff>[] = [], sink?: Telemetry
           connection,
           hub,
           dispatch,
+          limiter,
           clock,
           telemetry: sink ?? recording.telemetry,
           decodeLimits: { ...decodeLimitDefaults, maxBytes: 1_000 },
@@ -359,8 +363,8 @@ describe("a SignalR connection", () => {
     }
     const about = { connectionId: "c1", hub: "/hubs/ward", subject: "nurse-7" };
     expect(bench.events).toEqual([
-      { event: "call.refused", ...about, method: "Shut", reason: "forbidden", policy: "Nobody" },
-      { event: "call.refused", ...about, method: undefined, reason: "method_not_found", policy: undefined },
+      { event: "call.refused", count: 1, ...about, method: "Shut", reason: "forbidden", policy: "Nobody" },
+      { event: "call.refused", count: 1, ...about, method: undefined, reason: "method_not_found", policy: undefined },
       { event: "application.failed", connectionId: "c1", where: "/hubs/ward Broken", error: boom },
       {
         event: "application.failed",
@@ -368,7 +372,7 @@ describe("a SignalR connection", () => {
         where: "result of formless",
         error: expect.any(TypeError) as unknown,
       },
-      { event: "call.refused", ...about, method: "Strict", reason: "forbidden", policy: undefined },
+      { event: "call.refused", count: 1, ...about, method: "Strict", reason: "forbidden", policy: undefined },
     ]);
   });
 });

@@ -20,6 +20,7 @@ import { CallControl } from "../core/dispatch/call-control.js";
 import { CallQueue } from "../core/dispatch/call-queue.js";
 import type { Dispatch, Outcome } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
+import type { CallLimiter } from "../core/limits/call-limiter.js";
 import type { Upload } from "../core/dispatch/upload.js";
 import type { Telemetry } from "../core/telemetry.js";
 import { closeMessage, type Dialects, type SignalRDialect } from "./dialect.js";
@@ -40,6 +41,8 @@ export interface HandlerSetup<P> {
   readonly connection: Connection<P>;
   readonly hub: Hub<P>;
   readonly dispatch: Dispatch<P>;
+  /** For what is answered without a dispatch. */
+  readonly limiter: Pick<CallLimiter, "tolerate">;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly decodeLimits: DecodeLimits;
@@ -137,6 +140,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     this.#invocations.clear();
     this.#uploads?.fail(reason);
     this.#clientResults?.fail(reason);
+    this.#answering?.ended();
   }
 
   received(data: Uint8Array): void {
@@ -210,11 +214,18 @@ export class SignalRHandler<P> implements ProtocolHandler {
   }
 
   #begin(message: AnyInvocation): void {
+    const { connection, limiter } = this.#setup;
     const control = this.#setup.control?.(message.target, message.arguments);
-    if (control !== undefined) return void this.#guard(this.#answerControl(message, control));
+    if (control !== undefined) {
+      limiter.tolerate(connection);
+      return void this.#guard(this.#answerControl(message, control));
+    }
     // Nothing that ran before keeps a lapsed peer from hearing so.
-    const refusal = this.#setup.connection.isActive ? undefined : this.#setup.connection.refusal();
-    if (refusal !== undefined) return this.#responder.refuse(message, refusal, undefined);
+    const refusal = connection.isActive ? undefined : connection.refusal();
+    if (refusal !== undefined) {
+      this.#responder.refuse(message, refusal, undefined);
+      return limiter.tolerate(connection);
+    }
     this.#invocations.add(this.#invocationOf(message));
   }
 
@@ -245,7 +256,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
   }
 
   #run(invocation: Invocation): Promise<void> | undefined {
-    const { connection, hub, dispatch } = this.#setup;
+    const { connection, hub, dispatch, limiter } = this.#setup;
     const { message, control, uploads } = invocation;
     const { target, arguments: args } = message;
     const isStream = message.type === messageType.streamInvocation;
@@ -253,10 +264,16 @@ export class SignalRHandler<P> implements ProtocolHandler {
     if (control.isCancelled) return this.#settle(invocation, { kind: "cancelled", method: target });
     if (isStream && hasStream(this.#invocations, message.invocationId)) {
       this.#close(invocation);
-      return this.#responder.finish(message, idInUse(message.invocationId));
+      this.#responder.finish(message, idInUse(message.invocationId));
+      limiter.tolerate(connection);
+      return undefined;
     }
-    if (!invocation.takesTurn && this.#invocations.streams >= hub.settings.maxStreams)
-      return this.#settle(invocation, { kind: "refused", error: new HubwardError("stream_limit"), method: undefined });
+    if (!invocation.takesTurn && this.#invocations.streams >= hub.settings.maxStreams) {
+      const error = new HubwardError("stream_limit");
+      const ending = this.#settle(invocation, { kind: "refused", error, method: undefined });
+      limiter.tolerate(connection);
+      return ending;
+    }
     const outcome = dispatch(connection, hub, { target, args, isStream, uploads, control });
     if (outcome instanceof Promise) return this.#guard(outcome.then((settled) => this.#settle(invocation, settled)));
     const ending = this.#settle(invocation, outcome);

@@ -25,6 +25,7 @@ import type { Hub } from "../core/dispatch/hub.js";
 import type { HubSettings } from "../core/dispatch/hub-settings.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import { identityKey, type ConnectionId } from "../core/ids.js";
+import { TooManyConnections } from "../core/limits/principal-connections.js";
 import { toldSeconds } from "../core/supervision/reauthentication.js";
 import { authenticationOf, type Holder } from "./attempts.js";
 import type { Binding } from "./binding.js";
@@ -85,6 +86,8 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     assertWorthConnecting(authentication, ports.clock);
     const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
     if (delayMs > 0) await holdBack(authentication, delayMs);
+    const full = revoked === undefined ? ports.places.refusal(identityKey(authentication)) : undefined;
+    if (full !== undefined) throw full;
     try {
       if (revoked !== undefined) throw revoked;
       const admission = await ports.admitter.identify(authentication);
@@ -201,7 +204,10 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
       }
       return json(body, bound?.setCookie);
     } catch (error) {
-      return refuse(request, hub, ports, asHubwardError(error), applicant);
+      const reply = refuse(request, hub, ports, asHubwardError(error), applicant);
+      if (!(error instanceof TooManyConnections) || !clientKind(request).isStock) return reply;
+      // A status it would only name; a Close that lets it come again, it talks over while it starts.
+      return json(negotiateBody({ kind: "error", error: error.message }));
     }
   };
 }

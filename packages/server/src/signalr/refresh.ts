@@ -13,6 +13,7 @@ import type { HttpReply, HttpRequest } from "../core/http.js";
 import { authenticationOf, type Attempt } from "./attempts.js";
 import { readCredential, type DoorPorts } from "./door.js";
 import { asHubwardError } from "../core/errors.js";
+import { countFailure } from "../core/admission/failed-credential.js";
 import { refuse } from "../core/admission/refused-attempt.js";
 
 export type Refresh<P> = (request: HttpRequest, hub: Hub<P>) => Promise<HttpReply>;
@@ -68,6 +69,7 @@ export function createRefresh<P>(ports: DoorPorts<P>): Refresh<P> {
       return await answer(request, hub);
     } catch (thrown) {
       const error = asHubwardError(thrown);
+      countFailure(request, error, ports.failed);
       if (error instanceof MissingCredential) return withBody(refusalReply(error), "invalid_token");
       const code = codes[error.reason];
       if (code !== undefined) return withBody(refusalReply(error), code);

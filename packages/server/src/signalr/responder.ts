@@ -8,6 +8,7 @@ import type { CallControl } from "../core/dispatch/call-control.js";
 import type { Outcome } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
 import { HubError, isRefusal } from "../core/errors.js";
+import { RefusalTally } from "../core/limits/refusal-tally.js";
 import type { Telemetry } from "../core/telemetry.js";
 import type { SignalRDialect } from "./dialect.js";
 import { errorText, notAStream, notInvoked, streamErrorText } from "./error-text.js";
@@ -28,6 +29,8 @@ export interface ResponderSetup<P> {
 export class Responder<P> {
   readonly #setup: ResponderSetup<P>;
   readonly #dialect: SignalRDialect;
+  /** Of calls over the rate: whoever floods must not flood the log as well. */
+  #overRate: RefusalTally | undefined;
 
   constructor(setup: ResponderSetup<P>, dialect: SignalRDialect) {
     this.#setup = setup;
@@ -61,6 +64,12 @@ export class Responder<P> {
     }
     if (bytes.length > connection.maxFrameBytes) return this.finish(message, formatReason("result_too_large"));
     return this.#sendResult(message, control, bytes);
+  }
+
+  /** The connection ended: tells what was only counted. */
+  ended(): void {
+    const count = this.#overRate?.end(this.#setup.clock.monotonic()) ?? 0;
+    if (count > 0) this.#tellRefusal(new HubwardError("rate_limited"), undefined, count);
   }
 
   /** What a control call has come to. */
@@ -160,6 +169,12 @@ export class Responder<P> {
   }
 
   #reportRefusal(error: HubwardError, method: string | undefined): void {
+    if (error.reason !== "rate_limited") return this.#tellRefusal(error, method, 1);
+    const count = (this.#overRate ??= new RefusalTally()).add(this.#setup.clock.monotonic());
+    if (count > 0) this.#tellRefusal(error, method, count);
+  }
+
+  #tellRefusal(error: HubwardError, method: string | undefined, count: number): void {
     const { connection, hub, telemetry } = this.#setup;
     telemetry({
       event: "call.refused",
@@ -169,6 +184,7 @@ export class Responder<P> {
       reason: error.reason,
       policy: error instanceof PolicyRefusal ? error.policy : undefined,
       subject: connection.authentication.subject,
+      count,
     });
   }
 

@@ -15,6 +15,7 @@ import { Publication } from "../core/publication.js";
 import { createMemoryIdempotencyStore } from "../memory/idempotency-store.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { SignalRHandler } from "./handler.js";
+import { limiterOf } from "../../test/limits-fixture.js";
 import { patientWatch } from "../../test/policy-watch.js";
 
 const MAX_REPLAY_BYTES = 400;
@@ -111,7 +112,9 @@ function createBench() {
   const take = methodOf("Take", { schemas: [textSchema()], handle: (_call, words: string) => void taken.push(words) });
   const base = hubOf([take]);
   const hub = { ...base, settings: { ...base.settings, maxReplayBytes: MAX_REPLAY_BYTES } };
+  const limiter = limiterOf(clock, false);
   const dispatch = createDispatcher<Staff>({
+    limiter,
     idempotency: createMemoryIdempotencyStore({ clock }),
     digest: systemDigest,
     createCall: (connection, method, control) => new ConnectionCall(connection, method, control, fixture),
@@ -124,6 +127,7 @@ function createBench() {
       connection,
       hub,
       dispatch,
+      limiter,
       clock,
       telemetry: () => undefined,
       decodeLimits: decodeLimitDefaults,

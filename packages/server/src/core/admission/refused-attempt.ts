@@ -1,4 +1,4 @@
-/** An attempt to connect that comes to nothing: logged with what is known of who made it, and answered. */
+/** An attempt to connect that comes to nothing: counted, logged with what is known of who made it, and answered. */
 
 import { HubwardError, type ReasonName } from "@hubward/wire";
 import type { Authentication } from "../auth/authentication.js";
@@ -6,8 +6,10 @@ import { PolicyRefusal } from "../auth/policy.js";
 import { LongLivedCredential, RevokedCredential } from "../auth/revocation-gate.js";
 import type { HttpReply, HttpRequest } from "../http.js";
 import type { ConnectionId } from "../ids.js";
+import { LimitRefusal } from "../limits/limit-refusal.js";
 import { principalFields, type Telemetry } from "../telemetry.js";
 import { CookieRefused } from "./cookie.js";
+import { countFailure, type FailedCredentials } from "./failed-credential.js";
 import { CredentialConflict } from "./forwarded.js";
 import { DpopRefused, MissingCredential, refusalReply } from "./refusal-reply.js";
 
@@ -25,20 +27,26 @@ const HINTS: Partial<Record<ReasonName, string>> = {
   origin_denied: "a page of this origin is not in allowedOrigins",
   try_again_later: "too many connect attempts are waiting",
 };
+const FAILURES_HINT = "too many failed attempts from this address: see limits.authentication, and trustedProxies";
 const LONG_LIVED_HINT = "the token lives longer than revocations are remembered: see maxTokenAgeMs";
 const QUERY_TOKEN_HINT = "a JWT stood in the query, and allowQueryToken is off";
 
-/** Logs a refused attempt and makes the answer. `hint`: a constant text for the operator. */
+/**
+ * Counts and logs a refused attempt and makes the answer. `hint`: a constant text for the operator. Those that a limit
+ * turns away by the thousand are logged once a second.
+ */
 export function refuse(
   { remoteAddress }: Pick<HttpRequest, "remoteAddress">,
   { path }: { readonly path: string },
-  { telemetry }: { readonly telemetry: Telemetry },
+  { telemetry, failed }: { readonly telemetry: Telemetry; readonly failed: FailedCredentials },
   error: HubwardError,
   applicant?: Applicant,
   hint: string | undefined = refusalHint(error),
 ): HttpReply {
   const authentication =
     applicant?.authentication ?? (error instanceof RevokedCredential ? error.authentication : undefined);
+  if (authentication === undefined) countFailure({ remoteAddress }, error, failed);
+  if (error instanceof LimitRefusal && !error.isTold) return refusalReply(error);
   telemetry({
     event: "connection.refused",
     connectionId: applicant?.connectionId,
@@ -56,5 +64,6 @@ function refusalHint(error: HubwardError): string | undefined {
   if (error instanceof MissingCredential || error instanceof CredentialConflict) return error.detail;
   if (error instanceof CookieRefused || error instanceof DpopRefused) return error.detail;
   if (error instanceof LongLivedCredential) return LONG_LIVED_HINT;
+  if (error instanceof LimitRefusal && error.reason === "rate_limited") return FAILURES_HINT;
   return error instanceof QueryTokenRefused ? QUERY_TOKEN_HINT : HINTS[error.reason];
 }

@@ -345,6 +345,18 @@ describe("a connection", () => {
     expect(peer.said()).toBe("keep-alive\n".repeat(4));
   });
 
+  it("does not take a transport's confirmations for a sign of life where the protocol has pings of its own", () => {
+    const fixture = createFixture();
+    const peer = fixture.connect();
+    for (let second = 0; second < 30; second++) {
+      say(peer, "told");
+      live(fixture, peer, 1_000);
+      peer.socket.confirm();
+    }
+    expect(peer.socket.confirmationRequests).toBeGreaterThan(0);
+    expect(peer.connection.refusal()?.reason).toBe("heartbeat_timeout");
+  });
+
   it("does not beat once it closes", () => {
     const fixture = createFixture();
     const peer = fixture.connect({ livesMs: 60_000 });
@@ -428,5 +440,69 @@ describe("a connection", () => {
       connection.beat(readInstant(fixture.clock));
     }
     expect([socket.isReset, connection.refusal()?.reason]).toEqual([true, "slow_consumer"]);
+  });
+});
+
+describe("a connection whose protocol has no pings of its own", () => {
+  it("asks an idle peer for a confirmation every 15 s, and keeps one that only listens", () => {
+    const fixture = createFixture();
+    const peer = fixture.connect({ keepAlive: "confirmation" });
+    for (let second = 0; second < 300; second++) {
+      live(fixture, peer, 1_000);
+      peer.socket.confirm();
+    }
+    expect([peer.socket.confirmationRequests, peer.said(), peer.connection.isActive]).toEqual([20, "", true]);
+  });
+
+  it("asks one that speaks, too: who is between wants to see both ways in use", () => {
+    const fixture = createFixture();
+    const peer = fixture.connect({ keepAlive: "confirmation" });
+    for (let second = 0; second < 60; second++) {
+      peer.socket.peerSends(bytes("."));
+      live(fixture, peer, 1_000);
+      peer.socket.confirm();
+    }
+    expect(peer.socket.confirmationRequests).toBe(4);
+  });
+
+  it("does not ask beside what it writes: that is confirmed soon enough", () => {
+    const fixture = createFixture();
+    const peer = fixture.connect({ keepAlive: "confirmation" });
+    for (let second = 0; second < 120; second++) {
+      if (second % 10 === 0) say(peer, "told");
+      live(fixture, peer, 1_000);
+      peer.socket.confirm();
+    }
+    expect([peer.socket.confirmationRequests, peer.connection.isActive]).toEqual([12, true]);
+  });
+
+  it("ends one that is gone: 30 s without a frame or a confirmation, with one question open", () => {
+    const fixture = createFixture();
+    const peer = fixture.connect({ keepAlive: "confirmation" });
+    live(fixture, peer, 20_000);
+    peer.socket.confirm();
+    live(fixture, peer, 29_000);
+    expect([peer.connection.isActive, peer.socket.openConfirmations]).toEqual([true, 1]);
+    live(fixture, peer, 1_000);
+    expect([peer.connection.refusal()?.reason, peer.socket.isReset]).toEqual(["heartbeat_timeout", true]);
+  });
+
+  it("judges one that speaks and confirms nothing by its lag alone", () => {
+    const fixture = createFixture();
+    const peer = fixture.connect({ keepAlive: "confirmation" });
+    const keepTalking = (seconds: number): void => {
+      for (let second = 0; second < seconds; second++) {
+        peer.socket.peerSends(bytes("."));
+        live(fixture, peer, 1_000);
+      }
+    };
+    keepTalking(120);
+    expect([peer.connection.isActive, peer.socket.openConfirmations]).toEqual([true, 1]);
+    say(peer, "told");
+    fixture.clock.endTurn();
+    keepTalking(30);
+    expect(peer.connection.isActive).toBe(true);
+    keepTalking(1);
+    expect(peer.connection.refusal()?.reason).toBe("slow_consumer");
   });
 });

@@ -227,6 +227,12 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
     }
   }
 
+  override confirmed(): void {
+    // A protocol with pings of its own asks its peers to ping, and a WebSocket that answers is not yet a client that does.
+    if (this.#handler?.keepAlive === "confirmation") this.#lastReceivedAt = this.#setup.clock.monotonic();
+    super.confirmed();
+  }
+
   failed(): void {
     // One that was given up says nothing about the peer any more.
     if (this.#lifecycle.phase !== "detached") this.apply({ type: "violation", reason: "protocol_error" });

@@ -13,7 +13,7 @@ import {
 } from "../../../test/connection-fixture.js";
 import { allowAll, deferred, groupOf, policy, requirement, template } from "../../../test/hub-fixture.js";
 import { readInstant } from "../clock.js";
-import { groupKey, type GroupReference } from "../groups/group.js";
+import { declareTemplate, groupKey, type GroupReference } from "../groups/group.js";
 import type { Staff } from "../../../test/connection-fixture.js";
 import { Publication } from "../publication.js";
 import type { LapseReason, LifecycleEvent } from "./lifecycle.js";
@@ -262,9 +262,31 @@ describe("a connection that lapses", () => {
     for (const event of ["aaaaaa", "bbbbbb", "cccccc", "dddddd"]) say(peer, event);
     renew(fixture, peer);
     expect(heard(fixture, peer)).toEqual(["cccccc([])", "dddddd([])"]);
-    expect(notices(fixture, peer).at(-1)).toEqual({ kind: "gap", dropped: 2 });
+    expect(notices(fixture, peer).at(-1)).toEqual({ kind: "gap", dropped: 2, groups: [] });
     const silent = connect(createFixture({ outbox: { maxHeldBytes: 30 } }));
     expect(silent.said()).not.toContain("gap");
+  });
+
+  it("holds back what its outbox held, and tells with the gap what that had dropped, and in which groups", async () => {
+    const ward = groupOf({ ...template("vitals/{ward}", allowAll), whenSlow: "drop-oldest" }, { ward: "icu" });
+    declareTemplate(ward.template);
+    const fixture = createFixture({ outbox: { maxBytes: 4_096, maxHeldBytes: 4_000 } });
+    const peer = connect(fixture);
+    peer.connection.subscribe();
+    await fixture.groups.join(peer.connection, ward);
+    const key = groupKey(undefined, ward);
+    const tellWard = (beat: number): void => {
+      const said = new Publication("beat", [beat, "x".repeat(900)], key, ward);
+      fixture.fanout(said, { to: "group", key, hub: undefined });
+    };
+    for (let beat = 1; beat <= 10; beat++) tellWard(beat);
+    peer.connection.apply({ type: "expiry-due" });
+    for (let beat = 11; beat <= 12; beat++) tellWard(beat);
+    renew(fixture, peer);
+    fixture.groups.judgeAgain(peer.connection);
+    const said = heard(fixture, peer).filter((line) => line.startsWith("beat"));
+    expect(said.map((line) => Number(/\d+/.exec(line)?.[0]))).toEqual([9, 10, 11, 12]);
+    expect(notices(fixture, peer).at(-1)).toEqual({ kind: "gap", dropped: 8, groups: ["vitals/icu"] });
   });
 
   it("is told that it expired, why, and how long it has, whether it asked or not", () => {

@@ -7,8 +7,9 @@ import { formatReason, type Notice } from "@hubward/wire";
 import type { Authentication } from "../auth/authentication.js";
 import type { Admission } from "../auth/policy.js";
 import { readInstant, type Clock, type Instant } from "../clock.js";
-import type { GroupKey, Judged } from "../groups/group.js";
+import { groupName, type GroupKey, type Judged } from "../groups/group.js";
 import { identityKey, principalAddress, type IdentityKey, type PrincipalAddress } from "../ids.js";
+import type { Dropped, Frame } from "../publication.js";
 import { CredentialTimes } from "./credential-times.js";
 import { Delivery, type DeliverySetup } from "./delivery.js";
 import type { LapseReason, LifecycleEvent } from "./lifecycle.js";
@@ -141,11 +142,21 @@ export abstract class Credentialed<P> extends Delivery {
   }
 
   notify(notice: Notice): void {
-    const isUnasked = notice.kind === "expiring" || notice.kind === "expired";
-    const { handler } = this;
-    if (!isUnasked && !this.#wantsNotices && handler?.hearsEverything !== true) return;
-    const bytes = handler?.notice(notice);
-    if (bytes !== undefined) this.answer({ bytes, group: undefined });
+    const frame = this.#frameOf(notice);
+    if (frame !== undefined) this.answer(frame);
+  }
+
+  /** In the words of now: groups that it has left meanwhile are not named. */
+  override gapNotice(dropped: Dropped): Frame | undefined {
+    const groups: string[] = [];
+    let count = 0;
+    for (const [group, frames] of dropped) {
+      count += frames;
+      const membership = group === undefined ? undefined : this.#memberships?.get(group);
+      if (membership !== undefined) groups.push(groupName(membership.reference));
+    }
+    const frame = this.#frameOf({ kind: "gap", dropped: count, groups });
+    return frame && { ...frame, gap: dropped };
   }
 
   /** Tells its peer what became of a membership, where its protocol has words for it. */
@@ -163,10 +174,20 @@ export abstract class Credentialed<P> extends Delivery {
       if (membership === undefined) return "drop";
       return membership.judgedVersion === this.version ? "say" : "wait";
     });
-    if (dropped > 0) this.notify({ kind: "gap", dropped });
+    const notice = dropped && this.gapNotice(dropped);
+    if (notice !== undefined) this.answer(notice);
   }
 
   abstract override apply(event: LifecycleEvent): void;
+
+  /** Undefined for whom it is not told. */
+  #frameOf(notice: Notice): Frame | undefined {
+    const isUnasked = notice.kind === "expiring" || notice.kind === "expired";
+    const { handler } = this;
+    if (!isUnasked && !this.#wantsNotices && handler?.hearsEverything !== true) return undefined;
+    const bytes = handler?.notice(notice);
+    return bytes && { bytes, group: undefined };
+  }
 
   /** Whether what is asked of it now may still take effect. */
   protected abstract readonly hasStanding: boolean;

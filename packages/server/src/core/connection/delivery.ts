@@ -2,14 +2,14 @@
 
 import { formatReason, reasons, type ReasonName } from "@hubward/wire";
 import { readInstant, type Clock, type Instant } from "../clock.js";
-import type { Dialect, Frame, Publication } from "../publication.js";
+import type { Dialect, Dropped, Frame, Publication } from "../publication.js";
 import type { GroupKey } from "../groups/group.js";
 import { HeldFrames, type HeldVerdict } from "./held-frames.js";
 import type { Farewell, Lifecycle, LifecycleEvent } from "./lifecycle.js";
 import { isOver, type Lifetime } from "./lifetime.js";
-import { Outbox, type FlushQueue } from "./outbox.js";
+import { Outbox, type FlushQueue, type OutboxLimits, type OutboxOwner } from "./outbox.js";
 import type { ResolvedOutboxOptions } from "./outbox-options.js";
-import type { Outgoing } from "./outgoing.js";
+import type { KeepAlive, Outgoing } from "./outgoing.js";
 import type { ReplayProtocol } from "./protocol-handler.js";
 import { ReplayOutbox } from "./replay-outbox.js";
 import type { Socket } from "./socket.js";
@@ -25,7 +25,7 @@ export interface DeliverySetup {
 const MAX_CONTROL_BYTES = 1024;
 
 /** A base, not a part: a fan-out then finds everything it needs of a member in one object. */
-export abstract class Delivery {
+export abstract class Delivery implements OutboxOwner {
   #isActive = false;
   #version = 1;
   #dialect: Dialect | undefined;
@@ -53,6 +53,12 @@ export abstract class Delivery {
   }
 
   abstract apply(event: LifecycleEvent): void;
+
+  abstract gapNotice(dropped: Dropped): Frame | undefined;
+
+  expired(): void {
+    this.apply({ type: "expiry-due" });
+  }
 
   get outbox(): Outgoing {
     return this.#outbox;
@@ -144,7 +150,7 @@ export abstract class Delivery {
     const socket = this.#socket;
     if (this.#replay !== undefined || socket === undefined) throw new TypeError("connection: keeps for replay already");
     const limits = { ...this.#setup.outboxLimits, maxReplayBytes };
-    const outbox = new ReplayOutbox(limits, (event) => this.apply(event));
+    const outbox = new ReplayOutbox(limits, this);
     const said = this.#outbox.drain();
     this.#replay = { protocol, outbox, maxReplayBytes };
     this.#outbox = outbox;
@@ -210,16 +216,18 @@ export abstract class Delivery {
   /** Standing is lost for now: what has not left is held back. False where the peer would count wrong without it. */
   protected holdBack(): boolean {
     const frames = this.#outbox.takeBack();
+    const dropped = this.#outbox.takeDropped();
+    if (dropped !== undefined) this.#holder().addDropped(dropped);
     for (const frame of frames ?? []) this.#keep(frame);
     // The end that has come holds back the application's frames; what is answered now is of another kind.
     this.#outbox.renew(undefined);
     return frames !== undefined;
   }
 
-  /** Says what was held and may be said now. Returns how many frames had to make room meanwhile. */
-  protected letGo(judge: (group: GroupKey | undefined) => HeldVerdict): number {
+  /** Says what was held and may be said now. Returns what had to make room meanwhile. */
+  protected letGo(judge: (group: GroupKey | undefined) => HeldVerdict): Dropped | undefined {
     const held = this.#held;
-    if (held === undefined) return 0;
+    if (held === undefined) return undefined;
     for (const frame of held.take(judge)) if (!this.#outbox.push(frame)) this.apply({ type: "lagging" });
     return held.takeDropped();
   }
@@ -240,7 +248,7 @@ export abstract class Delivery {
   }
 
   /** Once a second. False when the peer lags too far. */
-  protected keepPace(now: number, keepAlive: Uint8Array | undefined, keepAliveMs: number): boolean {
+  protected keepPace(now: number, keepAlive: KeepAlive | undefined, keepAliveMs: number): boolean {
     if (!this.#outbox.beat(now)) return false;
     if (this.#replay !== undefined) this.acknowledge();
     if (keepAlive !== undefined) this.#outbox.keepAlive(keepAlive, now, keepAliveMs);
@@ -270,7 +278,11 @@ export abstract class Delivery {
   }
 
   #keep(frame: Frame): void {
-    (this.#held ??= new HeldFrames(this.#setup.outboxLimits.maxHeldBytes)).push(frame);
+    this.#holder().push(frame);
+  }
+
+  #holder(): HeldFrames {
+    return (this.#held ??= new HeldFrames(this.#setup.outboxLimits.maxHeldBytes));
   }
 
   #writeThrough(socket: Socket, opening: Uint8Array): void {
@@ -279,13 +291,13 @@ export abstract class Delivery {
     // Beside what waits for its turn, what the peer has not acknowledged may have to go again all at once.
     const maxBytes = outboxLimits.maxBytes + maxReplayBytes + MAX_CONTROL_BYTES;
     const instant = readInstant(clock);
-    const transport = this.#createOutbox(socket, instant.monotonic, { ...outboxLimits, maxBytes });
+    const limits = { ...outboxLimits, maxBytes, keepsAll: true };
+    const transport = this.#createOutbox(socket, instant.monotonic, limits);
     if (!outbox.attach(transport, opening, instant)) this.apply({ type: "lagging" });
   }
 
-  #createOutbox(socket: Socket, now: number, limits: ResolvedOutboxOptions): Outbox {
-    const expire = (): void => this.apply({ type: "expiry-due" });
-    return new Outbox(socket, this.#setup.flushQueue, limits, this.#lifetime, now, expire);
+  #createOutbox(socket: Socket, now: number, limits: OutboxLimits): Outbox {
+    return new Outbox(socket, this.#setup.flushQueue, limits, this.#lifetime, now, this);
   }
 }
 

@@ -1,19 +1,18 @@
 /**
  * What may not be said to a peer now and perhaps later: frames for a connection that lapsed, and those of a group whose
- * rule is being asked again. Bounded; the oldest make room.
+ * rule is being asked again. Bounded: what its group lets go makes room first, and then the oldest.
  */
 
 import type { GroupKey } from "../groups/group.js";
-import type { Frame } from "../publication.js";
+import type { Dropped, Frame } from "../publication.js";
+import { Backlog } from "./backlog.js";
 
 /** What becomes of a held frame of this group, or of none. */
 export type HeldVerdict = "say" | "wait" | "drop";
 
 export class HeldFrames {
   readonly #maxBytes: number;
-  #frames: Frame[] = [];
-  #bytes = 0;
-  #dropped = 0;
+  readonly #backlog = new Backlog();
 
   /** @param maxBytes bytes held at most; one frame may be larger */
   constructor(maxBytes: number) {
@@ -21,55 +20,44 @@ export class HeldFrames {
   }
 
   get size(): number {
-    return this.#frames.length;
+    return this.#backlog.size;
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#backlog.bytes;
   }
 
-  /** Frames that had to make room since this was last asked. */
-  takeDropped(): number {
-    const dropped = this.#dropped;
-    this.#dropped = 0;
-    return dropped;
+  /** What had to make room since this was last asked; undefined where nothing had to. */
+  takeDropped(): Dropped | undefined {
+    return this.#backlog.takeDropped();
+  }
+
+  /** Counts what had to make room before it came to be held. */
+  addDropped(dropped: Dropped): void {
+    this.#backlog.addDropped(dropped);
   }
 
   push(frame: Frame): void {
-    this.#frames.push(frame);
-    this.#bytes += frame.bytes.length;
-    let surplus = 0;
-    while (this.#bytes > this.#maxBytes && surplus < this.#frames.length - 1) {
-      this.#bytes -= (this.#frames[surplus] as Frame).bytes.length;
-      surplus++;
-    }
-    if (surplus === 0) return;
-    this.#frames.splice(0, surplus);
-    this.#dropped += surplus;
+    this.#backlog.pushAnyway(frame, this.#maxBytes);
   }
 
   /** Takes out what may be said, in the order it came, and forgets what may not. */
   take(judge: (group: GroupKey | undefined) => HeldVerdict): readonly Frame[] {
     const said: Frame[] = [];
-    const kept: Frame[] = [];
-    for (const frame of this.#frames) {
+    for (const frame of this.#backlog.takeAll()) {
       const verdict = judge(frame.group);
       if (verdict === "say") said.push(frame);
-      else if (verdict === "wait") kept.push(frame);
+      else if (verdict === "wait") this.#backlog.push(frame);
     }
-    this.#frames = kept;
-    this.#bytes = kept.reduce((sum, { bytes }) => sum + bytes.length, 0);
     return said;
   }
 
-  /** Forgets one group's frames. */
+  /** Forgets one group's frames, and that any had to make room. */
   evict(group: GroupKey): void {
-    this.take((each) => (each === group ? "drop" : "wait"));
+    this.#backlog.evict(group);
   }
 
   clear(): void {
-    this.#frames = [];
-    this.#bytes = 0;
-    this.#dropped = 0;
+    this.#backlog.clear();
   }
 }

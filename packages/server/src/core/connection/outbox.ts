@@ -9,11 +9,12 @@
 
 import type { Clock, Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
-import type { Frame } from "../publication.js";
+import type { Dropped, Frame } from "../publication.js";
+import { Backlog } from "./backlog.js";
 import { isOver, type Lifetime } from "./lifetime.js";
 import type { ResolvedOutboxOptions } from "./outbox-options.js";
-import type { Outgoing } from "./outgoing.js";
-import type { Run } from "./run.js";
+import type { KeepAlive, Outgoing } from "./outgoing.js";
+import { Run } from "./run.js";
 import type { Socket } from "./socket.js";
 
 /** Bytes handed over in one write. */
@@ -24,6 +25,22 @@ const MAX_UNCONFIRMED_BYTES = 256 * 1024;
 const CONFIRM_AFTER_MS = 5_000;
 /** A confirmation that takes longer says that the peer is not reading. */
 const CONFIRMATION_OVERDUE_MS = 5_000;
+
+/** The limit while every push has to find its place in the backlog. */
+const NO_ROOM = -1;
+
+/** Whose outbox it is. */
+export interface OutboxOwner {
+  /** The credential has ended: nothing was written. */
+  expired(): void;
+  /** What tells the peer of events it will not get; undefined where it is not told. Changes nothing. */
+  gapNotice(dropped: Dropped): Frame | undefined;
+}
+
+export interface OutboxLimits extends ResolvedOutboxOptions {
+  /** Whether each frame is written, whatever its group says: the peer counts them. Default false. */
+  readonly keepsAll?: boolean | undefined;
+}
 
 /** Where outboxes with something to write are collected until the end of the turn. */
 export interface FlushQueue {
@@ -44,7 +61,8 @@ export class Outbox implements Outgoing {
   #heldBytes = 0;
   #writtenBytes = 0;
   #confirmedBytes = 0;
-  readonly #maxBytes: number;
+  /** `#maxBytes`, or `NO_ROOM` while there is a backlog: one comparison finds either. */
+  #limit: number;
   readonly #queue: FlushQueue;
   readonly #socket: Socket;
   /** Looked at before every write: the credential may have ended since the frames were queued. */
@@ -55,39 +73,46 @@ export class Outbox implements Outgoing {
   #lastWriteAt: number;
   /** Full batches in front of the growing one; only a peer that lags has any. */
   #sealed: Run[] | undefined;
+  /** Everything held, while the peer lags and some of it may make way for newer frames. */
+  #backlog: Backlog | undefined;
   #isOnHold = false;
   #isDeaf = false;
   /** Who waits until there is room again. */
   #waiting: (() => void)[] | undefined;
   #requestedAt = 0;
+  readonly #maxBytes: number;
   readonly #maxLagMs: number;
-  readonly #onExpired: () => void;
+  readonly #keepsAll: boolean;
+  readonly #owner: OutboxOwner;
   #awaiting: (() => void)[] | undefined;
 
   constructor(
     socket: Socket,
     queue: FlushQueue,
-    limits: ResolvedOutboxOptions,
+    limits: OutboxLimits,
     lifetime: Lifetime | undefined,
     now: number,
-    onExpired: () => void,
+    owner: OutboxOwner,
   ) {
     this.#socket = socket;
     this.#queue = queue;
+    this.#limit = limits.maxBytes;
     this.#maxBytes = limits.maxBytes;
+    this.#keepsAll = limits.keepsAll === true;
     this.#maxLagMs = limits.maxLagMs;
     this.#lastWriteAt = Math.floor(now);
     this.#lifetime = lifetime;
-    this.#onExpired = onExpired;
+    this.#owner = owner;
   }
 
   /** Queues one frame. False when the peer is too far behind to take it: a slow consumer. */
   push(frame: Frame): boolean {
     if (!this.#isOpen) return true;
     const length = frame.bytes.length;
-    if (this.#heldBytes + this.#unconfirmedBytes + length > this.#maxBytes) return false;
+    if (this.#heldBytes + this.#unconfirmedBytes + length > this.#limit) return this.#pushBehind(frame);
     let growing = this.#growing ?? this.#queue.origin;
     if (growing.bytes !== 0 && growing.bytes + length > MAX_BATCH_BYTES) {
+      if (growing.mayYield && this.#isBehind) return this.#pushBehind(frame);
       (this.#sealed ??= []).push(growing);
       growing = this.#queue.origin;
     }
@@ -104,21 +129,22 @@ export class Outbox implements Outgoing {
   flush(instant: Instant): void {
     const now = Math.floor(instant.monotonic);
     this.#isQueued = false;
-    if (!this.#isOpen || this.#heldBytes === 0 || this.#isOnHold) return;
-    if (this.#lifetime !== undefined && isOver(this.#lifetime, instant)) return this.#onExpired();
+    if (!this.#isOpen || (this.#heldBytes === 0 && this.#backlog === undefined) || this.#isOnHold) return;
+    if (this.#lifetime !== undefined && isOver(this.#lifetime, instant)) return this.#owner.expired();
     if (this.#socket.queuedBytes !== 0) return;
     if (this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES) {
       if (!this.#isDeaf) return;
       this.#confirmedBytes = this.#writtenBytes;
     }
     const batch = this.#takeBatch();
+    if (batch.bytes === 0) return;
     if (this.#unconfirmedBytes === 0) this.#oldestUnconfirmedAt = now;
-    this.#heldBytes -= batch.bytes;
     this.#writtenBytes += batch.bytes;
     this.#lastWriteAt = now;
     this.#socket.write(batch.join(), this.#shouldAsk(now));
     if (this.#heldBytes !== 0) this.#flushLater();
-    if (this.#waiting !== undefined && this.#heldBytes < MAX_BATCH_BYTES) this.#tellWaiting();
+    if (this.#waiting === undefined) return;
+    if ((this.#backlog?.firmBytes ?? this.#heldBytes) < MAX_BATCH_BYTES) this.#tellWaiting();
   }
 
   hold(instant: Instant): void {
@@ -132,7 +158,10 @@ export class Outbox implements Outgoing {
   }
 
   room(length: number, clock: Pick<Clock, "monotonic">): Promise<void> | undefined {
-    const isRoomy = this.#heldBytes < MAX_BATCH_BYTES && this.pendingBytes + length <= this.#maxBytes;
+    // What makes way for others does not keep them waiting: a peer that stays behind is answered all the same.
+    const firmBytes = this.#backlog?.firmBytes ?? this.#heldBytes;
+    const yieldedBytes = this.#backlog?.droppableBytes ?? 0;
+    const isRoomy = firmBytes < MAX_BATCH_BYTES && this.pendingBytes - yieldedBytes + length <= this.#maxBytes;
     if (isRoomy || !this.#isOpen) return undefined;
     const room = new Promise<void>((resolve) => {
       (this.#waiting ??= []).push(resolve);
@@ -163,7 +192,7 @@ export class Outbox implements Outgoing {
   /** The socket took what it was given. */
   drained(): void {
     if (this.#awaiting !== undefined && this.#socket.queuedBytes === 0) this.#tellAwaiting();
-    if (this.#heldBytes !== 0) this.#flushLater();
+    if (this.#heldBytes !== 0 || this.#backlog !== undefined) this.#flushLater();
     if (!this.#isDeaf || this.#waiting === undefined || this.#socket.queuedBytes !== 0) return;
     this.#confirmedBytes = this.#writtenBytes;
     this.#tellWaiting();
@@ -194,18 +223,28 @@ export class Outbox implements Outgoing {
   }
 
   /**
-   * Writes a frame that is not worth queueing (a keep-alive) if nothing was written for a while and nothing is
-   * in the way. Such bytes are not confirmed: a silent peer is found by its own silence.
+   * Writes a frame that is not worth queueing if nothing was written for a while and nothing is in the way, or asks for
+   * a confirmation in its place. The frame's bytes are not confirmed: a silent peer is found by its own silence.
    */
-  keepAlive(frame: Uint8Array, now: number, intervalMs: number): void {
+  keepAlive(keepAlive: KeepAlive, now: number, intervalMs: number): void {
     if (!this.#isOpen || (this.#heldBytes !== 0 && !this.#isOnHold) || this.#socket.queuedBytes !== 0) return;
     if (now - this.#lastWriteAt < intervalMs) return;
+    if (keepAlive === "confirmation" && this.#requestedBytes !== -1) return;
     this.#lastWriteAt = Math.floor(now);
-    this.#socket.write(frame);
+    if (keepAlive !== "confirmation") return this.#socket.write(keepAlive);
+    this.#requestedBytes = this.#writtenBytes;
+    this.#requestedAt = this.#lastWriteAt;
+    this.#socket.requestConfirmation();
   }
 
   /** Takes one group's frames out of everything not handed over yet. Returns how many. */
   evict(group: GroupKey): number {
+    if (this.#backlog !== undefined) {
+      const count = this.#backlog.evict(group);
+      this.#settle(this.#backlog);
+      if (count > 0) this.#tellWaiting();
+      return count;
+    }
     if (this.#heldBytes === 0) return 0;
     const evicted = [...(this.#sealed ?? []), this.#growing].reduce((sum, run) => sum + (run?.countOf(group) ?? 0), 0);
     if (evicted === 0) return 0;
@@ -217,12 +256,16 @@ export class Outbox implements Outgoing {
   }
 
   takeBack(): readonly Frame[] {
-    const runs = this.#heldRuns();
-    this.#sealed = undefined;
-    this.#growing = undefined;
-    this.#heldBytes = 0;
+    const frames = this.#heldRuns().flatMap((run) => run.frames());
+    this.#forgetHeld();
     this.#tellWaiting();
-    return runs.flatMap((run) => run.frames());
+    return frames;
+  }
+
+  takeDropped(): Dropped | undefined {
+    const dropped = this.#backlog?.takeDropped();
+    if (this.#backlog !== undefined) this.#settle(this.#backlog);
+    return dropped;
   }
 
   renew(lifetime: Lifetime | undefined): void {
@@ -242,9 +285,8 @@ export class Outbox implements Outgoing {
   discard(): number {
     const dropped = this.#heldBytes;
     this.#isOpen = false;
-    this.#sealed = undefined;
-    this.#growing = undefined;
-    this.#heldBytes = 0;
+    this.#backlog?.clear();
+    this.#forgetHeld();
     this.#tellWaiting();
     this.#tellAwaiting();
     return dropped;
@@ -290,16 +332,85 @@ export class Outbox implements Outgoing {
     return this.#writtenBytes - this.#confirmedBytes;
   }
 
+  /** Whether what is held waits for the peer, and not only for the end of the turn. */
+  get #isBehind(): boolean {
+    if (this.#keepsAll) return false;
+    return this.#isOnHold || this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES || this.#socket.queuedBytes !== 0;
+  }
+
+  /** Finds room among what the peer has not come for. False where there is none: a slow consumer. */
+  #pushBehind(frame: Frame): boolean {
+    const backlog = this.#backlog ?? this.#fallBehind();
+    if (backlog === undefined || !backlog.push(frame, this.#maxBytes - this.#unconfirmedBytes)) return false;
+    this.#heldBytes = backlog.bytes;
+    this.#flushLater();
+    return true;
+  }
+
+  /** Undefined where nothing that is held may make way. */
+  #fallBehind(): Backlog | undefined {
+    const runs = this.#heldRuns();
+    if (this.#keepsAll || !runs.some((run) => run.mayYield)) return undefined;
+    const backlog = new Backlog();
+    for (const run of runs) for (const frame of run.frames()) backlog.push(frame);
+    this.#forgetHeld();
+    this.#backlog = backlog;
+    this.#limit = NO_ROOM;
+    this.#heldBytes = backlog.bytes;
+    return backlog;
+  }
+
+  /** A backlog lasts until it is empty and nothing of it is left to be told. */
+  #settle(backlog: Backlog): void {
+    this.#heldBytes = backlog.bytes;
+    if (backlog.size > 0 || backlog.dropped !== undefined) return;
+    this.#backlog = undefined;
+    this.#limit = this.#maxBytes;
+  }
+
+  /** What was dropped is still told. */
+  #forgetHeld(): void {
+    this.#sealed = undefined;
+    this.#growing = undefined;
+    this.#heldBytes = 0;
+    if (this.#backlog === undefined) return;
+    this.#backlog.takeAll();
+    this.#settle(this.#backlog);
+  }
+
   #heldRuns(): readonly Run[] {
+    if (this.#backlog !== undefined) return [Run.of(this.#backlog.frames())];
     return [...(this.#sealed ?? []), ...(this.#growing === undefined ? [] : [this.#growing])];
   }
 
   #takeBatch(): Run {
+    if (this.#backlog !== undefined) return this.#takeFromBacklog(this.#backlog);
     const sealed = this.#sealed?.shift();
-    if (sealed !== undefined) return sealed;
-    const growing = this.#growing as Run;
-    this.#growing = undefined;
-    return growing;
+    const batch = sealed ?? (this.#growing as Run);
+    if (sealed === undefined) this.#growing = undefined;
+    this.#heldBytes -= batch.bytes;
+    return batch;
+  }
+
+  /** What is missing is told where it is missing: in front of what was kept. Empty where even that has no room yet. */
+  #takeFromBacklog(backlog: Backlog): Run {
+    const notice = this.#gapNotice(backlog);
+    const noticeBytes = notice?.bytes.length ?? 0;
+    const isTold = this.pendingBytes + noticeBytes <= this.#maxBytes;
+    if (isTold || noticeBytes > this.#maxBytes) backlog.takeDropped();
+    const frames = backlog.take(MAX_BATCH_BYTES);
+    this.#settle(backlog);
+    return Run.of(isTold && notice !== undefined ? [notice, ...frames] : frames);
+  }
+
+  /** What was dropped in words; more is, where they would have no room else. */
+  #gapNotice(backlog: Backlog): Frame | undefined {
+    for (;;) {
+      const notice = backlog.dropped && this.#owner.gapNotice(backlog.dropped);
+      this.#heldBytes = backlog.bytes;
+      if (notice === undefined || this.pendingBytes + notice.bytes.length <= this.#maxBytes) return notice;
+      if (!backlog.dropOldest()) return notice;
+    }
   }
 
   #askToConfirm(now: number): void {

@@ -2,8 +2,14 @@
 
 import type { Clock, Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
-import type { Frame } from "../publication.js";
+import type { Dropped, Frame } from "../publication.js";
 import type { Lifetime } from "./lifetime.js";
+
+/**
+ * What keeps an idle connection alive: a frame of its protocol, or, where that has none, a question of the transport's
+ * own (a WebSocket ping), whose answer counts as hearing the peer.
+ */
+export type KeepAlive = Uint8Array | "confirmation";
 
 export interface Outgoing {
   /** Queues one frame. False when the peer is too far behind to take it: a slow consumer. */
@@ -22,6 +28,8 @@ export interface Outgoing {
    * connection cannot go on.
    */
   takeBack(): readonly Frame[] | undefined;
+  /** What was dropped and not told; undefined where nothing was. */
+  takeDropped(): Dropped | undefined;
   /** Until when what is said may be written; undefined while somebody else sees to that. */
   renew(lifetime: Lifetime | undefined): void;
   /** Takes one group's frames out of everything not handed over yet. */
@@ -48,8 +56,10 @@ export interface Outgoing {
   deafen(): void;
   /** The peer could not confirm until now, through no fault of its own: its lag is counted anew. */
   hear(now: number): void;
-  /** Writes a keep-alive if nothing was written for a while and nothing is in the way. */
-  keepAlive(frame: Uint8Array, now: number, intervalMs: number): void;
+  /**
+   * Writes a keep-alive, or asks for a confirmation, if nothing was written for a while and nothing is in the way.
+   */
+  keepAlive(keepAlive: KeepAlive, now: number, intervalMs: number): void;
   /** Whether the peer seems to read. */
   isAnswering(now: number): boolean;
   /** Bytes of one frame at most. */

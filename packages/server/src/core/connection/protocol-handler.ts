@@ -4,6 +4,7 @@ import type { Notice, ReasonName } from "@hubward/wire";
 import type { Dialect } from "../publication.js";
 import type { GroupPlace } from "../groups/group.js";
 import type { LapseReason } from "./lifecycle.js";
+import type { KeepAlive } from "./outgoing.js";
 
 /** What became of a membership. `lost`: the group's rule does not allow it any more. */
 export interface MembershipChange {
@@ -18,8 +19,12 @@ export interface ProtocolHandler {
   received(data: Uint8Array): void;
   /** Whether a call is being handled; the peer's silence does not count meanwhile. */
   readonly isBusy: boolean;
-  /** The frame that keeps an idle connection alive, or undefined before the handshake. */
-  readonly keepAlive: Uint8Array | undefined;
+  /**
+   * What keeps an idle connection alive; undefined before the handshake. With `confirmation` a confirmation counts as
+   * hearing the peer: one that only listens stays, and one that is gone does not. A frame leaves it to the peer to say
+   * something of its own.
+   */
+  readonly keepAlive: KeepAlive | undefined;
   /** The protocol's last words, transport framing included. */
   farewell(reason: ReasonName): Uint8Array;
   /** Keeps calls back until `release`. */

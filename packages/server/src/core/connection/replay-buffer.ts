@@ -6,20 +6,20 @@
  */
 
 import type { GroupKey } from "../groups/group.js";
-import type { Frame } from "../publication.js";
+import type { Dropped, Frame } from "../publication.js";
+import { Backlog } from "./backlog.js";
 
 /** Freed places at the front that are worth moving the rest for. */
 const MIN_FREED_PLACES = 64;
 
 export class ReplayBuffer {
   readonly #maxBytes: number;
-  /** From `#first` to `#waiting`: sent. From there on: waiting. */
+  /** Sent, from `#first` on. */
   #frames: (Frame | undefined)[] = [];
   #first = 0;
-  #waiting = 0;
+  readonly #waiting = new Backlog();
   #firstId = 1;
   #sentBytes = 0;
-  #waitingBytes = 0;
   /** Numbers up to here were told to the peer on a transport before this one. */
   #replayedThrough = 0;
   /** Frames up to here hold something the peer may not see again. */
@@ -41,7 +41,7 @@ export class ReplayBuffer {
   }
 
   get sentCount(): number {
-    return this.#waiting - this.#first;
+    return this.#frames.length - this.#first;
   }
 
   get sentBytes(): number {
@@ -49,7 +49,21 @@ export class ReplayBuffer {
   }
 
   get waitingBytes(): number {
-    return this.#waitingBytes;
+    return this.#waiting.bytes;
+  }
+
+  /** Bytes of frames that wait and make way for nothing. */
+  get firmWaitingBytes(): number {
+    return this.#waiting.firmBytes;
+  }
+
+  /** Frames that waited, were dropped, and were not told; undefined where none were. */
+  get dropped(): Dropped | undefined {
+    return this.#waiting.dropped;
+  }
+
+  takeDropped(): Dropped | undefined {
+    return this.#waiting.takeDropped();
   }
 
   /** Whether what would be sent again holds what the peer may no longer see. */
@@ -57,22 +71,30 @@ export class ReplayBuffer {
     return this.#barredThrough >= this.#firstId;
   }
 
-  /** Adds a frame that waits. */
-  add(frame: Frame): void {
-    this.#frames.push(frame);
-    this.#waitingBytes += frame.bytes.length;
+  /** Adds a frame that waits. False, and nothing has changed, where no room can be made for it within `maxBytes`. */
+  add(frame: Frame, maxBytes?: number): boolean {
+    return this.#waiting.push(frame, maxBytes);
+  }
+
+  /** Whether a frame that waits may be sent. */
+  get hasNext(): boolean {
+    const frame = this.#waiting.first;
+    return frame !== undefined && this.#hasRoomFor(frame);
   }
 
   /** The next frame that may be sent: it is numbered and kept. Undefined when none waits, or none has room. */
   next(): Frame | undefined {
-    const frame = this.#frames[this.#waiting];
-    if (frame === undefined) return undefined;
-    const { length } = frame.bytes;
-    if (this.sentCount > 0 && this.#sentBytes + length > this.#maxBytes) return undefined;
-    this.#waiting++;
-    this.#waitingBytes -= length;
-    this.#sentBytes += length;
+    if (!this.hasNext) return undefined;
+    const frame = this.#waiting.shift() as Frame;
+    this.#number(frame);
     return frame;
+  }
+
+  /** Numbers and keeps a frame in front of all that wait. False where it has no room. */
+  send(frame: Frame): boolean {
+    if (!this.#hasRoomFor(frame)) return false;
+    this.#number(frame);
+    return true;
   }
 
   /** The peer has everything up to this number. Numbers that were never given free what was. */
@@ -86,19 +108,18 @@ export class ReplayBuffer {
     }
     if (this.#first < MIN_FREED_PLACES || this.#first * 2 < this.#frames.length) return;
     this.#frames.splice(0, this.#first);
-    this.#waiting -= this.#first;
     this.#first = 0;
   }
 
   /** Everything sent and not acknowledged, oldest first, to be sent again from `sequenceId` on. */
   replay(): readonly Frame[] {
     this.#replayedThrough = this.#firstId + this.sentCount - 1;
-    return this.#frames.slice(this.#first, this.#waiting) as Frame[];
+    return this.#frames.slice(this.#first) as Frame[];
   }
 
   /** Frames that wait, oldest first. */
   waiting(): readonly Frame[] {
-    return this.#frames.slice(this.#waiting) as Frame[];
+    return this.#waiting.frames();
   }
 
   /**
@@ -109,18 +130,14 @@ export class ReplayBuffer {
   evict(group: GroupKey, unwritten: number): boolean {
     const kept: (Frame | undefined)[] = [];
     let toTakeBack = unwritten;
-    let takenBack = 0;
     let isIntact = true;
     for (let index = this.#frames.length - 1; index >= this.#first; index--) {
       const frame = this.#frames[index] as Frame;
       const sequenceId = this.#firstId + index - this.#first;
       if (frame.group !== group) {
         kept.push(frame);
-      } else if (index >= this.#waiting) {
-        this.#waitingBytes -= frame.bytes.length;
       } else if (toTakeBack > 0) {
         toTakeBack--;
-        takenBack++;
         this.#sentBytes -= frame.bytes.length;
         if (sequenceId <= this.#replayedThrough) isIntact = false;
       } else {
@@ -129,8 +146,8 @@ export class ReplayBuffer {
       }
     }
     this.#frames = kept.reverse();
-    this.#waiting -= this.#first + takenBack;
     this.#first = 0;
+    this.#waiting.evict(group);
     // One that was acknowledged while it waited to be sent again is missing in the count, too.
     return isIntact && toTakeBack === 0;
   }
@@ -142,13 +159,9 @@ export class ReplayBuffer {
    * would count wrong from now on.
    */
   takeBack(unwritten: readonly Frame[]): { readonly frames: readonly Frame[]; readonly isIntact: boolean } {
-    const frames = [...unwritten, ...this.waiting()];
+    const frames = [...unwritten, ...this.#waiting.takeAll()];
     const count = Math.min(unwritten.length, this.sentCount);
-    this.#waiting -= count;
-    for (const frame of this.#frames.slice(this.#waiting, this.#waiting + count))
-      this.#sentBytes -= frame?.bytes.length ?? 0;
-    this.#frames.length = this.#waiting;
-    this.#waitingBytes = 0;
+    for (const frame of this.#frames.splice(this.#frames.length - count)) this.#sentBytes -= frame?.bytes.length ?? 0;
     const lastId = this.#firstId + this.sentCount - 1;
     if (this.sentCount > 0) this.#barredThrough = Math.max(this.#barredThrough, lastId);
     const isIntact = count === unwritten.length && (count === 0 || lastId >= this.#replayedThrough);
@@ -158,8 +171,16 @@ export class ReplayBuffer {
   clear(): void {
     this.#frames = [];
     this.#first = 0;
-    this.#waiting = 0;
     this.#sentBytes = 0;
-    this.#waitingBytes = 0;
+    this.#waiting.clear();
+  }
+
+  #hasRoomFor({ bytes }: Frame): boolean {
+    return this.sentCount === 0 || this.#sentBytes + bytes.length <= this.#maxBytes;
+  }
+
+  #number(frame: Frame): void {
+    this.#frames.push(frame);
+    this.#sentBytes += frame.bytes.length;
   }
 }

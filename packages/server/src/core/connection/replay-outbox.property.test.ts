@@ -4,6 +4,7 @@ import { createFakeClock, MemorySocket, type FakeClock } from "@hubward/testing"
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bytes, text } from "../../../test/connection-fixture.js";
+import { nobody } from "../../../test/outbox-fixture.js";
 import { readInstant, type EpochMs } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import { createFlushQueue } from "./flush-queue.js";
@@ -66,7 +67,7 @@ function createBench(maxReplayBytes: number) {
   const queue = createFlushQueue(clock);
   const ends: EndingEvent[] = [];
   const limits = { maxBytes: 10_000, maxReplayBytes };
-  const outbox = new ReplayOutbox(limits, (event) => void ends.push(event));
+  const outbox = new ReplayOutbox(limits, { ...nobody, apply: (event) => void ends.push(event) });
   const client = new CountingClient();
   let socket: MemorySocket | undefined;
 
@@ -81,7 +82,7 @@ function createBench(maxReplayBytes: number) {
       failed: () => undefined,
       closed: () => undefined,
     });
-    const transport = new Outbox(next, queue, outboxDefaults, lifetime, instant.monotonic, () => undefined);
+    const transport = new Outbox(next, queue, outboxDefaults, lifetime, instant.monotonic, nobody);
     outbox.attach(transport, bytes(isFirst ? "!;" : `from ${outbox.sequenceId};`), instant);
     socket = next;
     client.come(next, isFirst);

@@ -1,6 +1,7 @@
 import { createFakeClock, MemorySocket, type FakeClock } from "@hubward/testing";
 import { describe, expect, it } from "vitest";
 import { bytes, text } from "../../../test/connection-fixture.js";
+import { nobody } from "../../../test/outbox-fixture.js";
 import { readInstant, type EpochMs } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
 import type { Frame } from "../publication.js";
@@ -27,7 +28,13 @@ function createBench(maxReplayBytes = 1_000, maxBytes = 1_024): Bench {
   const clock = createFakeClock();
   const queue = createFlushQueue(clock);
   const ends: EndingEvent[] = [];
-  const outbox = new ReplayOutbox({ maxBytes, maxReplayBytes }, (event) => void ends.push(event));
+  const outbox = new ReplayOutbox(
+    { maxBytes, maxReplayBytes },
+    {
+      apply: (event) => void ends.push(event),
+      gapNotice: (dropped) => frame(`-${[...dropped.values()].reduce((sum, count) => sum + count)} `),
+    },
+  );
   return {
     clock,
     outbox,
@@ -36,7 +43,7 @@ function createBench(maxReplayBytes = 1_000, maxBytes = 1_024): Bench {
       const socket = new MemorySocket();
       const instant = readInstant(clock);
       const lifetime = lifetimeUntil((clock.now() + 3_600_000) as EpochMs, instant);
-      const transport = new Outbox(socket, queue, outboxDefaults, lifetime, instant.monotonic, () => undefined);
+      const transport = new Outbox(socket, queue, outboxDefaults, lifetime, instant.monotonic, nobody);
       expect(outbox.attach(transport, bytes(opening), instant)).toBe(true);
       return socket;
     },
@@ -288,5 +295,74 @@ describe("an outbox that replays", () => {
     outbox.takeBack();
     await room;
     expect(outbox.room(2, clock)).toBeUndefined();
+  });
+});
+
+describe("an outbox that replays to a peer that does not keep up", () => {
+  const yielding = (words: string, yields: Frame["yields"], group = icu): Frame => ({ ...frame(words, group), yields });
+  const vitals = (words: string): Frame => yielding(words, "drop");
+  const state = (words: string): Frame => yielding(words, { key: "hr" });
+
+  it("drops of what waits, never of what has a number, and tells where it is missing, with a number", () => {
+    const { clock, outbox, attach } = createBench(8, 12);
+    const socket = attach();
+    for (const index of [1, 2, 3, 4, 5, 6, 7]) expect(outbox.push(vitals(`v${index} `))).toBe(true);
+    clock.endTurn();
+    expect(said(socket)).toBe("v1 v2 ");
+    expect(outbox.push(frame("alarm "))).toBe(true);
+    outbox.acknowledge(2, clock.monotonic());
+    clock.endTurn();
+    expect(said(socket)).toBe("v1 v2 -3 v6 ");
+    expect(outbox.sequenceId).toBe(3);
+    outbox.acknowledge(4, clock.monotonic());
+    clock.endTurn();
+    expect(said(socket)).toBe("v1 v2 -3 v6 v7 ");
+    outbox.acknowledge(5, clock.monotonic());
+    clock.endTurn();
+    expect([said(socket), outbox.sequenceId, outbox.unacknowledgedCount]).toEqual(["v1 v2 -3 v6 v7 alarm ", 6, 1]);
+  });
+
+  it("keeps the newest state of a thing while there is no transport, and says it over the next one", () => {
+    const { clock, outbox, attach } = createBench(1_000, 12);
+    const first = attach();
+    outbox.push(state("h1 "));
+    clock.endTurn();
+    outbox.detach();
+    for (let index = 2; index < 100; index++) expect(outbox.push(state(`h${index} `))).toBe(true);
+    for (const index of [1, 2, 3, 4]) outbox.push(vitals(`v${index} `));
+    const second = attach("again: ");
+    clock.endTurn();
+    expect([said(first), said(second)]).toEqual(["h1 ", "again: h1 -2 h99 v3 v4 "]);
+  });
+
+  it("is a slow consumer where what may not go does not fit", () => {
+    const { outbox, attach } = createBench(3, 12);
+    attach();
+    for (const words of ["a ", "12345 ", "v "]) outbox.push(words === "v " ? vitals(words) : frame(words));
+    expect([outbox.push(frame("56789 ")), outbox.push(frame("b "))]).toEqual([true, false]);
+  });
+
+  it("loses with a group what it would be told of it, and gives the rest to whoever holds it on", () => {
+    const { outbox } = createBench(3, 6);
+    for (const index of [1, 2, 3, 4]) outbox.push(vitals(`v${index} `));
+    outbox.push(yielding("e1 ", "drop", "er" as GroupKey));
+    outbox.push(yielding("e2 ", "drop", "er" as GroupKey));
+    outbox.push(yielding("e3 ", "drop", "er" as GroupKey));
+    outbox.evict(icu);
+    expect(outbox.takeBack()?.map((each) => text(each.bytes))).toEqual(["e2 ", "e3 "]);
+    expect([...(outbox.takeDropped() ?? [])]).toEqual([["er", 1]]);
+  });
+
+  it("answers beside what may make way, and says when there is room for more", async () => {
+    const { clock, outbox, attach } = createBench(3, 12);
+    attach();
+    for (const index of [1, 2, 3]) outbox.push(vitals(`v${index} `));
+    expect(outbox.room(3, clock)).toBeUndefined();
+    outbox.push(frame("a "));
+    const room = outbox.room(3, clock);
+    expect(room).toBeInstanceOf(Promise);
+    for (let sequenceId = 1; sequenceId < 5; sequenceId++) outbox.acknowledge(sequenceId, clock.monotonic());
+    await room;
+    expect(outbox.room(3, clock)).toBeUndefined();
   });
 });

@@ -5,11 +5,11 @@
 
 import type { Clock, Instant } from "../clock.js";
 import type { GroupKey } from "../groups/group.js";
-import type { Frame } from "../publication.js";
+import type { Dropped, Frame } from "../publication.js";
 import type { EndingEvent } from "./lifecycle.js";
 import type { Lifetime } from "./lifetime.js";
 import type { Outbox } from "./outbox.js";
-import type { Outgoing } from "./outgoing.js";
+import type { KeepAlive, Outgoing } from "./outgoing.js";
 import { ReplayBuffer } from "./replay-buffer.js";
 
 export interface ReplayLimits {
@@ -19,10 +19,18 @@ export interface ReplayLimits {
   readonly maxReplayBytes: number;
 }
 
+/** Whose outbox it is. */
+export interface ReplayOutboxOwner {
+  /** The peer lags too far, or would count wrong. */
+  apply(event: EndingEvent): void;
+  /** What tells the peer of events it will not get; undefined where it is not told. Changes nothing. */
+  gapNotice(dropped: Dropped): Frame | undefined;
+}
+
 export class ReplayOutbox implements Outgoing {
   readonly maxBytes: number;
   readonly #buffer: ReplayBuffer;
-  readonly #onEnd: (event: EndingEvent) => void;
+  readonly #owner: ReplayOutboxOwner;
   /** Undefined while there is no transport. */
   #outbox: Outbox | undefined;
   #isOpen = true;
@@ -37,11 +45,10 @@ export class ReplayOutbox implements Outgoing {
   /** What has no number, while it is written. */
   readonly #controls = new WeakSet<Frame>();
 
-  /** @param onEnd the peer lags too far, or would count wrong: news for its connection */
-  constructor({ maxBytes, maxReplayBytes }: ReplayLimits, onEnd: (event: EndingEvent) => void) {
+  constructor({ maxBytes, maxReplayBytes }: ReplayLimits, owner: ReplayOutboxOwner) {
     this.maxBytes = maxBytes;
     this.#buffer = new ReplayBuffer(maxReplayBytes);
-    this.#onEnd = onEnd;
+    this.#owner = owner;
   }
 
   /** The number of the first frame that a new transport would carry. */
@@ -84,9 +91,10 @@ export class ReplayOutbox implements Outgoing {
 
   push(frame: Frame): boolean {
     if (!this.#isOpen) return true;
-    if (this.#buffer.waitingBytes + frame.bytes.length > this.maxBytes) return false;
-    this.#buffer.add(frame);
-    return this.#advance();
+    // One that was sent has a number, and stays; what waits for its turn may make way.
+    const isFirst = this.#outbox !== undefined && this.#buffer.waitingBytes === 0;
+    if (isFirst && frame.bytes.length <= this.maxBytes && this.#buffer.send(frame)) return this.#write(frame);
+    return this.#buffer.add(frame, this.maxBytes) && this.#advance();
   }
 
   hold(instant: Instant): void {
@@ -101,7 +109,7 @@ export class ReplayOutbox implements Outgoing {
 
   room(length: number, clock: Pick<Clock, "monotonic">): Promise<void> | undefined {
     if (!this.#isOpen) return undefined;
-    if (this.#outbox !== undefined && this.#buffer.waitingBytes === 0) return this.#outbox.room(length, clock);
+    if (this.#outbox !== undefined && this.#buffer.firmWaitingBytes === 0) return this.#outbox.room(length, clock);
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
     });
@@ -132,9 +140,9 @@ export class ReplayOutbox implements Outgoing {
 
   evict(group: GroupKey): void {
     const unwritten = this.#outbox?.evict(group) ?? 0;
-    if (!this.#buffer.evict(group, unwritten)) return this.#onEnd({ type: "aborted", reason: "not_found" });
+    if (!this.#buffer.evict(group, unwritten)) return this.#owner.apply({ type: "aborted", reason: "not_found" });
     // What it made room for may have nothing else to wait for.
-    if (!this.#advance()) this.#onEnd({ type: "lagging" });
+    if (!this.#advance()) this.#owner.apply({ type: "lagging" });
   }
 
   takeBack(): readonly Frame[] | undefined {
@@ -146,6 +154,10 @@ export class ReplayOutbox implements Outgoing {
     for (const frame of others) this.#outbox?.push(frame);
     this.#tellWaiting();
     return isIntact ? frames : undefined;
+  }
+
+  takeDropped(): Dropped | undefined {
+    return this.#buffer.takeDropped();
   }
 
   renew(lifetime: Lifetime | undefined): void {
@@ -183,7 +195,7 @@ export class ReplayOutbox implements Outgoing {
     if (this.#isReplaying) return this.#outbox?.ask(now);
     this.#buffer.acknowledge(this.#earlyId);
     this.#earlyId = 0;
-    if (!this.#advance()) this.#onEnd({ type: "lagging" });
+    if (!this.#advance()) this.#owner.apply({ type: "lagging" });
   }
 
   drained(): void {
@@ -205,8 +217,8 @@ export class ReplayOutbox implements Outgoing {
     this.#outbox?.hear(now);
   }
 
-  keepAlive(frame: Uint8Array, now: number, intervalMs: number): void {
-    this.#outbox?.keepAlive(frame, now, intervalMs);
+  keepAlive(keepAlive: KeepAlive, now: number, intervalMs: number): void {
+    this.#outbox?.keepAlive(keepAlive, now, intervalMs);
   }
 
   isAnswering(now: number): boolean {
@@ -218,13 +230,26 @@ export class ReplayOutbox implements Outgoing {
   }
 
   #advance(): boolean {
-    const outbox = this.#outbox;
-    if (outbox === undefined) return true;
+    if (this.#outbox === undefined) return true;
+    const { dropped, hasNext, waitingBytes } = this.#buffer;
+    if (dropped !== undefined && (hasNext || waitingBytes === 0) && !this.#tellGap(dropped)) return false;
     for (let frame = this.#buffer.next(); frame !== undefined; frame = this.#buffer.next()) {
-      if (!outbox.push(frame)) return false;
+      if (!this.#write(frame)) return false;
     }
-    if (this.#buffer.waitingBytes === 0) this.#tellWaiting();
+    if (this.#buffer.firmWaitingBytes === 0) this.#tellWaiting();
     return true;
+  }
+
+  /** Tells what is missing where it is missing; later where that has no room beside what is sent. */
+  #tellGap(dropped: Dropped): boolean {
+    const notice = this.#owner.gapNotice(dropped);
+    const isSent = notice !== undefined && this.#buffer.send(notice);
+    if (notice === undefined || isSent) this.#buffer.takeDropped();
+    return !isSent || this.#write(notice);
+  }
+
+  #write(frame: Frame): boolean {
+    return this.#outbox?.push(frame) ?? true;
   }
 
   #tellWaiting(): void {

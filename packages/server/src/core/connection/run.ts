@@ -8,6 +8,8 @@ import type { Frame } from "../publication.js";
 
 export class Run {
   readonly bytes: number;
+  /** Whether a frame in it may make way for newer ones. */
+  readonly mayYield: boolean;
   readonly #parent: Run | undefined;
   readonly #frame: Frame | undefined;
   /** The last continuation asked for; nearly always the one the next connection asks for, too. */
@@ -18,11 +20,17 @@ export class Run {
     this.#parent = parent;
     this.#frame = frame;
     this.bytes = (parent?.bytes ?? 0) + (frame?.bytes.length ?? 0);
+    this.mayYield = parent?.mayYield === true || frame?.yields !== undefined;
   }
 
   /** An empty run. Connections share a run's continuations only when they start from the same one. */
   static empty(): Run {
     return new Run(undefined, undefined);
+  }
+
+  /** These frames, shared with nobody. */
+  static of(frames: readonly Frame[]): Run {
+    return frames.reduce<Run>((run, frame) => run.append(frame), Run.empty());
   }
 
   append(frame: Frame): Run {
@@ -65,7 +73,7 @@ export class Run {
       else kept.push(frame);
     }
     if (!found) return this;
-    return kept.reduceRight<Run>((run, frame) => run.append(frame), Run.empty());
+    return Run.of(kept.toReversed());
   }
 
   #newestFirst(): Frame[] {

@@ -2,6 +2,7 @@
 
 import { partsOf, type Policy, type Requirement } from "../auth/policy.js";
 import { assigned, type GroupTemplate } from "../groups/group.js";
+import type { Rate } from "../limits/token-bucket.js";
 import type { Hub } from "./hub.js";
 
 /**
@@ -44,6 +45,8 @@ export interface MethodDecision {
   readonly isStream: boolean;
   /** Takes effect once for each command id. */
   readonly isOnce: boolean;
+  /** How often one principal may call it; undefined for as often as its connection may call anything. */
+  readonly limit: Rate | undefined;
 }
 
 /** Who may be in the groups of a template. */
@@ -55,6 +58,8 @@ export interface GroupDecision {
   readonly policies: readonly DecidingPolicy[];
   /** The application says who is in; nothing a peer sends joins it. */
   readonly isAssigned: boolean;
+  /** What becomes of its events for a peer that does not keep up. */
+  readonly whenSlow: "close" | "drop-oldest" | "latest";
 }
 
 export type Decision = HubDecision | MethodDecision | GroupDecision;
@@ -89,16 +94,18 @@ function describeMethods<P>(hub: Hub<P>): Decision[] {
       uploads: method.uploads.length,
       isStream: method.isStream,
       isOnce: method.commandId !== undefined,
+      limit: method.limit,
     }),
   );
 }
 
-function describeGroup<P>({ pattern, requirements }: GroupTemplate<P>): Decision {
+function describeGroup<P>({ pattern, requirements, whenSlow = "close" }: GroupTemplate<P>): Decision {
   return Object.freeze({
     what: "group",
     group: pattern,
     policies: describePolicies(["group", requirements]),
     isAssigned: requirements.some(({ policy }) => (policy as Policy<unknown, never>) === assigned),
+    whenSlow: typeof whenSlow === "string" ? whenSlow : "latest",
   });
 }
 

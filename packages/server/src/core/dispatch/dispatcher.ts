@@ -10,6 +10,7 @@ import type { CallControl } from "./call-control.js";
 import { CommandCommit, type Commit } from "./commit.js";
 import { throughFilters } from "./filter.js";
 import { canonicalText } from "./fingerprint.js";
+import type { CallLimiter } from "../limits/call-limiter.js";
 import { pass, passAgain, type Passage } from "./gate.js";
 import type { Hub, HubMethod } from "./hub.js";
 import type { CommandOutcome, CommandStart, IdempotencyStore } from "./idempotency-store.js";
@@ -48,6 +49,7 @@ export interface DispatcherPorts<P> {
   /** `commit`: where the method is a command's. */
   readonly createCall: (connection: Connection<P>, method: string, control: CallControl, commit?: Commit) => Call<P>;
   readonly watch: PolicyWatch;
+  readonly limiter: CallLimiter;
 }
 
 /** Runs one call. Answers at once when nothing on the way is asynchronous. Never throws, never rejects. */
@@ -189,7 +191,7 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
 
   return (connection, hub, request) => {
     const { target } = request;
-    const passage = pass(connection, hub, target, request.args, ports.watch);
+    const passage = pass(connection, hub, target, request.args, ports.watch, ports.limiter);
     if (passage instanceof HubwardError) return refused(passage, lookUp(hub, target));
     if (!(passage instanceof Promise)) return enter(connection, hub, request, passage);
     return passage.then((settled) =>

@@ -1,3 +1,4 @@
+import { createFakeClock } from "@hubward/testing";
 import { HubwardError } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
 import { createFixture, type Fixture, type Peer } from "../../../test/connection-fixture.js";
@@ -12,12 +13,16 @@ import {
   schemaOf,
   textSchema,
 } from "../../../test/hub-fixture.js";
+import { limiterOf } from "../../../test/limits-fixture.js";
 import { pass, passAgain } from "./gate.js";
+import { hubDefaults } from "./hub-settings.js";
 import type { Hub } from "./hub.js";
 import type { Staff } from "../../../test/connection-fixture.js";
 import { patientWatch } from "../../../test/policy-watch.js";
 
 type Answer = Awaited<ReturnType<typeof pass<Staff>>>;
+
+const clock = createFakeClock();
 
 function ask(
   { connection }: Peer,
@@ -25,6 +30,7 @@ function ask(
   target = "Order",
   args: readonly unknown[] = [],
   failures: string[] = [],
+  limiter = limiterOf(clock),
 ) {
   return pass(
     connection,
@@ -32,6 +38,7 @@ function ask(
     target,
     args,
     patientWatch((where) => void failures.push(where)),
+    limiter,
   );
 }
 
@@ -87,6 +94,55 @@ describe("the gate", () => {
     const { version, standing } = peer.connection;
     const method = hub.methods.get("order");
     expect(ask(peer, hub, "ORDER", ["x"])).toEqual({ method, args: ["x!"], version, standing });
+  });
+
+  it("asks no rule, and reads no input, for who calls too often: also under a name that nobody declared", () => {
+    const { hub, trace } = tracing("nothing");
+    const limited = { ...hub, settings: { ...hub.settings, connectionRate: { burst: 2, perSecond: 1 } } };
+    const limiter = limiterOf(createFakeClock());
+    const peer = createFixture().connect();
+    const answers = ["Order", "NoSuch", "Order", "NoSuch"].map((target) =>
+      reasonOf(ask(peer, limited, target, ["x"], [], limiter) as Answer),
+    );
+    expect(answers).toEqual(["in", "method_not_found", "rate_limited", "rate_limited"]);
+    expect(trace).toEqual(["hub", "method", "input", "names x!", "resource", "hub"]);
+  });
+
+  it("takes no call from who has no standing", () => {
+    const hub = hubOf([methodOf("Order")], {
+      settings: { ...hubDefaults, connectionRate: { burst: 1, perSecond: 1 } },
+    });
+    const limiter = limiterOf(createFakeClock());
+    const peer = createFixture().connect();
+    const asked = (): string => reasonOf(ask(peer, hub, "Order", [], [], limiter) as Answer);
+    peer.connection.apply({ type: "authority-lost" });
+    expect([asked(), asked()]).toEqual(["auth_unavailable", "auth_unavailable"]);
+    replacePrincipal(peer);
+    expect([asked(), asked()]).toEqual(["in", "rate_limited"]);
+  });
+
+  it("takes one call, however often a new principal is judged for it", async () => {
+    const limiter = limiterOf(createFakeClock());
+    const answers = [deferred<boolean>(), deferred<boolean>(), deferred<boolean>()];
+    let questions = 0;
+    const slow = requirement(policy("Slow", () => answers[questions++]?.promise ?? true));
+    const hub = hubOf([methodOf("Order", { requirements: [slow] })], {
+      settings: { ...hubDefaults, connectionRate: { burst: 2, perSecond: 1 } },
+    });
+    const peer = createFixture().connect();
+    const answering = ask(peer, hub, "Order", [], [], limiter);
+    for (const answer of answers.slice(0, 2)) {
+      replacePrincipal(peer);
+      answer.resolve(true);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    answers[2]?.resolve(true);
+    const passed = await answering;
+    expect([reasonOf(passed), questions]).toEqual(["in", 3]);
+    if (passed instanceof HubwardError) throw passed;
+    expect(reasonOf((await passAgain(peer.connection, hub, passed, patientWatch())) as Answer)).toBe("in");
+    expect(reasonOf((await ask(peer, hub, "Order", [], [], limiter)) as Answer)).toBe("in");
+    expect(reasonOf((await ask(peer, hub, "Order", [], [], limiter)) as Answer)).toBe("rate_limited");
   });
 
   it("denies by default: a rule that says anything but true, or that throws, lets nobody in", () => {

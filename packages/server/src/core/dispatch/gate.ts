@@ -1,6 +1,6 @@
 /**
- * The gate: every call passes here, and only here. In order: the connection's standing and expiry, the hub's
- * policies, the method, its policies, the input, the policies on the resource the input names.
+ * The gate: every call passes here, and only here. In order: the connection's standing and expiry, the limits on the
+ * rate of calls, the hub's policies, the method, its policies, the input, the policies on the resource the input names.
  *
  * .NET binds arguments before it asks policies; here nothing is read for someone who may not ask.
  */
@@ -8,6 +8,7 @@
 import { HubwardError } from "@hubward/wire";
 import { judge, type PolicyWatch, type Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
+import type { CallLimiter } from "../limits/call-limiter.js";
 import type { Hub, HubMethod } from "./hub.js";
 
 /** A call that was let in: with valid input, for the principal as it was when the last rule said yes. */
@@ -21,12 +22,11 @@ export interface Passage<P> {
 interface Attempt<P> {
   readonly connection: Connection<P>;
   readonly hub: Hub<P>;
-  readonly target: string;
+  readonly method: HubMethod<P> | undefined;
   readonly rawArgs: readonly unknown[];
   readonly watch: PolicyWatch;
   readonly version: number;
   readonly standing: number;
-  method: HubMethod<P> | undefined;
   args: readonly unknown[];
 }
 
@@ -34,10 +34,10 @@ type Stage = (attempt: Attempt<never>) => Verdict | Promise<Verdict>;
 
 const NO_ARGS: readonly unknown[] = [];
 
+/** The application's rules. Standing is asked before them, each time; the rate before them, once a call. */
 const entrance: readonly Stage[] = [
-  ({ connection }) => connection.refusal(),
   ({ hub, connection, watch }) => judge(hub.requirements, connection.admission, NO_ARGS, watch),
-  findMethod,
+  assertMethod,
   ({ method, connection, rawArgs }) => method?.precondition?.(connection, rawArgs),
   ({ method, connection, watch }) => judge(method?.requirements ?? [], connection.admission, NO_ARGS, watch),
   readInput,
@@ -45,27 +45,36 @@ const entrance: readonly Stage[] = [
 ];
 
 /** The same rules for a call whose method and input are known. */
-const review: readonly Stage[] = entrance.filter((stage) => stage !== findMethod && stage !== readInput);
+const review: readonly Stage[] = entrance.filter((stage) => stage !== assertMethod && stage !== readInput);
 
 /** How often a verdict may be overtaken by a new principal before the call is refused. */
 const MAX_ATTEMPTS = 3;
 
-/** Lets a call in or says why not. Answers at once unless a policy or a schema is asynchronous. */
+/**
+ * Lets a call in or says why not. Answers at once unless a policy or a schema is asynchronous. It counts as a call
+ * whatever comes of it, also where nobody declared its name; not again when a new principal is judged for it.
+ */
 export function pass<P>(
   connection: Connection<P>,
   hub: Hub<P>,
   target: string,
   rawArgs: readonly unknown[],
   watch: PolicyWatch,
+  limiter: CallLimiter,
 ): Passed<P> | Promise<Passed<P>> {
   const { version, standing } = connection;
-  const attempt = { connection, hub, target, rawArgs, watch, version, standing, method: undefined, args: NO_ARGS };
-  return judged<P>(attempt, entrance, MAX_ATTEMPTS);
+  const method = hub.methods.get(target.toLowerCase());
+  const attempt = { connection, hub, rawArgs, watch, version, standing, method, args: NO_ARGS };
+  return (
+    connection.refusal() ??
+    limiter.take(connection, hub.settings.connectionRate, method) ??
+    judged<P>(attempt, entrance, MAX_ATTEMPTS)
+  );
 }
 
 /**
- * Asks the rules again about a call that was let in before its principal was replaced; the input stays as it was read.
- * Standing counts from now.
+ * Asks the rules again about a call that was let in before its principal was replaced; the input stays as it was read,
+ * and it is no second call. Standing counts from now.
  */
 export function passAgain<P>(
   connection: Connection<P>,
@@ -74,12 +83,8 @@ export function passAgain<P>(
   watch: PolicyWatch,
 ): Passed<P> | Promise<Passed<P>> {
   const { version, standing } = connection;
-  const target = method.name;
-  return judged<P>(
-    { connection, hub, target, rawArgs: args, watch, version, standing, method, args },
-    review,
-    MAX_ATTEMPTS,
-  );
+  const attempt = { connection, hub, rawArgs: args, watch, version, standing, method, args };
+  return connection.refusal() ?? judged<P>(attempt, review, MAX_ATTEMPTS);
 }
 
 type Passed<P> = Passage<P> | HubwardError;
@@ -97,16 +102,16 @@ function judged<P>(
     if (connection.standing !== attempt.standing) return connection.refusal() ?? new HubwardError("auth_unavailable");
     if (connection.version !== attempt.version) {
       if (attemptsLeft <= 1) return new HubwardError("auth_unavailable", { retryAfterSeconds: 1 });
-      return judged({ ...attempt, version: connection.version }, stages, attemptsLeft - 1);
+      const again = { ...attempt, version: connection.version };
+      return connection.refusal() ?? judged(again, stages, attemptsLeft - 1);
     }
     // Expiry has no event of its own here: it is asked again, because time passed.
     return refusal ?? connection.refusal() ?? passage(attempt);
   });
 }
 
-function findMethod(attempt: Attempt<never>): Verdict {
-  attempt.method = attempt.hub.methods.get(attempt.target.toLowerCase());
-  return attempt.method === undefined ? new HubwardError("method_not_found") : undefined;
+function assertMethod({ method }: Attempt<never>): Verdict {
+  return method === undefined ? new HubwardError("method_not_found") : undefined;
 }
 
 function walk(attempt: Attempt<never>, stages: readonly Stage[], start: number): Verdict | Promise<Verdict> {

@@ -1,6 +1,8 @@
 /** What may be set for each hub, with ASP.NET Core's own defaults where it has one. */
 
 import type { TransportName } from "@hubward/wire";
+import { limitDefaults, resolveConnectionRate, type HubLimitOptions } from "../limits/limit-options.js";
+import type { Rate } from "../limits/token-bucket.js";
 import { resolveCookie, type CookieOptions, type CookieRule } from "../auth/cookie-options.js";
 
 export interface HubSettings {
@@ -10,6 +12,8 @@ export interface HubSettings {
   readonly maxMessageBytes: number;
   /** Calls of one connection that run at the same time. Streams do not count. */
   readonly maxParallelInvocations: number;
+  /** How often one connection may call; undefined for as often as it likes. */
+  readonly connectionRate: Rate | undefined;
   /** Calls with streams, in either direction, that one connection may run at the same time. */
   readonly maxStreams: number;
   /** Items of one upload stream that wait for the method before the peer is held back. */
@@ -33,6 +37,8 @@ export interface HubOptions {
   readonly maxMessageBytes?: number | undefined;
   /** Calls of one connection that run at the same time; streams do not count. Default 1: in order. */
   readonly maxParallelInvocations?: number | undefined;
+  /** How often one connection may call. Default 50 at once, 10 a second; `false`: as often as it likes. */
+  readonly limits?: HubLimitOptions | false | undefined;
   /**
    * Calls with streams, in either direction, that one connection may run at the same time. A cancelled one counts
    * until its method has let go. Default 16.
@@ -63,6 +69,7 @@ export const hubDefaults: HubSettings = {
   transports: new Set(["WebSockets", "ServerSentEvents", "LongPolling"]),
   maxMessageBytes: 32 * 1024,
   maxParallelInvocations: 1,
+  connectionRate: limitDefaults.connection,
   maxStreams: 16,
   maxUploadItems: 10,
   hasAuthenticationRefresh: false,
@@ -89,6 +96,7 @@ export function resolveHubOptions(
     transports: resolveTransports(where, options.transports, defaults.transports),
     maxMessageBytes: count("maxMessageBytes"),
     maxParallelInvocations: count("maxParallelInvocations"),
+    connectionRate: resolveConnectionRate(where, options.limits, defaults.connectionRate),
     maxStreams: count("maxStreams"),
     maxUploadItems: count("maxUploadItems"),
     hasAuthenticationRefresh: options.authenticationRefresh ?? defaults.hasAuthenticationRefresh,

@@ -4,12 +4,13 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { HubwardError } from "@hubward/wire";
 import type { Requirement } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
+import type { LimitedAction } from "../limits/call-limiter.js";
 import type { Call } from "./call.js";
 import type { HubFilter } from "./filter.js";
 import type { HubHooks } from "./hooks.js";
 import type { HubSettings } from "./hub-settings.js";
 
-export interface HubMethod<P> {
+export interface HubMethod<P> extends LimitedAction {
   /** As declared. Lookup ignores case, as .NET's does. */
   readonly name: string;
   readonly schemas: readonly StandardSchemaV1[];

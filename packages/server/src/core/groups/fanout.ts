@@ -21,7 +21,7 @@ export type Address =
       readonly to: "group";
       readonly key: GroupKey;
       readonly hub: string | undefined;
-      /** What the key stands for, where peers are to be told. */
+      /** What the key stands for, where peers are to be told, and with its rule for slow ones. */
       readonly place?: GroupPlace | undefined;
     }
   | { readonly to: "principal"; readonly principal: PrincipalAddress; readonly hub: string | undefined }

@@ -3,12 +3,14 @@
 import type { Brand } from "../ids.js";
 import { joinKey } from "../ids.js";
 import type { Policy, Requirement } from "../auth/policy.js";
+import type { WhenSlow } from "./when-slow.js";
 
 /** One group of one tenant as a collision-free string. */
 export type GroupKey = Brand<string, "GroupKey">;
 
-/** For which principal version somebody's membership was last judged. */
+/** In which group somebody is, and for which principal version that was last judged. */
 export interface Judged {
+  readonly reference: GroupPlace;
   readonly judgedVersion: number;
 }
 
@@ -19,6 +21,8 @@ export interface GroupTemplate<P> {
   readonly parameters: readonly string[];
   /** All must allow; the rule holds wherever the group is joined from. Without any nobody can join. */
   readonly requirements: readonly Requirement<P>[];
+  /** What becomes of its events for a peer that does not keep up. Default `close`. */
+  readonly whenSlow?: WhenSlow | undefined;
 }
 
 /** One group, not yet of any tenant: the tenant comes from who joins or sends. */
@@ -50,7 +54,7 @@ export function declareTemplate<P>(template: GroupTemplate<P>): GroupTemplate<P>
 
 /** Which group, without whose rule it has or which tenant's it is. */
 export interface GroupPlace {
-  readonly template: { readonly pattern: string };
+  readonly template: { readonly pattern: string; readonly whenSlow?: WhenSlow | undefined };
   readonly values: Readonly<Record<string, string>>;
 }
 

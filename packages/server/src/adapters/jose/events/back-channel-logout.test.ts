@@ -1,57 +1,46 @@
-import { generateKeyPairSync } from "node:crypto";
-import { inspect } from "node:util";
 import { HubwardError } from "@hubward/wire";
 import { describe, expect, test } from "vitest";
-import { createFakeClock, type FakeClock } from "../../../../../../tests/support/fake-clock.js";
-import { createSigner, type Signer } from "../../../../../../tests/providers/support/signer.js";
+import {
+  bodyOf,
+  createEventSetting,
+  expectNothingSecret,
+  heldCallback,
+  issuer,
+  postsTo,
+  someKeys,
+  unavailableKeys,
+  type EventSetting,
+} from "../../../../test/event-fixture.js";
+import { createSigner } from "../../../../../../tests/providers/support/signer.js";
 import {
   backChannelLogout,
   jwt,
   localJwks,
-  publicKey,
   type BackChannelLogoutOptions,
   type EventReceiver,
-  type KeySource,
   type Logout,
 } from "../index.js";
 
-const issuer = "https://issuer.example/";
 const LOGOUT = "http://schemas.openid.net/event/backchannel-logout";
 const form = "application/x-www-form-urlencoded";
 
-interface Setting {
-  readonly clock: FakeClock;
-  readonly signer: Signer;
-  readonly nowSeconds: number;
+interface Setting extends EventSetting {
   readonly receive: EventReceiver;
   readonly logouts: Logout[];
-  readonly failures: Error[];
   /** A good logout token with these claims changed. */
   token(patch?: object, header?: Readonly<Record<string, unknown>>): Promise<string>;
   post(token: string): Promise<Response>;
 }
 
 function setUp(options: Partial<BackChannelLogoutOptions> = {}): Setting {
-  const clock = createFakeClock();
-  const signer = createSigner("key-1", { issuer, audience: "page", clock });
+  const { setting, options: usual } = createEventSetting("page");
+  const { clock, signer } = setting;
   const logouts: Logout[] = [];
-  const failures: Error[] = [];
-  const receive = backChannelLogout({
-    issuer,
-    audience: "page",
-    keys: localJwks({ keys: [signer.jwk] }),
-    onLogout: (logout) => void logouts.push(logout),
-    onFailure: (error) => failures.push(error),
-    clock,
-    ...options,
-  });
+  const receive = backChannelLogout({ ...usual, onLogout: (logout) => void logouts.push(logout), ...options });
   return {
-    clock,
-    signer,
-    nowSeconds: clock.now() / 1000,
+    ...setting,
     receive,
     logouts,
-    failures,
     token: (patch = {}, header = {}) =>
       signer.token(
         { exp: clock.now() / 1000 + 120, sid: "s-1", events: { [LOGOUT]: {} }, ...patch },
@@ -61,38 +50,25 @@ function setUp(options: Partial<BackChannelLogoutOptions> = {}): Setting {
   };
 }
 
-function requestOf(body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}): Request {
-  return new Request("https://hub.example/logout", {
-    method: "POST",
-    body,
-    headers: { "content-type": form, ...headers },
-  });
-}
+const requestOf = postsTo("https://hub.example/logout", { "content-type": form });
 
 const outcomeOf = async (response: Response): Promise<string> => {
-  expect(response.headers.get("cache-control")).toBe("no-store");
-  const body = await response.text();
+  const body = await bodyOf(response);
   return body === "" ? String(response.status) : `${response.status} ${(JSON.parse(body) as { error: string }).error}`;
 };
 
 describe("a good logout token", () => {
   test("is handed over before the issuer hears 200", async () => {
-    let finish = (): void => undefined;
-    const started: Logout[] = [];
-    const { token, post, nowSeconds } = setUp({
-      onLogout: (logout) => {
-        started.push(logout);
-        return new Promise<void>((resolve) => (finish = resolve));
-      },
-    });
+    const held = heldCallback<Logout>();
+    const { token, post, nowSeconds } = setUp({ onLogout: held.callback });
     let isAnswered = false;
     const answer = post(await token({ jti: "t-1" })).finally(() => (isAnswered = true));
-    while (started.length === 0) await new Promise((resolve) => setImmediate(resolve));
-    expect(started).toEqual([
+    await held.firstCall;
+    expect(held.called).toEqual([
       { issuer, subject: "alice", sessionId: "s-1", tokenId: "t-1", issuedAt: nowSeconds * 1000 },
     ]);
     expect(isAnswered).toBe(false);
-    finish();
+    held.finish();
     expect(await outcomeOf(await answer)).toBe("200");
   });
 
@@ -331,12 +307,7 @@ describe("what fails on our side", () => {
   });
 
   test("keys that cannot be had are 503, with the time to wait", async () => {
-    const down: KeySource = {
-      algorithms: ["ES256"],
-      find: () => Promise.reject(new HubwardError("auth_unavailable", { retryAfterSeconds: 7 })),
-      holds: () => false,
-    };
-    const { token, post, logouts } = setUp({ keys: down });
+    const { token, post, logouts } = setUp({ keys: unavailableKeys });
     const refused = await post(await token());
     expect(refused.status).toBe(503);
     expect(refused.headers.get("retry-after")).toBe("7");
@@ -347,7 +318,7 @@ describe("what fails on our side", () => {
     const { token, post, failures } = setUp();
     const bad = await token({ sub: "hunter2", nonce: "n" });
     const response = await post(bad);
-    expect(inspect([failures, await response.text()], { depth: 9 })).not.toMatch(/hunter2|eyJ/);
+    expectNothingSecret([failures, await response.text()]);
   });
 });
 
@@ -355,7 +326,7 @@ describe("options that could not be safe", () => {
   const good: BackChannelLogoutOptions = {
     issuer,
     audience: "page",
-    keys: publicKey(generateKeyPairSync("ed25519").publicKey),
+    keys: someKeys,
     onLogout: () => undefined,
   };
   test.each<[string, object]>([

@@ -1,23 +1,27 @@
-import { generateKeyPairSync } from "node:crypto";
-import { inspect } from "node:util";
 import { HubwardError } from "@hubward/wire";
 import { describe, expect, test } from "vitest";
-import { Secret } from "../../../core/auth/secret.js";
-import { createFakeClock, type FakeClock } from "../../../../../../tests/support/fake-clock.js";
-import { createSigner, type Signer } from "../../../../../../tests/providers/support/signer.js";
 import {
-  localJwks,
-  publicKey,
+  bodyOf,
+  createEventSetting,
+  expectNothingSecret,
+  heldCallback,
+  issuer,
+  postsTo,
+  someKeys,
+  unavailableKeys,
+  type EventSetting,
+} from "../../../../test/event-fixture.js";
+import { createSigner } from "../../../../../../tests/providers/support/signer.js";
+import { Secret } from "../../../core/auth/secret.js";
+import {
   securityEvents,
   type EventReceiver,
-  type KeySource,
   type SecurityEvent,
   type SecurityEventsOptions,
   type StreamVerification,
   type UnknownSecurityEvent,
 } from "../index.js";
 
-const issuer = "https://issuer.example/";
 const audience = "https://hub.example/events";
 const CAEP = "https://schemas.openid.net/secevent/caep/event-type/";
 const REVOKED = `${CAEP}session-revoked`;
@@ -25,49 +29,36 @@ const VERIFICATION = "https://schemas.openid.net/secevent/ssf/event-type/verific
 const alice = { format: "iss_sub", iss: issuer, sub: "alice" };
 const session = { format: "opaque", id: "s-1" };
 
-interface Setting {
-  readonly clock: FakeClock;
-  readonly signer: Signer;
-  readonly nowSeconds: number;
+interface Setting extends EventSetting {
   readonly receive: EventReceiver;
   readonly events: SecurityEvent[];
   readonly verifications: StreamVerification[];
   readonly unknown: UnknownSecurityEvent[];
-  readonly failures: Error[];
   /** A good event token (session-revoked, of alice) with these claims changed. */
   token(patch?: object, header?: Readonly<Record<string, unknown>>): Promise<string>;
   push(token: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
 }
 
 function setUp(options: Partial<SecurityEventsOptions> = {}): Setting {
-  const clock = createFakeClock();
-  const signer = createSigner("key-1", { issuer, audience, clock });
+  const { setting, options: usual } = createEventSetting(audience);
   const events: SecurityEvent[] = [];
   const verifications: StreamVerification[] = [];
   const unknown: UnknownSecurityEvent[] = [];
-  const failures: Error[] = [];
   const receive = securityEvents({
-    issuer,
-    audience,
-    keys: localJwks({ keys: [signer.jwk] }),
+    ...usual,
     on: (event) => void events.push(event),
     onVerification: (event) => void verifications.push(event),
     onUnknown: (event) => void unknown.push(event),
-    onFailure: (error) => failures.push(error),
-    clock,
     ...options,
   });
   return {
-    clock,
-    signer,
-    nowSeconds: clock.now() / 1000,
+    ...setting,
     receive,
     events,
     verifications,
     unknown,
-    failures,
     token: (patch = {}, header = {}) =>
-      signer.token(
+      setting.signer.token(
         { sub: undefined, exp: undefined, sub_id: alice, events: { [REVOKED]: {} }, ...patch },
         { typ: "secevent+jwt", ...header },
       ),
@@ -75,15 +66,11 @@ function setUp(options: Partial<SecurityEventsOptions> = {}): Setting {
   };
 }
 
-function requestOf(body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}): Request {
-  const type = { "content-type": "application/secevent+jwt", accept: "application/json" };
-  return new Request(audience, { method: "POST", body, headers: { ...type, ...headers } });
-}
+const requestOf = postsTo(audience, { "content-type": "application/secevent+jwt", accept: "application/json" });
 
 /** `202`, or the status with what RFC 8935 2.3 wants in the body. */
 async function outcomeOf(response: Response): Promise<string> {
-  expect(response.headers.get("cache-control")).toBe("no-store");
-  const body = await response.text();
+  const body = await bodyOf(response);
   if (response.status < 400 || body === "") return String(response.status);
   expect(response.headers.get("content-type")).toBe("application/json");
   const { err, description } = JSON.parse(body) as { err?: string; description: string };
@@ -93,21 +80,15 @@ async function outcomeOf(response: Response): Promise<string> {
 
 describe("a good event", () => {
   test("is handed over, with what caused it, before it is acknowledged", async () => {
-    let finish = (): void => undefined;
-    const started: SecurityEvent[] = [];
-    const { token, push, nowSeconds } = setUp({
-      on: (event) => {
-        started.push(event);
-        return new Promise<void>((resolve) => (finish = resolve));
-      },
-    });
+    const held = heldCallback<SecurityEvent>();
+    const { token, push, nowSeconds } = setUp({ on: held.callback });
     let isAnswered = false;
     const details = { event_timestamp: nowSeconds - 10, reason_admin: { en: "left" }, initiating_entity: "admin" };
     const answer = push(await token({ jti: "e-1", txn: "cause-1", events: { [REVOKED]: details } })).finally(
       () => (isAnswered = true),
     );
-    while (started.length === 0) await new Promise((resolve) => setImmediate(resolve));
-    expect(started).toEqual([
+    await held.firstCall;
+    expect(held.called).toEqual([
       {
         issuer,
         tokenId: "e-1",
@@ -120,12 +101,12 @@ describe("a good event", () => {
         details,
       },
     ]);
-    const [event] = started;
+    const [event] = held.called;
     for (const part of [event, event?.action, event?.subjectId, event?.details, event?.details["reason_admin"]]) {
       expect(Object.isFrozen(part)).toBe(true);
     }
     expect(isAnswered).toBe(false);
-    finish();
+    held.finish();
     expect(await outcomeOf(await answer)).toBe("202");
   });
 
@@ -462,12 +443,7 @@ describe("an event that comes again", () => {
 
 describe("what fails on our side", () => {
   test("keys that cannot be had are 503, with the time to wait", async () => {
-    const keys: KeySource = {
-      algorithms: ["ES256"],
-      find: () => Promise.reject(new HubwardError("auth_unavailable", { retryAfterSeconds: 7 })),
-      holds: () => false,
-    };
-    const { token, push, events } = setUp({ keys });
+    const { token, push, events } = setUp({ keys: unavailableKeys });
     const refused = await push(await token());
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "7"]);
     expect(events).toEqual([]);
@@ -482,7 +458,7 @@ describe("what fails on our side", () => {
       },
     });
     const response = await push(await token({ sub_id: { ...alice, sub: "hunter2" }, exp: 1 }));
-    expect(inspect([told, await response.text()], { depth: 9 })).not.toMatch(/hunter2|eyJ/);
+    expectNothingSecret([told, await response.text()]);
     expect([response.status, told.length]).toEqual([400, 1]);
   });
 });
@@ -491,7 +467,7 @@ describe("options that could not be safe", () => {
   const good: SecurityEventsOptions = {
     issuer,
     audience,
-    keys: publicKey(generateKeyPairSync("ed25519").publicKey),
+    keys: someKeys,
     on: () => undefined,
   };
   test.each<[string, object]>([
