@@ -25,12 +25,12 @@ export class HostilePeer {
   #rest = nothing;
   #head = "";
 
-  /** @param {number} port @param {{ path?: string, method?: string, headers?: Record<string, string>, body?: string, isUpgrade?: boolean, isSilent?: boolean }} [request] */
+  /** @param {number} port @param {{ path?: string, method?: string, headers?: Record<string, string>, body?: string, isUpgrade?: boolean, isSilent?: boolean, localAddress?: string }} [request] */
   constructor(
     port,
-    { path = "/rooms", method = "GET", headers = {}, body = "", isUpgrade = true, isSilent = false } = {},
+    { path = "/rooms", method = "GET", headers = {}, body = "", isUpgrade = true, isSilent = false, localAddress } = {},
   ) {
-    this.socket = net.connect({ port, host: "127.0.0.1", noDelay: true });
+    this.socket = net.connect({ port, host: "127.0.0.1", noDelay: true, localAddress });
     this.socket.on("error", () => undefined);
     this.socket.on("close", () => {
       this.isGone = true;
@@ -80,6 +80,14 @@ export class HostilePeer {
 
   write(bytes) {
     if (!this.socket.destroyed) this.socket.write(bytes);
+  }
+
+  /** How it ended or stands, in a few words: what it was refused with, what it was told at last. */
+  get outcome() {
+    if (this.closing !== "") return this.closing;
+    if (this.status === 101) return this.isGone ? "cut off" : "open";
+    if (this.status === 0) return this.isGone ? "cut off before an answer" : "no answer";
+    return `HTTP ${this.status} ${/"error":"([^"]*)"/.exec(this.body)?.[1] ?? ""}`.trim();
   }
 
   /** Says goodbye as a client should. */

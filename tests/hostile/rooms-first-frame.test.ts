@@ -1,8 +1,10 @@
 /** Sockets of rooms that have not said who they are, and those who are just saying it. */
 
+import type { Socket } from "node:net";
 import { HubwardError } from "@hubward/wire";
 import { describe, expect, test } from "vitest";
 import { encodeFrame, opcodes, type RawWebSocket } from "../support/raw-web-socket.js";
+import { until } from "../support/until.js";
 import { endingOf } from "./ending-of.js";
 import { comeIn, hear, knock, refusalOf, say, told } from "./rooms-peer.js";
 import { underAttack, type Target } from "./target.js";
@@ -268,6 +270,45 @@ test(
     expect(await socket.closed).toEqual({ wasReset: true });
     expect(opened(target)).toBe(0);
   }),
+);
+
+test(
+  "one that was refused and goes on sending is not read for long",
+  underAttack(async (target) => {
+    let accepted: Socket | undefined;
+    target.server.once("connection", (socket) => (accepted = socket));
+    const socket = await knock(target);
+    socket.sendText("x");
+    await socket.closeFrame();
+    const piece = encodeFrame({ opcode: opcodes.text, payload: Buffer.alloc(60_000, 0x20) });
+    for (let sent = 0; sent < 20_000_000 && !socket.socket.destroyed; sent += piece.length) {
+      socket.socket.write(piece);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await socket.closed;
+    await until(() => accepted?.destroyed === true);
+    expect(accepted?.bytesRead).toBeLessThan(2_000_000);
+  }),
+);
+
+test.each([true, false])("who pings and reads no answers is cut off, and that is told (in already: %s)", (isIn) =>
+  underAttack(async (target) => {
+    const { telemetry } = target;
+    const socket = isIn ? await comeIn(target) : await knock(target);
+    socket.socket.pause();
+    const pings = Buffer.concat(Array.from({ length: 2_000 }, () => encodeFrame({ opcode: opcodes.ping })));
+    const isOver = telemetry.first(
+      (event) => event.event === "connection.closed" || event.event === "connection.refused",
+    );
+    let reason: unknown;
+    void isOver.then((event) => (reason = "reason" in event ? event.reason : undefined));
+    for (let burst = 0; burst < 1_000 && reason === undefined; burst++) {
+      socket.socket.write(pings);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(reason).toBe("protocol_error");
+    socket.socket.destroy();
+  })(),
 );
 
 test(

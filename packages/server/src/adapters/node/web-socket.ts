@@ -11,6 +11,11 @@ import type { Socket, SocketListener } from "../../core/connection/socket.js";
 
 /** After the closing handshake was begun, the peer has this long to answer. */
 const CLOSE_TIMEOUT_MS = 2_000;
+/**
+ * What it may still send meanwhile, and have thrown away. What was on its way when it was told is less; a flood would
+ * go on being read and unmasked until the time is over.
+ */
+const MAX_LATE_BYTES = 512 * 1024;
 
 const port = Symbol("hubward.socket");
 
@@ -31,6 +36,12 @@ export class WebSocketWithLastWords extends WebSocket {
     // Neither: the answer to a Close frame without a code. ASP.NET Core puts one in, and stock clients expect it.
     super.close(code ?? NORMAL, reason);
   }
+
+  /** Called by `ws` alone: for a peer that pings and does not read the answers. */
+  override terminate(): void {
+    if (this.readyState === OPEN) (this as Partial<Pick<Carrier, typeof port>>)[port]?.broken(POLICY_VIOLATION);
+    super.terminate();
+  }
 }
 
 export class NodeWebSocket implements Socket {
@@ -44,6 +55,8 @@ export class NodeWebSocket implements Socket {
   /** Payload of the open confirmation request. */
   #askedFor: number | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
+  /** Where reading stood when the closing handshake was begun. */
+  #readAtClose = 0;
 
   /**
    * Takes over a socket that is open. `listen` must follow in the same turn. `closesAsNormal`: once last frames have
@@ -119,6 +132,7 @@ export class NodeWebSocket implements Socket {
       this.#net.uncork();
     }
     this.#ws.resume();
+    if (this.#closeTimer === undefined) this.#readAtClose = this.#net.bytesRead;
     this.#closeTimer ??= setTimeout(() => this.reset(), CLOSE_TIMEOUT_MS).unref();
   }
 
@@ -128,6 +142,7 @@ export class NodeWebSocket implements Socket {
   }
 
   received(data: Uint8Array): void {
+    if (this.#closeTimer !== undefined && this.#net.bytesRead - this.#readAtClose > MAX_LATE_BYTES) return this.reset();
     this.#listener?.received(data);
   }
 
@@ -169,6 +184,7 @@ export class NodeWebSocket implements Socket {
 
 const OPEN = 1;
 const NORMAL = 1000;
+const POLICY_VIOLATION = 1008;
 /** What stands for the code where the peer sent no Close frame (RFC 6455 7.1.5). */
 const NO_CLOSE_FRAME = 1006;
 const EMPTY = Buffer.alloc(0);
