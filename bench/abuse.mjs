@@ -46,9 +46,9 @@ const SLACK_BYTES = 64 * 1024 * 1024;
 const SEPARATOR = "\x1e";
 
 const lifeLimitMs = 300_000;
-const spawn = (name, config = {}) =>
-  spawnServer({ file: new URL(`./peers/${name}.mjs`, import.meta.url), config, lifeLimitMs });
-const server = await spawn("hostile-server", small ? { rooms: { maxUnauthenticated: 50 } } : {});
+const spawn = (name, config = {}, execArgv = []) =>
+  spawnServer({ file: new URL(`./peers/${name}.mjs`, import.meta.url), config, execArgv, lifeLimitMs });
+const server = await spawn("hostile-server", small ? { rooms: { maxUnauthenticated: 50 } } : {}, ["--expose-gc"]);
 const attackers = await Promise.all(Array.from({ length: ATTACKERS }, () => spawn("attacker")));
 const { port } = server;
 
@@ -133,6 +133,8 @@ const troubles = [];
 
 for (const name of chosen) {
   const plan = plans[name];
+  // What the engine has not given back since the attack before is not this one's.
+  await server.ask("holdings");
   const before = await server.ask("vitals");
   const most = { rssBytes: 0, kernelBytes: 0, sockets: 0, heldMs: 0 };
   let isOver = false;
@@ -164,7 +166,7 @@ for (const name of chosen) {
   const trips = canaries.flatMap((canary) => canary.take()).sort((a, b) => a - b);
   all.push(...trips);
   const allowedBytes =
-    base.rssBytes +
+    before.rssBytes +
     most.sockets * SOCKET_CAP_BYTES +
     (name === "stalled" ? plan.count * STALLED_CAP_BYTES : 0) +
     SLACK_BYTES;
@@ -180,6 +182,7 @@ for (const name of chosen) {
     newcomerMs: newcomerMs ?? null,
     mostSockets: most.sockets,
     loopHeldMs: most.heldMs,
+    rssBytesBefore: before.rssBytes,
     rssBytes: most.rssBytes,
     allowedBytes,
     kernelBytes: most.kernelBytes,

@@ -80,6 +80,21 @@ describe("long polling", () => {
     expect(line(await client.get())).toBe(UNKNOWN_ID);
   });
 
+  test("sent away while no poll waits, it is told that alone: by the next one it may have been revoked, or have ended", async () => {
+    for (const since of ["revoked", "nothing"]) {
+      const world = await createRefreshable();
+      const client = await polling(world);
+      world.tellHub("queued");
+      const closed = world.app.close();
+      if (since === "revoked") void world.app.revoke({ subject: "ada" });
+      const last = await client.get();
+      expect(last.body).not.toContain("queued");
+      expect(last.body).toContain('{"type":7,"error":"going_away');
+      expect((await client.get()).status).toBe(204);
+      await closed;
+    }
+  });
+
   test("is restored by a refresh beside it, and hears what was held back", async () => {
     const world = await createRefreshable();
     const client = await polling(world);

@@ -138,6 +138,22 @@ describe("the owner's own tokens", () => {
     expect((await client.get()).status).toBe(204);
   });
 
+  test("that ended before they were ever shown get a 401, which .NET answers with a newer one, and change nothing", async () => {
+    const world = await createWorld();
+    const client = await polling(world);
+    const late = await world.issuer.token("ada", { lifetime: 20 });
+    const poll = await client.beginPoll();
+    world.clock.advance(20_000);
+    const expired = '401 application/json; charset=utf-8 "{\\"error\\":\\"token_expired;action=refresh\\"}"';
+    expect(await tryAll(client, late)).toEqual([expired, expired, expired, expired]);
+    // The same for an id that never was: whoever holds an old token learns nothing by it.
+    expect(await tryAll(rawClient(world, "unknown", late), late)).toEqual([expired, expired, expired, expired]);
+    expect(world.seen.items).toEqual([]);
+    const again = await world.issuer.token("ada", { lifetime: 300 });
+    expect((await client.post(invoke("1", "Echo", "once more"), { as: again })).status).toBe(200);
+    expect((await poll.reply).body).toContain('"result":"once more"');
+  });
+
   test("do not stand in a URL, where they would have to be allowed", async () => {
     const world = await createWorld();
     const token = await world.issuer.token("ada");

@@ -4,6 +4,7 @@ import { expect } from "vitest";
 import type { StockClient } from "../support/stock-clients.js";
 import { createWard, TOKEN_EXPIRED, type Visitor, type Ward, type WardTimes } from "../support/ward.js";
 import { CLOSE_PREFIX } from "../support/world.js";
+import { expectOneEffect, monitor } from "./acts.js";
 import type { Drill } from "./drill.js";
 
 /** What a lapsed connection gets: nothing it is not to see, and the reason for what it asks. */
@@ -15,13 +16,6 @@ async function expectStopped(ward: Ward, visitor: Visitor, reading: number): Pro
   expect(await visitor.try("NoSuchMethod")).toBe(TOKEN_EXPIRED);
   expect(visitor.vitals.items).toEqual(before);
   expect(ward.effects).not.toContain("while-lapsed");
-}
-
-/** An order, twice: whoever lost sight of the first answer repeats it. */
-async function expectOneEffect(ward: Ward, visitor: Visitor, id: string): Promise<void> {
-  expect(await visitor.try("Order", id)).toBe(`ordered ${id}`);
-  expect(await visitor.try("Order", id)).toBe(`ordered ${id}`);
-  expect(ward.effects.filter((each) => each === id)).toHaveLength(1);
 }
 
 async function startIdle(client: StockClient, times: WardTimes): Promise<{ ward: Ward; visitor: Visitor }> {
@@ -129,17 +123,10 @@ export const busy: readonly Drill[] = [
       ward.tell(++said);
       await visitor.vitals.first();
       const slow = visitor.try("OrderSlowly", "slow");
-      const items: number[] = [];
-      const streamed = new Promise<unknown>((resolve) => {
-        visitor.connection.stream<number>("Monitor", 1).subscribe({
-          next: (item) => void items.push(item),
-          complete: () => resolve("complete"),
-          error: (error: Error) => resolve(error.message),
-        });
-      });
+      const { items, end } = monitor(visitor);
       await ward.made.take(5);
       await lapse(ward, visitor);
-      expect(await streamed).toBe(TOKEN_EXPIRED);
+      expect(await end).toBe(TOKEN_EXPIRED);
       const seen = items.length;
       await expectStopped(ward, visitor, ++said);
       // The order took effect, and its answer is not for a credential that has ended.
@@ -163,16 +150,12 @@ export const busy: readonly Drill[] = [
       const visitor = await ward.admit(client);
       visitor.present = () => ward.token({ lifetime: 300 });
       const slow = visitor.try("OrderSlowly", "slow");
-      const ended = new Promise<unknown>((resolve) => {
-        visitor.connection
-          .stream<number>("Monitor", 1)
-          .subscribe({ next: () => undefined, complete: () => resolve("complete"), error: resolve });
-      });
+      const { end } = monitor(visitor);
       await ward.made.take(5);
       await ward.pass(visitor, 20);
       expect((await visitor.reconnecting.first())?.message).toBe(CLOSE_PREFIX + TOKEN_EXPIRED);
       expect(String(await slow)).toContain(TOKEN_EXPIRED);
-      expect(String(await ended)).toContain(TOKEN_EXPIRED);
+      expect(await end).toContain(TOKEN_EXPIRED);
       ward.open("slow");
       await visitor.reconnected.first();
       expect(await visitor.try("OrderSlowly", "slow")).toBe("ordered slow");

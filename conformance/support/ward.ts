@@ -3,13 +3,15 @@
  * people who connect to it. On the fake clock time passes when a drill says so, on the real one by itself.
  */
 
-import type { HubwardOptions, TelemetryEvent } from "@hubward/server";
+import { hasRole, type HubwardOptions, type TelemetryEvent } from "@hubward/server";
+import { issuers } from "@hubward/server/jose";
 import type { Authenticator, Clock, EpochMs, MonotonicMs } from "@hubward/server/ports";
 import { HubwardError, type Notice } from "@hubward/wire";
 import type { TestContext } from "vitest";
 import { Recorder } from "../../tests/support/recorder.js";
 import { text, wholeNumber, word } from "../../tests/support/schemas.js";
 import { createIssuer, type TestIssuer, type TokenOptions } from "../../tests/support/tokens.js";
+import { createSignIn, SIGN_IN, type Browser } from "./sign-in.js";
 import type { StockClient } from "./stock-clients.js";
 import { createWorld, type Party, type World } from "./world.js";
 
@@ -29,6 +31,8 @@ export interface Visitor extends Party {
 }
 
 export interface Ward extends Pick<World, "app" | "telemetry" | "open"> {
+  /** Roles that hold whatever a token says, by subject. Whoever changes it has it rechecked. */
+  readonly directory: Map<string, readonly string[]>;
   readonly issuer: TestIssuer;
   /** Orders that took effect. */
   readonly effects: string[];
@@ -39,11 +43,21 @@ export interface Ward extends Pick<World, "app" | "telemetry" | "open"> {
   /** From now on nobody can say whether a credential is good. */
   provider: "up" | "down";
   token(options?: TokenOptions, subject?: string): Promise<string>;
-  admit(client: StockClient, options?: TokenOptions): Promise<Visitor>;
+  /** Somebody signs in with a browser; its tokens are of a login session, which logging out ends. */
+  signIn(subject: string): Promise<Browser>;
+  /** A connection that watches `icu`. With a browser's token, or with those that a provider issues on demand. */
+  admit(client: StockClient, credential?: TokenOptions | (() => string)): Promise<Visitor>;
   /** On the fake clock; the real one needs no help. */
   pass(visitor: Visitor, seconds: number): Promise<void>;
   opened(): number;
   refusals(): readonly string[];
+}
+
+export interface WardPeople {
+  /** The tenant of everybody, and of the ward. Default none. */
+  readonly tenant?: string | undefined;
+  /** Of the tokens of login sessions. Default 300. */
+  readonly accessTokenSeconds?: number | undefined;
 }
 
 export interface WardTimes {
@@ -74,7 +88,9 @@ type WardEvents = { vitals: [reading: number] };
 export async function createWard(
   { isReal, lifetime, graceMs, onTestFinished }: WardTimes = fakeTime,
   options: Partial<HubwardOptions> = {},
+  { tenant, accessTokenSeconds = 300 }: WardPeople = {},
 ): Promise<Ward> {
+  const directory = new Map<string, readonly string[]>();
   let provider: Ward["provider"] = "up";
   const verifying: { by?: Authenticator } = {};
   const authenticator: Authenticator = {
@@ -86,6 +102,9 @@ export async function createWard(
   const world = await createWorld(
     {
       authenticator,
+      principal: ({ subject, claims }) => ({
+        roles: directory.get(subject) ?? (claims["roles"] as readonly string[] | undefined) ?? [],
+      }),
       authenticationRefresh: true,
       graceMs,
       // Time that passes at one stroke gives nobody a chance to answer meanwhile.
@@ -98,24 +117,33 @@ export async function createWard(
     {},
     onTestFinished,
   );
-  const issuer = isReal ? await createIssuer(serverClock) : world.issuer;
-  verifying.by = issuer.authenticator;
-
   const { app, clock, telemetry } = world;
+  const time = isReal ? serverClock : clock;
+  const issuer = await createIssuer(time, { tenantClaim: tenant === undefined ? undefined : "tid" });
+  const { authenticator: signedIn, browser } = await createSignIn({
+    clock: time,
+    accessTokenSeconds,
+    onEnded: ({ sessionId }) => app.revoke({ session: sessionId, issuer: SIGN_IN }),
+  });
+  verifying.by = issuers(issuer.authenticator, signedIn);
+
   const effects: string[] = [];
   const gates = new Map<string, () => void>();
   const made = new Recorder<number>();
   const ownWard = app.policy("OwnWard", ({ principal }, ward: string) => principal.hasRole(`ward-${ward}`));
   const ward = app.group("ward/{ward}", { ward: word }).allow(ownWard, (values) => values.ward);
+  const staff = app.policy("WardStaff", ({ principal }) => principal.roles.length > 0);
+  const bedside = app.policy("Bedside", hasRole("ward-icu"));
   app
     .hub<WardEvents>("/hubs/ward")
-    .allow(app.policy("WardStaff", () => true))
+    .allow(staff)
     .methods((m) => ({
       Watch: m.args(text).handle((call, name) => call.groups.join(ward({ ward: name }))),
       Who: m.handle(({ principal }) => principal.subject),
       Roles: m.handle(({ principal }) => principal.roles),
       Order: m
         .args(text)
+        .allow(bedside)
         .once((id) => id)
         .handle((_call, id) => {
           effects.push(id);
@@ -124,32 +152,39 @@ export async function createWard(
       /** Takes effect at once and answers when the gate of its name opens. */
       OrderSlowly: m
         .args(text)
+        .allow(bedside)
         .once((id) => id)
         .handle(async (_call, id) => {
           effects.push(id);
           await new Promise<void>((resolve) => gates.set(id, resolve));
           return `ordered ${id}`;
         }),
-      Monitor: m.args(wholeNumber).stream(async function* (call, from) {
-        for (let reading = from; !call.signal.aborted; reading++) {
-          made.push(reading);
-          yield reading;
-          await new Promise((resolve) => setImmediate(resolve));
-        }
-      }),
+      Monitor: m
+        .args(wholeNumber)
+        .allow(bedside)
+        .stream(async function* (call, from) {
+          for (let reading = from; !call.signal.aborted; reading++) {
+            made.push(reading);
+            yield reading;
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+        }),
     }));
   const url = `http://127.0.0.1:${world.port}/hubs/ward`;
+  const claims = tenant === undefined ? {} : { tid: tenant };
   const token: Ward["token"] = (tokenOptions, subject = "ada") =>
-    issuer.token(subject, { roles: ["ward-icu"], lifetime, ...tokenOptions });
+    issuer.token(subject, { roles: ["ward-icu"], lifetime, claims, ...tokenOptions });
 
   return {
     app,
+    directory,
     telemetry,
     issuer,
     effects,
     made,
     open: (name) => gates.get(name)?.(),
-    tell: (reading) => app.to(ward({ ward: "icu" })).emit("vitals", reading),
+    tell: (reading) =>
+      (tenant === undefined ? app : app.tenant(tenant)).to(ward({ ward: "icu" })).emit("vitals", reading),
     get provider() {
       return provider;
     },
@@ -157,8 +192,10 @@ export async function createWard(
       provider = next;
     },
     token,
-    async admit(client, tokenOptions) {
-      const holder: { present: Visitor["present"] } = { present: () => token(tokenOptions) };
+    signIn: browser,
+    async admit(client, credential) {
+      const present = typeof credential === "function" ? credential : () => token(credential);
+      const holder: { present: Visitor["present"] } = { present };
       const party = world.build(
         client,
         { accessTokenFactory: () => holder.present(), reconnectDelays: Array<number>(400).fill(20) },

@@ -1,8 +1,9 @@
 /** A client of the ward, as well or badly behaved as a schedule wants it. Writes down what reaches its socket. */
 
+import { messagePackCodec, type HubMessage } from "@hubward/wire";
 import type { CredentialFacts, History } from "./history.js";
-import type { RecordingSocket } from "./recording-socket.js";
-import { CONTROL_PREFIX, kindOf, readServerMessages, stampOf, type ServerMessage } from "./server-frames.js";
+import type { Line } from "./line.js";
+import { CONTROL_PREFIX, kindOf, ServerReader, stampOf, type Encoding, type ServerMessage } from "./server-frames.js";
 
 const encoder = new TextEncoder();
 
@@ -13,6 +14,8 @@ export interface PeerSetup {
   readonly connectionToken: string;
   readonly ticket: string;
   readonly isResumable: boolean;
+  /** Default JSON. */
+  readonly encoding?: Encoding | undefined;
 }
 
 export class Peer {
@@ -24,20 +27,24 @@ export class Peer {
   credential: CredentialFacts;
   readonly #history: History;
   readonly #waiting = new Map<string, (message: ServerMessage) => void>();
-  #socket: RecordingSocket | undefined;
+  #socket: Line | undefined;
+  readonly #encoding: Encoding;
+  readonly #reader: ServerReader;
   #calls = 0;
   #isAttached = false;
 
-  constructor({ name, history, credential, connectionToken, ticket, isResumable }: PeerSetup) {
+  constructor({ name, history, credential, connectionToken, ticket, isResumable, encoding = "json" }: PeerSetup) {
     this.name = name;
     this.#history = history;
     this.credential = credential;
     this.connectionToken = connectionToken;
     this.ticket = ticket;
     this.isResumable = isResumable;
+    this.#encoding = encoding;
+    this.#reader = new ServerReader(encoding);
   }
 
-  get socket(): RecordingSocket | undefined {
+  get socket(): Line | undefined {
     return this.#socket;
   }
 
@@ -55,12 +62,12 @@ export class Peer {
     return this.#socket?.isEnded === true;
   }
 
-  takes(socket: RecordingSocket): void {
+  takes(socket: Line): void {
     this.#socket = socket;
   }
 
   shakeHands(): void {
-    this.sendText(`{"protocol":"json","version":${this.isResumable ? 2 : 1}}\x1e`);
+    this.sendText(`{"protocol":"${this.#encoding}","version":${this.isResumable ? 2 : 1}}\x1e`);
   }
 
   /** Where it goes on with a new transport: what follows is the next of what it sent. */
@@ -68,8 +75,9 @@ export class Peer {
     this.send({ type: 9, sequenceId });
   }
 
-  send(message: ServerMessage): void {
-    this.sendText(`${JSON.stringify(message)}\x1e`);
+  send(message: HubMessage): void {
+    if (this.#encoding === "json") this.sendText(`${JSON.stringify(message)}\x1e`);
+    else this.#send(messagePackCodec.encode(message));
   }
 
   /** Sends a call. `settled` hears its Completion, if ever. */
@@ -93,8 +101,12 @@ export class Peer {
   }
 
   sendText(text: string): void {
+    this.#send(encoder.encode(text));
+  }
+
+  #send(bytes: Uint8Array): void {
     const socket = this.#socket;
-    if (socket !== undefined && !socket.isGone) socket.peerSends(encoder.encode(text));
+    if (socket !== undefined && !socket.isGone) socket.peerSends(bytes);
   }
 
   /** The network takes it away. */
@@ -102,9 +114,9 @@ export class Peer {
     if (this.isThere) this.#socket?.end({ wasClean });
   }
 
-  /** Every byte the server hands to its socket comes here, while it does. */
-  hears(bytes: Uint8Array): void {
-    const messages = Array.from(readServerMessages(bytes));
+  /** Every payload the server hands over comes here, while it does. */
+  hears(payload: Uint8Array): void {
+    const messages = Array.from(this.#reader.read(payload));
     // Who is let in only to be told why they may not stay is attached to nothing.
     const isWelcome = !messages.some((message) => kindOf(message) === "close");
     for (const message of messages) {

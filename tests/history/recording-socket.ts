@@ -1,8 +1,9 @@
 /** A socket in memory that says what is written to it, when it is: behind outbox and gate. */
 
 import { MemorySocket } from "@hubward/testing";
+import type { Line } from "./line.js";
 
-export class RecordingSocket extends MemorySocket {
+export class RecordingSocket extends MemorySocket implements Line {
   readonly #onWrite: (bytes: Uint8Array) => void;
   /** How the end of the socket comes about, once the server has ended it. */
   readonly #endsBy: (end: () => void) => void;

@@ -1,4 +1,4 @@
-/** Schedules in which the process dies and another one goes on with the same database. */
+/** Schedules in which the process drains or dies, and another one goes on with the same database. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -37,11 +37,26 @@ export async function runWithRestarts(
 
   try {
     await start();
+    let isOver = false;
+    let starting: Promise<void> | undefined;
+    // One at a time; and none behind the end.
+    const next = async (): Promise<void> => {
+      if (!isOver) await (starting ??= start().finally(() => (starting = undefined)));
+    };
     const further = {
-      "the process dies": { weight: 2, step: start },
+      "the process dies": { weight: 1.5, step: next },
+      "the process drains, and dies in the middle or behind it": {
+        weight: 1.5,
+        step: (alive: World) => {
+          void alive.drain();
+          alive.clock.after(alive.choices.between(0, 8_000), () => void next());
+        },
+      },
       "come back, whoever was here": { weight: 25, step: (alive: World) => void arriveAgain(alive) },
     };
     await runSchedule(world, { steps, crowd: 20, further });
+    isOver = true;
+    await starting;
     return world;
   } finally {
     await opened.at(-1)?.close();

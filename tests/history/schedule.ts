@@ -3,8 +3,8 @@
 import type { CredentialFacts } from "./history.js";
 import type { Peer } from "./peer.js";
 import { rechecking, revoking } from "./revocations.js";
-import { TENANTS, type World } from "./world.js";
-import { WARDS } from "./ward-app.js";
+import { TENANTS, WARDS } from "./ward-app.js";
+import type { AttachOptions, World } from "./world.js";
 
 type Step = (world: World) => void | Promise<void>;
 
@@ -54,13 +54,25 @@ export async function wind(world: World): Promise<void> {
 }
 
 async function arrive(world: World): Promise<void> {
-  settleIn(world, await world.connect({}, world.choices.chance(0.3)));
+  const { choices } = world;
+  const how = choices.oneOf(ways);
+  settleIn(world, await world.connect({}, how.transport === "WebSockets" && choices.chance(0.4), how));
 }
+
+const ways: readonly AttachOptions[] = [
+  { transport: "WebSockets" },
+  { transport: "WebSockets" },
+  { transport: "WebSockets", encoding: "messagepack" },
+  { transport: "ServerSentEvents" },
+  { transport: "LongPolling" },
+  { transport: "LongPolling", encoding: "messagepack" },
+];
 
 /** With a token that was used before, and may have been revoked since. */
 export async function arriveAgain(world: World): Promise<void> {
   const tokens = Array.from(world.issued.keys()).slice(-60);
-  if (tokens.length > 0) settleIn(world, await world.connectWith(world.choices.oneOf(tokens)));
+  if (tokens.length > 0)
+    settleIn(world, await world.connectWith(world.choices.oneOf(tokens), false, world.choices.oneOf(ways)));
 }
 
 function settleIn(world: World, peer: Peer | undefined): void {
@@ -70,14 +82,20 @@ function settleIn(world: World, peer: Peer | undefined): void {
   for (const ward of WARDS) if (choices.chance(0.6)) join(world, peer, ward);
 }
 
+/** Joins each peer has asked for: one that is asked for behind a leave may come to be before its answer does. */
+const joins = new WeakMap<Peer, number>();
+
 function join(world: World, peer: Peer, ward: string): void {
+  joins.set(peer, (joins.get(peer) ?? 0) + 1);
   world.history.record({ type: "joining", connection: peer.name, ward });
   peer.call("Join", [ward]);
 }
 
 function leave(world: World, peer: Peer, ward: string): void {
+  const before = joins.get(peer);
   peer.call("Leave", [ward], (message) => {
-    if (!("error" in message)) world.history.record({ type: "left", connection: peer.name, ward });
+    if (!("error" in message) && joins.get(peer) === before)
+      world.history.record({ type: "left", connection: peer.name, ward });
   });
 }
 

@@ -5,6 +5,7 @@
 
 import { describe, expect, test } from "vitest";
 import { check } from "./check.js";
+import type { History } from "./history.js";
 import { runWithRestarts } from "./restarts.js";
 import { runSchedule } from "./schedule.js";
 import { World } from "./world.js";
@@ -19,9 +20,33 @@ async function runAll(count: number, run: (seed: number) => Promise<World>): Pro
     const { history } = await run(seed);
     expect({ seed, violations: check(history.events).slice(0, 5) }).toEqual({ seed, violations: [] });
     for (const [name, each] of Object.entries(history.counts())) totals[name] = (totals[name] ?? 0) + each;
+    for (const [name, each] of Object.entries(countsByWay(history))) totals[name] = (totals[name] ?? 0) + each;
   }
   return totals;
 }
+
+/** What was done and told over each transport, in each encoding: `dispatch LongPolling json`. */
+function countsByWay({ events }: History): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const event of events) {
+    if (!("connection" in event)) continue;
+    const [, way = ""] = /^c\d+ (.*)/.exec(event.connection) ?? [];
+    const name = `${event.type === "delivery" ? event.frame : event.type} ${way}`;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+const ways = [
+  "WebSockets json",
+  "WebSockets messagepack",
+  "ServerSentEvents json",
+  "LongPolling json",
+  "LongPolling messagepack",
+];
+const overEachWay = ways.flatMap((way) =>
+  ["attached", "dispatch", "event", "result", "item", "control", "close", "renewed"].map((name) => `${name} ${way}`),
+);
 
 const everything = [
   ["opened", "attached", "dispatch", "effect", "event", "result", "item", "control", "close"],
@@ -36,6 +61,7 @@ describe("no invariant is broken", () => {
       return world;
     });
     expect(everything.filter((name) => (totals[name] ?? 0) < schedules / 2)).toEqual([]);
+    expect(overEachWay.filter((name) => totals[name] === undefined)).toEqual([]);
   });
 
   test("in a few large ones", { timeout }, async () => {
@@ -47,9 +73,10 @@ describe("no invariant is broken", () => {
     expect(everything.filter((name) => totals[name] === undefined)).toEqual([]);
   });
 
-  test("where the process dies and another one goes on with its database", { timeout }, async () => {
+  test("where the process drains or dies, and another one goes on with its database", { timeout }, async () => {
     const totals = await runAll(Math.ceil(schedules / 6), (seed) => runWithRestarts({ seed }, 300));
     expect(totals["restarted"]).toBeGreaterThan(schedules / 6);
+    expect(totals["draining"]).toBeGreaterThan(0);
     expect(everything.filter((name) => totals[name] === undefined)).toEqual([]);
   });
 });

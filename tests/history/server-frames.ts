@@ -1,5 +1,6 @@
-/** Reads what a server writes on a WebSocket: RFC 6455 frames, hub messages in JSON inside them. */
+/** Reads what a server writes: RFC 6455 frames on a WebSocket, hub messages in either encoding inside them. */
 
+import { createBinaryReader, messagePackCodec, type HubMessage } from "@hubward/wire";
 import type { FrameKind, Stamp } from "./history.js";
 
 export type ServerMessage = Readonly<Record<string, unknown>>;
@@ -25,11 +26,34 @@ export function* readServerFrames(bytes: Uint8Array): Generator<{ opcode: number
 
 const decoder = new TextDecoder();
 
-/** The hub messages in one write. */
-export function* readServerMessages(bytes: Uint8Array): Generator<ServerMessage> {
-  for (const { opcode, payload } of readServerFrames(bytes)) {
-    if (opcode === 1) yield* readRecords(decoder.decode(payload));
+export type Encoding = "json" | "messagepack";
+
+/** Reads payloads of one connection; the handshake's answer is JSON whatever follows it. */
+export class ServerReader {
+  readonly #encoding: Encoding;
+  #hasShaken = false;
+
+  constructor(encoding: Encoding) {
+    this.#encoding = encoding;
   }
+
+  *read(payload: Uint8Array): Generator<ServerMessage> {
+    if (this.#encoding === "json") return yield* readRecords(decoder.decode(payload));
+    const end = this.#hasShaken ? 0 : payload.indexOf(0x1e) + 1;
+    this.#hasShaken = true;
+    yield* readRecords(decoder.decode(payload.subarray(0, end)));
+    for (const body of createBinaryReader({ maxBytes: 2 ** 20 }).read(payload.subarray(end))) {
+      const message = messagePackCodec.decode(body);
+      if (message !== undefined) yield asJson(message);
+    }
+  }
+}
+
+/** Of a Completion, JSON has the outcome's members at the top. */
+function asJson(message: HubMessage): ServerMessage {
+  if (message.type !== 3) return { ...message };
+  const { outcome, ...rest } = message;
+  return { ...rest, ...(outcome.kind === "error" ? { error: outcome.error } : {}) };
 }
 
 export function* readRecords(text: string): Generator<ServerMessage> {

@@ -5,8 +5,10 @@ import { Secret, type Clock, type ConnectionId } from "@hubward/server/ports";
 import { History, type CredentialFacts } from "./history.js";
 import { Peer } from "./peer.js";
 import { createChoices, type Choices } from "./randomness.js";
+import { bodyOf, EventStreamLine, PollingLine, type Ask, type HttpAnswer, type Line } from "./line.js";
 import { RecordingSocket } from "./recording-socket.js";
-import { createWardApp, HUB, ISSUER, WARDS, type Plant, type WardApp, type WardOptions } from "./ward-app.js";
+import { readServerFrames, type Encoding } from "./server-frames.js";
+import { createWardApp, HUB, ISSUER, TENANTS, WARDS, type Plant, type WardApp, type WardOptions } from "./ward-app.js";
 
 type Endpoint = WardApp["app"]["endpoint"];
 type HttpRequest = Parameters<Endpoint["request"]>[0];
@@ -18,8 +20,6 @@ export interface WorldOptions {
   readonly plant?: Plant | undefined;
   readonly options?: Partial<WardOptions> | undefined;
 }
-
-export const TENANTS = ["general", "annex"] as const;
 
 export class World {
   readonly clock: FakeClock = createFakeClock();
@@ -33,6 +33,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #names = new Map<string, string>();
   #epoch = 0;
+  #isDraining = false;
   #tokens = 0;
   #connections = 0;
   #mayLag = true;
@@ -54,9 +55,22 @@ export class World {
     return this.#ward;
   }
 
+  /** Whether the process was asked to end: what is asked of it may be refused. */
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** The process is asked to end. Resolves when it would. */
+  async drain(): Promise<void> {
+    if (!this.#isDraining) this.history.record({ type: "draining" });
+    this.#isDraining = true;
+    await this.#ward.app.close();
+  }
+
   /** The process dies: nothing it was doing goes on. Another one takes its place. */
   restart(options: Partial<WardOptions> = {}): void {
     this.#epoch++;
+    this.#isDraining = false;
     for (const { socket } of this.peers.splice(0)) socket?.vanish();
     this.#lagging.splice(0);
     this.history.record({ type: "restarted" });
@@ -164,13 +178,14 @@ export class World {
   }
 
   async #ask(request: Asked): Promise<{ readonly status: number; readonly body: string } | undefined> {
+    const answer = await this.#knock(request);
+    return answer === undefined || "open" in answer ? undefined : answer;
+  }
+
+  async #knock(request: Asked, body: Uint8Array = new Uint8Array(0)): Promise<HttpAnswer | undefined> {
     const epoch = this.#epoch;
-    const body = {
-      read: () => Promise.resolve({ kind: "whole", bytes: new Uint8Array(0) } as const),
-      abandon: () => undefined,
-    };
-    const answer = await this.#ward.app.endpoint.request(this.#request(request), body);
-    return "open" in answer || epoch !== this.#epoch ? undefined : answer;
+    const answer = await this.#ward.app.endpoint.request(this.#request(request), bodyOf(body));
+    return epoch === this.#epoch ? answer : undefined;
   }
 
   /** Asks for a connection. Undefined where it was refused. */
@@ -191,27 +206,38 @@ export class World {
     negotiated: Negotiated,
     facts: CredentialFacts,
     ticket: string,
-    { shakesHands = true }: { readonly shakesHands?: boolean } = {},
+    { shakesHands = true, transport = "WebSockets", encoding = "json" }: AttachOptions = {},
   ): Promise<Peer | undefined> {
     const { connectionId, connectionToken, isResumable } = negotiated;
-    const name = `c${++this.#connections}`;
-    const peer = new Peer({ name, history: this.history, credential: facts, connectionToken, ticket, isResumable });
-    const socket = await this.#open(peer, () => {
+    const name = `c${++this.#connections} ${transport} ${encoding}`;
+    const peer = new Peer({
+      name,
+      history: this.history,
+      credential: facts,
+      connectionToken,
+      ticket,
+      isResumable,
+      encoding,
+    });
+    const accepted = (): void => {
       this.#names.set(connectionId, name);
       this.history.record({ type: "opened", connection: name, credential: facts });
       this.peers.push(peer);
-    });
-    if (socket === undefined) return undefined;
+    };
+    const isOpen =
+      transport === "WebSockets" ? await this.#open(peer, accepted) : await this.#begin(peer, transport, accepted);
+    if (!isOpen) return undefined;
     if (shakesHands) peer.shakeHands();
     return peer;
   }
 
   /** A connection that lost its transport gets another one. */
   async resume(peer: Peer): Promise<boolean> {
-    return (await this.#open(peer, () => undefined)) !== undefined;
+    return this.#open(peer, () => undefined);
   }
 
-  async #open(peer: Peer, accepted: () => void): Promise<RecordingSocket | undefined> {
+  /** Opens a WebSocket. */
+  async #open(peer: Peer, accepted: () => void): Promise<boolean> {
     const epoch = this.#epoch;
     const request = this.#request({
       method: "GET",
@@ -219,29 +245,65 @@ export class World {
       queryToken: peer.ticket,
     });
     const answer = await this.#ward.app.endpoint.upgrade(request);
-    if (!answer.accepted || epoch !== this.#epoch) return undefined;
+    if (!answer.accepted || epoch !== this.#epoch) return false;
     accepted();
     const socket = new RecordingSocket(
-      (bytes) => peer.hears(bytes),
+      (bytes) => {
+        for (const { opcode, payload } of readServerFrames(bytes))
+          if (opcode === 1 || opcode === 2) peer.hears(payload);
+      },
       // Most peers answer a Close; for the others the adapter gives up after 2 s.
       this.choices.chance(0.8) ? (end) => void setImmediate(end) : (end) => void this.clock.after(2_000, end),
     );
     peer.takes(socket);
     socket.listen(answer.open(socket));
-    return socket;
+    return true;
+  }
+
+  /** Opens a transport that is made of requests. */
+  async #begin(peer: Peer, transport: Exclude<Transport, "WebSockets">, accepted: () => void): Promise<boolean> {
+    const epoch = this.#epoch;
+    const isStream = transport === "ServerSentEvents";
+    const ask: Ask = async (method, body) => {
+      if (epoch !== this.#epoch) return undefined;
+      const header = (name: string): string | undefined =>
+        name === "accept" && isStream && method === "GET" ? "text/event-stream" : undefined;
+      return this.#knock({ method, query: new Map([["id", peer.connectionToken]]), token: peer.ticket, header }, body);
+    };
+    const answer = await ask("GET");
+    if (answer === undefined || !("open" in answer)) return false;
+    accepted();
+    const hears = (payload: Uint8Array): void => peer.hears(payload);
+    const line: Line & Pick<PollingLine, "open"> = isStream
+      ? new EventStreamLine(ask, hears)
+      : new PollingLine(ask, hears, (poll) => this.#soon(poll));
+    peer.takes(line);
+    line.open(answer);
+    return true;
+  }
+
+  /** At once, in the next turn, or after a while on the way. */
+  #soon(run: () => void): void {
+    const draw = this.choices.fraction();
+    if (draw < 0.7) setImmediate(run);
+    else this.clock.after(this.choices.between(1, 3_000), run);
   }
 
   /** Connects somebody, all the way. */
-  async connect(facts: Parameters<World["issue"]>[0] = {}, isResumable = false): Promise<Peer | undefined> {
-    return this.connectWith(this.issue(facts).token, isResumable);
+  async connect(
+    facts: Parameters<World["issue"]>[0] = {},
+    isResumable = false,
+    how: AttachOptions = {},
+  ): Promise<Peer | undefined> {
+    return this.connectWith(this.issue(facts).token, isResumable, how);
   }
 
   /** The same with a token that was issued before. */
-  async connectWith(token: string, isResumable = false): Promise<Peer | undefined> {
+  async connectWith(token: string, isResumable = false, how: AttachOptions = {}): Promise<Peer | undefined> {
     const credential = this.issued.get(token);
     const negotiated = await this.negotiate(token, isResumable);
     if (credential === undefined || negotiated?.accessToken === undefined) return undefined;
-    return this.attach(negotiated, credential, negotiated.accessToken);
+    return this.attach(negotiated, credential, negotiated.accessToken, how);
   }
 
   /** A new credential by `POST {hub}/refresh`. */
@@ -264,6 +326,16 @@ export class World {
     this.clock.block(ms);
     this.history.record({ type: "blocked", ms });
   }
+}
+
+export type Transport = "WebSockets" | "ServerSentEvents" | "LongPolling";
+
+export interface AttachOptions {
+  readonly shakesHands?: boolean;
+  /** Default WebSockets. */
+  readonly transport?: Transport;
+  /** Default JSON; the only one for Server-Sent Events. */
+  readonly encoding?: Encoding;
 }
 
 export interface Negotiated {

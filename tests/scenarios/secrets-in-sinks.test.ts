@@ -2,7 +2,7 @@
 
 import { auditLines, hasRole, jsonLines } from "@hubward/server";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { leaksOf } from "../support/leaks.js";
+import { leaksOf, listenToConsole } from "../support/leaks.js";
 import { openWebSocket, upgrade } from "../support/raw-web-socket.js";
 import { outcomeOf, runApp } from "../support/running-app.js";
 import { anything } from "../support/schemas.js";
@@ -18,18 +18,6 @@ afterEach(() => vi.restoreAllMocks());
 function keepText(): { readonly texts: string[]; readonly sink: { write(text: string): unknown } } {
   const texts: string[] = [];
   return { texts, sink: { write: (text) => texts.push(text) } };
-}
-
-/** Everything that is written to the console or past it, passed on to nobody. */
-function listenToConsole(): string[] {
-  const said: string[] = [];
-  for (const name of ["log", "info", "warn", "error", "debug"] as const)
-    vi.spyOn(console, name).mockImplementation(
-      (...args: readonly unknown[]) => void said.push(args.map(String).join(" ")),
-    );
-  for (const stream of [process.stdout, process.stderr])
-    vi.spyOn(stream, "write").mockImplementation((text) => said.push(String(text)) > 0);
-  return said;
 }
 
 async function playADay(plant?: (secrets: Readonly<Record<string, string>>) => Error) {

@@ -1,5 +1,7 @@
 /** Looks for secrets in what came out of a server, however they were written down. */
 
+import { vi } from "vitest";
+
 export interface Leak {
   readonly sink: string;
   readonly secret: string;
@@ -31,4 +33,16 @@ function spellingsOf(secret: string): readonly string[] {
   // What was cut for a line of a log still says most of it.
   const most = secret.length >= 40 ? [secret.slice(0, 32), secret.slice(-32)] : [];
   return [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), ...encoded, ...most];
+}
+
+/** Everything that is written to the console or past it, passed on to nobody until mocks are restored. */
+export function listenToConsole(): string[] {
+  const said: string[] = [];
+  for (const name of ["log", "info", "warn", "error", "debug"] as const)
+    vi.spyOn(console, name).mockImplementation(
+      (...args: readonly unknown[]) => void said.push(args.map(String).join(" ")),
+    );
+  for (const stream of [process.stdout, process.stderr])
+    vi.spyOn(stream, "write").mockImplementation((text) => said.push(String(text)) > 0);
+  return said;
 }

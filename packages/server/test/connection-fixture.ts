@@ -7,6 +7,7 @@ import type { Admission } from "../src/core/auth/policy.js";
 import { createPrincipal, type Principal } from "../src/core/auth/principal.js";
 import { Connection, type ConnectionObserver } from "../src/core/connection/connection.js";
 import type { ProtocolHandler } from "../src/core/connection/protocol-handler.js";
+import { createPacedQueue } from "../src/core/paced-queue.js";
 import { createFlushQueue } from "../src/core/connection/flush-queue.js";
 import type { FlushQueue } from "../src/core/connection/outbox.js";
 import type { KeepAlive } from "../src/core/connection/outgoing.js";
@@ -176,6 +177,7 @@ export function createFixture({
 }: FixtureOptions = {}): Fixture {
   const clock = createFakeClock();
   const flushQueue = createFlushQueue(clock);
+  const farewells = createPacedQueue(clock);
   const registry = new Registry<Staff>();
   const reports: string[] = [];
   const failures: Fixture["failures"] = [];
@@ -222,6 +224,7 @@ export function createFixture({
       times,
       spread: () => 0.5,
       flushQueue,
+      farewells,
       outboxLimits: { ...outboxDefaults, ...outbox },
       observer,
     });

@@ -1,6 +1,7 @@
 /** `hubward()`: an application is its own scope and the scopes it opens, on one set of paths. */
 
 import type { Principal } from "../core/auth/principal.js";
+import { createPacedQueue } from "../core/paced-queue.js";
 import { createFlushQueue } from "../core/connection/flush-queue.js";
 import { createRevocations } from "../core/supervision/revocations.js";
 import type { Endpoint, ForwardedPort } from "../core/endpoint.js";
@@ -21,7 +22,12 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     skewMs,
     isLogNew: options.revocations === undefined,
   });
-  const shares: ScopeShares = { flushQueue: createFlushQueue(clock), hubPaths: new Set(), revocations };
+  const shares: ScopeShares = {
+    flushQueue: createFlushQueue(clock),
+    farewells: createPacedQueue(clock),
+    hubPaths: new Set(),
+    revocations,
+  };
   const scopes: OpenScope<unknown>[] = [];
   const endpoints: Endpoint[] = [];
   const forwarded: ForwardedPort[] = [];

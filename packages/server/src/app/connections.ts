@@ -21,6 +21,7 @@ import type { Hub } from "../core/dispatch/hub.js";
 import type { Groups } from "../core/groups/groups.js";
 import type { ConnectionId } from "../core/ids.js";
 import type { PrincipalConnections } from "../core/limits/principal-connections.js";
+import type { PacedQueue } from "../core/paced-queue.js";
 import type { Random } from "../core/random.js";
 import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
@@ -62,6 +63,7 @@ export interface ConnectionsPorts<P> {
   readonly times: ConnectionTimes;
   readonly outbox: ResolvedOutboxOptions;
   readonly flushQueue: FlushQueue;
+  readonly farewells: PacedQueue;
   readonly telemetry: Telemetry;
   readonly trail: AuditTrail | undefined;
   readonly holdBack: HoldBack;
@@ -208,6 +210,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
         times,
         spread: ports.random.fraction,
         flushQueue: ports.flushQueue,
+        farewells: ports.farewells,
         outboxLimits: ports.outbox,
         observer,
       });

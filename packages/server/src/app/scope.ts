@@ -19,6 +19,7 @@ import type { Endpoint } from "../core/endpoint.js";
 import { createFanout } from "../core/groups/fanout.js";
 import { groupName, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
 import { createGroups } from "../core/groups/groups.js";
+import type { PacedQueue } from "../core/paced-queue.js";
 import { createReassessment } from "../core/supervision/reassessment.js";
 import { createReauthentication } from "../core/supervision/reauthentication.js";
 import { createRecheck } from "../core/supervision/recheck.js";
@@ -50,6 +51,8 @@ const refuseToAsk: ClientInvoker = () =>
 export interface ScopeShares {
   /** One turn of writing for everybody. */
   readonly flushQueue: FlushQueue;
+  /** One turn of saying goodbye. */
+  readonly farewells: PacedQueue;
   /** Lower-cased. */
   readonly hubPaths: Set<string>;
   /** One view of one log: two scopes may take credentials of one issuer. */
@@ -72,7 +75,7 @@ const MAX_ATTACH_MS = 30_000;
 export function createScope<Attributes extends object>(
   common: ResolvedCommonOptions,
   settings: ResolvedScopeOptions<Attributes>,
-  { flushQueue, hubPaths, revocations }: ScopeShares,
+  { flushQueue, farewells, hubPaths, revocations }: ScopeShares,
 ): OpenScope<Principal<Attributes>> {
   type P = Principal<Attributes>;
   const { clock, random, times } = common;
@@ -105,6 +108,7 @@ export function createScope<Attributes extends object>(
     times,
     outbox: common.outbox,
     flushQueue,
+    farewells,
     telemetry,
     trail: common.trail,
     holdBack,

@@ -192,6 +192,7 @@ export function createTransportRequests<P extends PrincipalBase>(
       const reply = refuse(request, hub, ports, error, applicant, hint);
       // A ticket that is over names a connection that is over.
       if (error instanceof UnknownId || error.reason === "ticket_invalid") return UNKNOWN_ID;
+      // A token that ended before it was ever shown here stays a 401: .NET's client tries once more with a newer one.
       return isCookieOver(request, hub, reply.status) ? UNKNOWN_ID : reply;
     }
   };
