@@ -17,6 +17,8 @@ export class HostilePeer {
   texts = [];
   /** Whether texts are kept; they are counted anyway. */
   keeps = true;
+  /** @type {((text: string) => void) | undefined} */
+  onText;
   heard = 0;
   answersPings = true;
   answersClose = true;
@@ -140,6 +142,7 @@ export class HostilePeer {
       if (opcode !== opcodes.text) return;
       this.heard++;
       if (this.keeps) this.texts.push(buffer.toString("utf8", start, stop));
+      this.onText?.(buffer.toString("utf8", start, stop));
     });
     this.#rest = end === bytes.length ? nothing : Buffer.from(bytes.subarray(end));
   }

@@ -18,6 +18,9 @@ const CLOSE_TIMEOUT_MS = 2_000;
  * go on being read and unmasked until the time is over.
  */
 const MAX_LATE_BYTES = 512 * 1024;
+/** Pings that a peer may send within so long. Each costs an answer of its own. */
+const MAX_PINGS = 200;
+const PING_WINDOW_MS = 10_000;
 /** Those that were closed together fall due together. */
 const resets = createPacedQueue(systemClock);
 
@@ -61,6 +64,8 @@ export class NodeWebSocket implements Socket {
   #closeTimer: NodeJS.Timeout | undefined;
   /** Where reading stood when the closing handshake was begun. */
   #readAtClose = 0;
+  #pings = 0;
+  #firstPingAt = 0;
 
   /**
    * Takes over a socket that is open. `listen` must follow in the same turn. `closesAsNormal`: once last frames have
@@ -78,6 +83,7 @@ export class NodeWebSocket implements Socket {
     const ws = this.#ws;
     // One function each for all sockets: thousands of idle connections hold no closures.
     ws.on("message", onMessage);
+    ws.on("ping", onPing);
     ws.on("pong", onPong);
     // Without a listener one malformed frame would end the process.
     ws.on("error", onError);
@@ -146,8 +152,23 @@ export class NodeWebSocket implements Socket {
   }
 
   received(data: Uint8Array): void {
-    if (this.#closeTimer !== undefined && this.#net.bytesRead - this.#readAtClose > MAX_LATE_BYTES) return this.reset();
+    if (this.#closeTimer !== undefined && this.#net.bytesRead - this.#readAtClose > MAX_LATE_BYTES) {
+      this.#readAtClose = Infinity;
+      return this.reset();
+    }
     this.#listener?.received(data);
+  }
+
+  pinged(): void {
+    if (++this.#pings <= MAX_PINGS || this.#ws.readyState !== OPEN) return;
+    const now = systemClock.monotonic();
+    if (now - this.#firstPingAt >= PING_WINDOW_MS) {
+      this.#firstPingAt = now;
+      this.#pings = 1;
+      return;
+    }
+    this.broken(POLICY_VIOLATION);
+    this.reset();
   }
 
   confirmed(payload: Buffer): void {
@@ -247,6 +268,10 @@ function beneathTls(socket: NetSocket): NetSocket {
 
 function onMessage(this: WebSocket, data: Buffer | ArrayBuffer | Buffer[]): void {
   (this as Carrier)[port].received(data as Buffer);
+}
+
+function onPing(this: WebSocket): void {
+  (this as Carrier)[port].pinged();
 }
 
 function onPong(this: WebSocket, payload: Buffer): void {
