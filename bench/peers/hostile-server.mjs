@@ -7,8 +7,7 @@ import { countCollections } from "../lib/tracked-collections.mjs";
 import { readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { setImmediate as turn } from "node:timers/promises";
-import { HubwardError } from "@hubward/wire";
-import { hubward } from "@hubward/server";
+import { hubward, HubwardError } from "@hubward/server";
 import { attach } from "@hubward/server/node";
 import { listenOnLoopback } from "../lib/peer-process.mjs";
 

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { encodeFrame, opcodes } from "../support/raw-web-socket.js";
+import { endingOf } from "./ending-of.js";
 import { underAttack } from "./target.js";
 
 const echo = (id: string, value: unknown): string =>
@@ -86,6 +87,17 @@ describe("a connection ends for", () => {
     }),
   );
 });
+
+test(
+  "a hundred that break the rules in one moment are all told why",
+  underAttack(async ({ enter }) => {
+    const sockets = await Promise.all(Array.from({ length: 100 }, () => enter()));
+    for (const { socket } of sockets) socket.write(Buffer.from([0xc1, 0x80, 0, 0, 0, 0]));
+    const endings = await Promise.all(sockets.map((socket) => endingOf(socket)));
+    expect(new Set(endings)).toEqual(new Set(["1002 protocol_error;action=fix-request"]));
+    for (const { messages } of sockets) expect(messages.items.at(-1)).toMatchObject({ type: 7 });
+  }),
+);
 
 describe("a connection survives", () => {
   test(
