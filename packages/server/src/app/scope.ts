@@ -65,8 +65,8 @@ export interface OpenScope<P> {
   readonly endpoint: Endpoint;
   /** Open connections. */
   readonly size: number;
-  /** Refuses new connections, ends the open ones, and resolves when all sockets are gone. */
-  drain(): Promise<void>;
+  /** As {@link Connections.drain}. */
+  drain(noticeMs: number): Promise<void>;
 }
 
 /** From a negotiate to the socket, at most. */

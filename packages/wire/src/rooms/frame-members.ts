@@ -85,6 +85,8 @@ function noticeMembers(notice: RoomsNotice): FrameMembers {
     }
     case "gap":
       return { ...head, dropped: notice.dropped };
+    case "draining":
+      return { ...head, closes_in: wholeSeconds(notice.closesInSeconds) };
     default:
       return unreachable(notice);
   }
