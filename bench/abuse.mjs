@@ -48,7 +48,9 @@ const SEPARATOR = "\x1e";
 const lifeLimitMs = 300_000;
 const spawn = (name, config = {}, execArgv = []) =>
   spawnServer({ file: new URL(`./peers/${name}.mjs`, import.meta.url), config, execArgv, lifeLimitMs });
-const server = await spawn("hostile-server", small ? { rooms: { maxUnauthenticated: 50 } } : {}, ["--expose-gc"]);
+const server = await spawn("hostile-server", small ? { rooms: { maxUnauthenticated: 50, authTimeoutMs: 1_500 } } : {}, [
+  "--expose-gc",
+]);
 const attackers = await Promise.all(Array.from({ length: ATTACKERS }, () => spawn("attacker")));
 const { port } = server;
 

@@ -150,10 +150,12 @@ export const attacks = {
     return end(peers, 3_000);
   },
 
-  /** Tokens that are none, as first frames and at the doors. */
+  /** Tokens that are none: as first frames from many addresses, at the door from one. */
   async guesses({ port, count }) {
     const peers = await open(port, count, (index) =>
-      index % 2 === 0 ? { headers: protocol } : { headers: { ...protocol, authorization: "Bearer bad" } },
+      index % 2 === 0
+        ? { headers: protocol }
+        : { localAddress: "127.9.9.9", headers: { ...protocol, authorization: "Bearer bad" } },
     );
     for (const peer of peers) if (peer.status === 101) peer.say({ type: "auth", token: "bad" });
     return end(peers);

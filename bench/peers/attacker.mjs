@@ -2,12 +2,13 @@
 
 import { attacks } from "../lib/abuse-attacks.mjs";
 
-process.on("message", async ({ id, action, ...fields }) => {
+async function answer({ id, action, ...fields }) {
   try {
     process.send({ id, result: await attacks[action](fields, () => process.send({ id: `${id}`, ready: true })) });
   } catch (error) {
     process.send({ id, error: String(error?.stack ?? error) });
   }
-});
+}
+process.on("message", (message) => void answer(message));
 process.on("disconnect", () => process.exit(0));
 process.send({ listening: process.pid });

@@ -20,11 +20,11 @@ const clock = {
   now: () => Date.now() + aheadMs,
   monotonic: () => performance.now() + aheadMs,
   after(delayMs, run) {
-    const timer = setTimeout(run, Math.min(Math.max(0, delayMs), 2 ** 31 - 1));
+    const timer = setTimeout(() => run(), Math.min(Math.max(0, delayMs), 2 ** 31 - 1));
     timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },
-  endOfTurn: (run) => void setImmediate(run),
+  endOfTurn: (run) => void setImmediate(() => run()),
 };
 
 const authenticator = {
@@ -152,12 +152,13 @@ const actions = {
   },
 };
 
-process.on("message", async ({ id, action, ...fields }) => {
+async function answer({ id, action, ...fields }) {
   try {
     process.send({ id, result: (await actions[action](fields)) ?? null });
   } catch (error) {
     process.send({ id, error: String(error) });
   }
-});
+}
+process.on("message", (message) => void answer(message));
 process.on("disconnect", () => process.exit(0));
 process.send({ listening: await listenOnLoopback(server) });

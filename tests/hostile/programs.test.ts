@@ -40,7 +40,7 @@ test("attackers are told why, while canaries live and newcomers get in", { timeo
     oversize: ["1009 protocol_error;action=fix-request"],
     joins: ["4429 rate_limited;action=retry-after"],
     publish: ["4429 rate_limited;action=retry-after"],
-    guesses: expect.arrayContaining(["HTTP 401 invalid_token;action=relogin"]),
+    guesses: ["4414 invalid_token;action=relogin", "HTTP 401 invalid_token;action=relogin"],
     stalled: ["cut off"],
   });
 });

@@ -1,6 +1,6 @@
 /** Ways into rooms: tickets, tokens in the wrong place, several credentials at once, pages of foreign origins. */
 
-import type { Authenticator, Principal } from "@hubward/server";
+import type { Authenticator } from "@hubward/server/ports";
 import { HubwardError } from "@hubward/wire";
 import { expect, test } from "vitest";
 import { openRooms, UpgradeRefused, type RoomsClientOptions } from "../support/rooms-client.js";
@@ -14,7 +14,8 @@ const ORIGIN = "https://ward.example";
 const PAGE = { origin: ORIGIN, "sec-fetch-site": "same-origin" } as const;
 const member = { roles: ["member"] } as const;
 
-interface Running extends RunningApp<Principal> {
+interface Running extends Omit<RunningApp<unknown>, "app"> {
+  readonly app: Pick<RunningApp<unknown>["app"], "connectionCount" | "revoke" | "recheck">;
   /** Roles that were taken away since the tokens were issued. */
   readonly fired: Set<string>;
   /** Subjects that reached the application's own code. */
