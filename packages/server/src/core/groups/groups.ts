@@ -5,7 +5,7 @@ import { judge, type PolicyWatch, type Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import { groupKey, type GroupKey, type GroupReference, type GroupTemplate } from "./group.js";
 import type { MembershipCause } from "../telemetry.js";
-import type { Membership } from "./membership.js";
+import { judgeMember, type Membership } from "./membership.js";
 
 export interface Groups<P> {
   /**
@@ -27,6 +27,11 @@ export interface Groups<P> {
    * waits: call it again. At once where every rule answers at once; for an ended connection nothing is judged.
    */
   judgeAgain(connection: Connection<P>): Reassessment<P> | Promise<Reassessment<P>>;
+  /**
+   * Whether it is in as whoever it is now: `not_member`, `auth_unavailable`, or undefined where it is. Of one that has
+   * ended, whether it was at its end: what a call of its does is not lost with its network.
+   */
+  judgeMember(connection: Connection<P>, reference: GroupReference<P>): Verdict | Promise<Verdict>;
   /** Gives back all memberships of a connection that ends. */
   release(connection: Connection<P>): void;
   /** The groups a connection is in, in the order of joining. */
@@ -75,6 +80,8 @@ export function createGroups<P>(
 ): Groups<P> {
   const groups = new Map<GroupKey, Map<Connection<P>, Membership<P>>>();
   const pending = new Map<Connection<P>, Set<PendingJoin<P>>>();
+  /** Of connections that have ended. */
+  const lastIn = new WeakMap<Connection<P>, ReadonlySet<GroupKey>>();
 
   function begin(connection: Connection<P>, key: GroupKey, reference: GroupReference<P>): PendingJoin<P> {
     const join: PendingJoin<P> = { key, reference, isWithdrawn: false };
@@ -197,6 +204,11 @@ export function createGroups<P>(
       return Promise.all(asked).then(() => ({ lost, unanswered }));
     },
 
+    judgeMember(connection, reference) {
+      const wasIn = lastIn.get(connection)?.has(groupKey(connection.tenant, reference)) === true;
+      return wasIn ? undefined : judgeMember(connection, reference, watch);
+    },
+
     leave(connection, reference, by = "call") {
       const key = groupKey(connection.tenant, reference);
       const wasJoining = withdraw(connection, key);
@@ -206,6 +218,8 @@ export function createGroups<P>(
     },
 
     release(connection) {
+      const wasIn = [...connection.memberships].filter(([, { judgedVersion }]) => judgedVersion === connection.version);
+      if (wasIn.length > 0) lastIn.set(connection, new Set(wasIn.map(([key]) => key)));
       for (const key of connection.memberships.keys()) remove(connection, key);
       connection.memberships.clear();
     },
