@@ -169,7 +169,7 @@ for (const name of chosen) {
   }, {});
   isOver = true;
   await watch;
-  const { reasons, failures } = await server.ask("vitals");
+  const { reasons, failures, cpuMs } = await server.ask("vitals");
   const trips = canaries.flatMap((canary) => canary.take()).sort((a, b) => a - b);
   all.push(...trips);
   const allowedBytes =
@@ -187,6 +187,7 @@ for (const name of chosen) {
     p99Ms: percentile(trips, 0.99),
     maxMs: trips.at(-1),
     newcomerMs: newcomerMs ?? null,
+    cpuMs: cpuMs - before.cpuMs,
     mostSockets: most.sockets,
     loopHeldMs: most.heldMs,
     rssBytesBefore: before.rssBytes,

@@ -140,7 +140,15 @@ const actions = {
   vitals() {
     const held = heldMs;
     heldMs = 0;
-    return { rssBytes: process.memoryUsage.rss(), heldMs: held, connections: app.connectionCount, reasons, failures };
+    const { user, system } = process.cpuUsage();
+    return {
+      cpuMs: (user + system) / 1000,
+      rssBytes: process.memoryUsage.rss(),
+      heldMs: held,
+      connections: app.connectionCount,
+      reasons,
+      failures,
+    };
   },
   /** So many events of so many bytes to one room, one turn after another. */
   async tell({ name, count, bytes }) {

@@ -19,7 +19,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
  */
 const MAX_LATE_BYTES = 512 * 1024;
 /** Pings that a peer may send within so long. Each costs an answer of its own. */
-const MAX_PINGS = 200;
+const MAX_PINGS = 100;
 const PING_WINDOW_MS = 10_000;
 /** Those that were closed together fall due together. */
 const resets = createPacedQueue(systemClock);
