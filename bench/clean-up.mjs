@@ -195,6 +195,7 @@ async function play(target) {
 async function settle() {
   await quiet();
   await server.ask("jump", { ms: DAY });
+  await stable();
   for (const token of ["good.late.late", "bad"]) {
     await request(port, "POST", "/rooms/ticket", bearer(token));
     await request(port, "POST", "/hub/negotiate?negotiateVersion=1", bearer(token));
@@ -207,7 +208,23 @@ async function settle() {
   peer.say("no request");
   await peer.gone();
   await quiet();
-  return server.ask("holdings");
+  return stable();
+}
+
+/** Once nothing changes any more: a connection without a socket, as of a client that polls, ends at the next beat. */
+async function stable() {
+  let held = await server.ask("holdings");
+  for (let tries = 0; tries < 15; tries++) {
+    await wait(2_000);
+    const before = sizeOf(held);
+    held = await server.ask("holdings");
+    if (sizeOf(held) === before) break;
+  }
+  return held;
+}
+
+function sizeOf({ collections }) {
+  return Object.values(collections).reduce((sum, [live, entries]) => sum + live + entries, 0);
 }
 
 async function quiet() {
