@@ -16,7 +16,7 @@ import { Registry } from "../src/core/connection/registry.js";
 import { createClientInvoker, type ClientInvoker } from "../src/core/dispatch/client-invoker.js";
 import { createFanout, type Fanout } from "../src/core/groups/fanout.js";
 import { createDeadline } from "../src/core/deadline.js";
-import { createGroups, type Groups } from "../src/core/groups/groups.js";
+import { createGroups, type GroupObserver, type Groups } from "../src/core/groups/groups.js";
 import type { ConnectionId } from "../src/core/ids.js";
 import type { Dialect } from "../src/core/publication.js";
 import { patient } from "./policy-watch.js";
@@ -166,6 +166,7 @@ export interface FixtureOptions {
   /** Beside what the fixture itself does with these reports. */
   readonly onEnded?: (connection: Connection<Staff>) => void;
   readonly onRescheduled?: (connection: Connection<Staff>) => void;
+  readonly onMembership?: GroupObserver<Staff>["changed"];
 }
 
 export function createFixture({
@@ -174,6 +175,7 @@ export function createFixture({
   ruleTimeoutMs,
   onEnded = () => undefined,
   onRescheduled = () => undefined,
+  onMembership = () => undefined,
 }: FixtureOptions = {}): Fixture {
   const clock = createFakeClock();
   const flushQueue = createFlushQueue(clock);
@@ -181,10 +183,12 @@ export function createFixture({
   const registry = new Registry<Staff>();
   const reports: string[] = [];
   const failures: Fixture["failures"] = [];
-  const groups = createGroups<Staff>(maxGroups, {
-    failed: (where, error) => void failures.push([where, error]),
+  const watch = {
+    failed: (where: string, error: unknown) => void failures.push([where, error]),
     deadline: ruleTimeoutMs === undefined ? patient : createDeadline(clock, ruleTimeoutMs),
-  });
+  };
+  const ignored = { joined: () => undefined, left: () => undefined };
+  const groups = createGroups<Staff>(maxGroups, watch, undefined, { ...ignored, changed: onMembership });
   const fanout = createFanout(registry, groups);
   const invokeClient = createClientInvoker(registry);
   const dialect = new LineDialect();

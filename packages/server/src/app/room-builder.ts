@@ -81,7 +81,10 @@ export interface UnguardedPresence<P> {
 
 export interface GuardedPresence<P> extends Seeing {
   allow(policy: Policy<P>): GuardedPresence<P>;
-  /** What is told of each person. Default `{ subject }`. */
+  /**
+   * What is told of each person: plain data, at once, and the same for the same principal. Whoever it throws for is not
+   * told of. Default `{ subject }`.
+   */
   describe(describe: (principal: P) => unknown): Seeing;
 }
 

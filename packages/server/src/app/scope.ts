@@ -30,6 +30,7 @@ import type { MembershipCause, Telemetry } from "../core/telemetry.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createRoomsEndpoint } from "../rooms/endpoint.js";
 import type { RoomsPlace } from "../rooms/place.js";
+import { createPresence } from "../rooms/presence.js";
 import { createRoomDirectory } from "../rooms/room.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
 import { createBindings } from "../signalr/binding.js";
@@ -130,8 +131,10 @@ export function createScope<Attributes extends object>(
         report("membership.left", connection, group, by);
         connection.tellMembership({ change: "left", place: group });
       },
+      changed: (membership, isHeld) => presence.changed(membership, isHeld),
     },
   );
+  const presence = createPresence<P>({ clock, groups, watch });
   const fanout = createFanout(registry, groups, (event, error) => onFailure(`event ${event}`, error));
   const senderPorts = { fanout, invokeClient: createClientInvoker(registry) };
   const callPorts = { groups, ...senderPorts };
@@ -210,6 +213,7 @@ export function createScope<Attributes extends object>(
     isDraining: () => connections.isDraining,
     dispatch: dispatcher(false),
     reauthenticate,
+    presence,
     dpop,
     keepAliveMs: times.keepAliveMs,
     connect: ({ place, ...arrival }, socket) =>

@@ -37,7 +37,7 @@ export function frameMembers(frame: RoomsFrame): FrameMembers {
       return { type, id, expires_in: wholeSeconds(expiresInSeconds), result };
     }
     case "present":
-      return { type, id: frame.id, room: frame.room, members: frame.members };
+      return { type, id: frame.id, room: frame.room, members: frame.members, more: frame.more === true || undefined };
     case "presence":
       return { type, room: frame.room, joined: frame.joined, left: frame.left };
     case "pong":

@@ -4,8 +4,9 @@ import type { Authentication } from "../auth/authentication.js";
 import type { Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import type { Fanout } from "../groups/fanout.js";
-import { groupKey, type GroupReference } from "../groups/group.js";
+import type { GroupReference } from "../groups/group.js";
 import type { Groups } from "../groups/groups.js";
+import { isMember } from "../groups/membership.js";
 import type { ConnectionId } from "../ids.js";
 import type { CallGroups, CommandCall, ConnectionTarget, PrincipalReference, Target } from "./call.js";
 import type { CallControl } from "./call-control.js";
@@ -76,8 +77,7 @@ export class ConnectionCall<P, Events> implements CommandCall<P, Events>, CallGr
   }
 
   has(group: GroupReference<P>): boolean {
-    const membership = this.#connection.memberships.get(groupKey(this.#connection.tenant, group));
-    return membership?.judgedVersion === this.#connection.version;
+    return isMember(this.#connection, group);
   }
 
   /** As {@link CallGroups.has}, waiting for the rule where a new principal is being asked about. */

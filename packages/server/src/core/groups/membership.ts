@@ -14,6 +14,11 @@ export interface Membership<P> {
   judgedVersion: number;
 }
 
+/** Whether a connection is in a group, judged for who it is now. */
+export function isMember<P>({ memberships, tenant, version }: Connection<P>, reference: GroupReference<P>): boolean {
+  return memberships.get(groupKey(tenant, reference))?.judgedVersion === version;
+}
+
 /**
  * Whether a connection is in a group as whoever it is now: `not_member` where it is not, or will not be. While its
  * membership has not been judged for a new principal, the group's rule is asked; nothing comes of that but the answer.
