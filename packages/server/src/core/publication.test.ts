@@ -79,6 +79,7 @@ describe("a publication to a group with a rule for slow peers", () => {
   it.each([
     ["throws", () => JSON.parse("{")],
     ["is no text and no number", () => ({}) as string],
+    ["is promised, and does not come", () => Promise.reject(new Error("late")) as unknown as string],
   ])("is told all the same where its key %s, and stands for itself", (_, latest) => {
     const publication = new Publication("vitals", [], icu, placeOf({ latest: latest as () => string }));
     const frames = [new LineDialect(), new LineDialect()].map((dialect) => publication.frameFor(dialect));

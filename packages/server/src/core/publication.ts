@@ -101,7 +101,9 @@ export class Publication {
     if (this.#isYieldingKnown) return this.#yielding;
     this.#isYieldingKnown = true;
     try {
-      const key = rule.latest(this.event, this.args);
+      const key: unknown = rule.latest(this.event, this.args);
+      // What is promised comes too late; that it fails as well must not end the process.
+      if (key instanceof Promise) key.catch(() => undefined);
       if (typeof key === "string" || typeof key === "number")
         this.#yielding = { key: joinKey([this.group, this.event, String(key)]) };
       else if (key !== undefined) throw new TypeError("whenSlow: latest gives a string, a number or undefined");
