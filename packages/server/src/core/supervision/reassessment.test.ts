@@ -99,6 +99,21 @@ describe("what a connection is left with", () => {
     expect([heard().includes("held"), clock.pending]).toEqual([true, 0]);
   });
 
+  it("is not told as lost where it is in again before every rule has answered", async () => {
+    const { become, groups, peer, pass, heard } = await createBench();
+    let isOpen = true;
+    const quick = groupOf(template("quick", requirement(policy("Open", () => isOpen))));
+    await groups.join(peer.connection, quick);
+    isOpen = false;
+    const reassessed = become("never");
+    isOpen = true;
+    await groups.join(peer.connection, quick);
+    await pass(5_000);
+    expect(await reassessed).toEqual([quick]);
+    expect(groups.members(groupKey(undefined, quick))?.has(peer.connection)).toBe(true);
+    expect(heard()).not.toContain("memberships-changed");
+  });
+
   it("may turn out to be less at the second try", async () => {
     const { become, answers, pass, isIn, heard, of } = await createBench();
     await become("nobody knows");

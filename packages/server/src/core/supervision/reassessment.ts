@@ -5,7 +5,7 @@
 
 import type { Clock } from "../clock.js";
 import type { Connection } from "../connection/connection.js";
-import { groupName } from "../groups/group.js";
+import { groupKey, groupName } from "../groups/group.js";
 import type { Groups, Reassessment } from "../groups/groups.js";
 import type { Telemetry } from "../telemetry.js";
 
@@ -26,10 +26,12 @@ export function createReassessment<P>({ clock, groups, telemetry }: Reassessment
     const { version } = connection;
     const { lost, unanswered } = await groups.judgeAgain(connection);
     if (lost.length > 0) {
-      for (const place of lost) connection.tellMembership({ change: "lost", place });
-      const names = lost.map(groupName);
-      connection.notify({ kind: "memberships-changed", gained: [], lost: names });
+      // It may be in again: some rules take longer than others, and a later word would be the last one about it.
+      const gone = lost.filter((place) => !connection.memberships.has(groupKey(connection.tenant, place)));
+      for (const place of gone) connection.tellMembership({ change: "lost", place });
+      if (gone.length > 0) connection.notify({ kind: "memberships-changed", gained: [], lost: gone.map(groupName) });
       const { id, hub, authentication } = connection;
+      const names = lost.map(groupName);
       telemetry({ event: "membership.lost", connectionId: id, hub, subject: authentication.subject, groups: names });
     }
     const isCurrent = connection.version === version;
