@@ -289,6 +289,22 @@ describe("a connection that lapses", () => {
     expect(notices(fixture, peer).at(-1)).toEqual({ kind: "gap", dropped: 8, groups: ["vitals/icu"] });
   });
 
+  it("does not hear of a gap in a group that it left before it could be told", async () => {
+    const fixture = createFixture({ outbox: { maxHeldBytes: 30 } });
+    const peer = connect(fixture);
+    peer.connection.subscribe();
+    await fixture.groups.join(peer.connection, icu);
+    peer.connection.hold();
+    peer.connection.apply({ type: "expiry-due" });
+    for (const event of ["aaaaaa", "bbbbbb", "cccccc", "dddddd"]) tell(fixture, event);
+    renew(fixture, peer);
+    peer.connection.apply({ type: "claims-changed" });
+    fixture.groups.leave(peer.connection, icu);
+    renew(fixture, peer);
+    peer.connection.release();
+    expect(notices(fixture, peer).filter(({ kind }) => kind === "gap")).toEqual([]);
+  });
+
   it("is told that it expired, why, and how long it has, whether it asked or not", () => {
     const fixture = createFixture();
     const peer = connect(fixture);

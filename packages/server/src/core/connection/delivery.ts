@@ -290,7 +290,10 @@ export abstract class Delivery implements OutboxOwner {
   }
 
   #keep(frame: Frame): void {
-    this.#holder().push(frame);
+    const held = this.#holder();
+    // Told in the words of later: of a group that is lost until then nothing is said.
+    if (frame.gap === undefined) held.push(frame);
+    else held.addDropped(frame.gap);
   }
 
   #holder(): HeldFrames {
