@@ -1,10 +1,16 @@
 /**
  * The life of a credential: what a call's checks cost, what a re-authentication costs beside verifying its token, and
- * what happens when very many credentials expire in one moment. Run `node bench/life.mjs --help`; README.md says more.
+ * what happens when very many credentials expire, or are revoked, in one moment. Run `node bench/life.mjs --help`; README.md says more.
  */
 
 import { commonHelp, limitProgram, readFlags } from "./lib/flags.mjs";
-import { measureCalls, measureExpiry, measureReauthentication, measureVerification } from "./lib/life-run.mjs";
+import {
+  measureCalls,
+  measureExpiry,
+  measureReauthentication,
+  measureRevocation,
+  measureVerification,
+} from "./lib/life-run.mjs";
 import { describeMachine } from "./lib/machine.mjs";
 import { formatNumber, formatRatio, renderTable, renderTargets, writeRecord } from "./lib/report.mjs";
 import { runRounds } from "./lib/rounds.mjs";
@@ -12,28 +18,33 @@ import { createTokenSource } from "./lib/tokens.mjs";
 
 const help = `node bench/life.mjs [options]
   --quick                small and short: a smoke run, its figures mean nothing
-  --measure=a,b          of checks, reauthentication, expiry (default all)
+  --measure=a,b          of checks, reauthentication, expiry, revocation (default all)
   --rounds=n             default 5
   --seconds=n            of calls, measured per run, default 4
   --warmup=n             seconds before them, default 4
   --connections=n        that re-authenticate, default 1000
   --expiring=n           connections that expire together, default 10000: needs as many file descriptors twice
+  --revoked=n            connections of one tenant that is revoked, default 10000: as many again
   --lead=n               seconds that their tokens live: connecting them all must not take longer, default 60
 ${commonHelp}`;
 
-const measures = ["checks", "reauthentication", "expiry"];
+const measures = ["checks", "reauthentication", "expiry", "revocation"];
 const runLimitMs = 150_000;
 /** In-band attempts of one connection at once are bounded (docs/credential-lifecycle.md): two warm up, three count. */
 const warmups = 2;
 const renewals = 3;
 
-const flags = readFlags({ help, names: ["measure", "rounds", "seconds", "warmup", "connections", "expiring", "lead"] });
+const flags = readFlags({
+  help,
+  names: ["measure", "rounds", "seconds", "warmup", "connections", "expiring", "revoked", "lead"],
+});
 const chosen = flags.choice("measure", measures, measures);
 const rounds = flags.amount("rounds", flags.isQuick ? 1 : 5);
 const seconds = flags.amount("seconds", flags.isQuick ? 1 : 4);
 const warmupSeconds = flags.amount("warmup", flags.isQuick ? 0.5 : 4);
 const connections = flags.amount("connections", flags.isQuick ? 50 : 1_000);
 const expiring = flags.amount("expiring", flags.isQuick ? 200 : 10_000);
+const revoked = flags.amount("revoked", flags.isQuick ? 200 : 10_000);
 const leadSeconds = flags.amount("lead", flags.isQuick ? 10 : 60);
 limitProgram(flags.amount("time-limit", 1800));
 
@@ -69,6 +80,13 @@ const kinds = {
     describe: ({ maxMs, missed, tookMs }) =>
       `loop held ${formatNumber(maxMs)} ms at most, ${missed} missed, all gone after ${formatNumber(tookMs)} ms`,
   }),
+  revocation: async () => ({
+    peers: ["ws", "hubward"],
+    run: (peer) => measureRevocation({ ...shared, peer, connections: revoked, source }),
+    describe: ({ toldMs, gatedMs, maxMs, missed }) =>
+      `gated after ${formatNumber(gatedMs)} ms, all told after ${formatNumber(toldMs)} ms, ${missed} missed, ` +
+      `loop held ${formatNumber(maxMs)} ms at most`,
+  }),
 };
 
 const measured = {};
@@ -85,6 +103,9 @@ const titles = {
   reauthentication: "hubward.reauthenticate",
   ws: `bare ws, closes ${expiring}`,
   expiry: `Hubward, ${expiring} expire`,
+  closing: `bare ws, closes ${revoked}`,
+  told: `Hubward, revokes ${revoked}: all told`,
+  gated: `Hubward, revokes ${revoked}: all gated`,
 };
 const ratioOf = (kind, figure, peer, baseline) => measured[kind]?.ratioOf(0, figure, peer, baseline) ?? null;
 const row = (kind, peer, figure, unit, baseline, title) => [
@@ -112,6 +133,12 @@ if (measured.reauthentication)
 if (measured.expiry)
   for (const peer of ["ws", "hubward"])
     rows.push(row("expiry", peer, "maxMs", "ms held", "ws", peer === "ws" ? titles.ws : titles.expiry));
+if (measured.revocation)
+  rows.push(
+    row("revocation", "ws", "toldMs", "ms", "ws", titles.closing),
+    row("revocation", "hubward", "toldMs", "ms", "ws", titles.told),
+    row("revocation", "hubward", "gatedMs", "ms", "ws", titles.gated),
+  );
 
 const targets = [
   {
@@ -129,17 +156,32 @@ const targets = [
     most: 1,
     measured: ratioOf("expiry", "maxMs", "hubward", "ws"),
   },
+  {
+    name: "revocation: until all clients were told, × bare ws closing",
+    most: 4,
+    measured: ratioOf("revocation", "toldMs", "hubward", "ws"),
+  },
+  {
+    name: "revocation: until all were gated (receipt), × bare ws closing",
+    most: 0.1,
+    measured: ratioOf("revocation", "gatedMs", "hubward", "ws"),
+  },
 ];
 const failures = Object.values(measured).flatMap((kind) => kind.failures);
-const missed = measured.expiry?.figures(0, "hubward", "missed") ?? [];
-if (missed.some((count) => count > 0)) failures.push(`expiries missed, by round: ${missed.join(", ")}`);
+const missed = Object.fromEntries(
+  ["expiry", "revocation"]
+    .filter((kind) => measured[kind])
+    .map((kind) => [kind, measured[kind].figures(0, "hubward", "missed")]),
+);
+for (const [kind, counts] of Object.entries(missed))
+  if (counts.some((count) => count > 0)) failures.push(`${kind}: missed, by round: ${counts.join(", ")}`);
 console.log(
   [
     `\n## Life of a credential${flags.isQuick ? " (quick: figures mean nothing)" : ""}`,
     `Node ${machine.node}, ${machine.processor}, load average ${machine.loadAverage.map(formatNumber).join(", ")}; ` +
       `${rounds} rounds. Medians over rounds; ratios are taken within a round: median (least–most).`,
     renderTable(["what", "measured", "ratio", "other load, cores"], rows),
-    ...(measured.expiry ? [`Expiries missed, by round: ${missed.join(", ")}.`] : []),
+    ...Object.entries(missed).map(([kind, counts]) => `Missed by the ${kind}, by round: ${counts.join(", ")}.`),
     renderTargets(targets, flags.isQuick),
     ...failures.map((failure) => `- ${failure}`),
   ].join("\n\n"),

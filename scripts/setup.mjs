@@ -1,6 +1,6 @@
 /**
- * Installs what tests need beyond npm: Chromium and nginx, by apt-get, where this runs as root on Debian. Elsewhere it
- * says what is missing; suites that need it then skip and say so (with CI=true they fail).
+ * Installs what tests need beyond npm: Chromium, nginx, and Python's WebSocket library, by apt-get, where this runs as
+ * root on Debian. Elsewhere it says what is missing; suites that need it then skip and say so (with CI=true they fail).
  */
 
 import { execFileSync, spawnSync } from "node:child_process";
@@ -9,6 +9,7 @@ import { existsSync } from "node:fs";
 const wanted = [
   { file: "/usr/bin/chromium", package: "chromium" },
   { file: "/usr/sbin/nginx", package: "nginx" },
+  { file: "/usr/lib/python3/dist-packages/websockets/__init__.py", package: "python3-websockets" },
 ];
 const missing = wanted.filter(({ file }) => !existsSync(file));
 

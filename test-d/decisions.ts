@@ -11,7 +11,7 @@ type _Shapes = [
   Expect<Equal<typeof decisions, readonly Decision[]>>,
   Expect<Equal<typeof connections, Iterable<LiveConnection>>>,
   Expect<Equal<typeof everybody, Iterable<LiveConnection>>>,
-  Expect<Equal<Decision["what"], "hub" | "method" | "group">>,
+  Expect<Equal<Decision["what"], "hub" | "method" | "rooms" | "group" | "publish" | "presence">>,
   Expect<HasNoAny<Decision>>,
   Expect<HasNoAny<LiveConnection>>,
 ];

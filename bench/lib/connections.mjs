@@ -31,6 +31,8 @@ export async function openConnections({ client, port, tokens, agent, prepare }) 
   const negotiating = agent ?? createAgent(connectConcurrency);
   /** @type {RawWebSocket[]} */
   const sockets = new Array(tokens.length);
+  // From the first one on: while thousands are opened, those that are open already would be silent for too long.
+  const timer = client.keepAlive ? keepAlive(sockets, client.keepAlive) : undefined;
   let next = 0;
   let failure = null;
 
@@ -49,7 +51,6 @@ export async function openConnections({ client, port, tokens, agent, prepare }) 
   await Promise.all(Array.from({ length: connectConcurrency }, work));
   if (!agent) negotiating.destroy();
 
-  const timer = client.keepAlive ? keepAlive(sockets, client.keepAlive) : undefined;
   const destroy = () => {
     clearInterval(timer);
     for (const socket of sockets) socket?.destroy();
@@ -65,7 +66,7 @@ export async function openConnections({ client, port, tokens, agent, prepare }) 
 function keepAlive(sockets, send) {
   let slice = 0;
   return setInterval(() => {
-    for (let index = slice; index < sockets.length; index += keepAliveSlices) send(sockets[index]);
+    for (let index = slice; index < sockets.length; index += keepAliveSlices) if (sockets[index]) send(sockets[index]);
     slice = (slice + 1) % keepAliveSlices;
   }, keepAliveIntervalMs / keepAliveSlices);
 }

@@ -9,6 +9,7 @@ import { spawnServer } from "./spawn-server.mjs";
 const separator = 0x1e;
 /** Of the WebSocket close that a bare server answers an ended credential with, as Hubward does. */
 const expiredCode = 4401;
+const suspendedCode = 4413;
 /** How long all connections may take to be gone. Milliseconds. */
 const closeLimitMs = 20_000;
 
@@ -187,8 +188,7 @@ export function measureExpiry(options) {
     await server.ask("watch-loop");
     const beganAtUs = nowUs();
     if (options.peer === "ws") await server.ask("close-all", { code: expiredCode, reason: "token_expired" });
-    const limit = nowUs() + closeLimitMs * 1000;
-    while (sockets.some(({ ended }) => ended === null) && nowUs() < limit) await pause(20);
+    await waitUntil(() => sockets.every(({ ended }) => ended !== null));
     const { maxMs } = await server.ask("loop-delay");
     const missed = sockets.filter(({ ended }) => !ended?.startsWith(`WebSocket close ${expiredCode}`));
     return {
@@ -199,4 +199,54 @@ export function measureExpiry(options) {
       otherLoad: others(0),
     };
   });
+}
+
+/**
+ * Every connection is closed at once by the server's own doing: at Hubward their tenant is revoked, the bare server
+ * closes them in a loop. How long until the last client had its Close frame, and what the revocation's receipt says.
+ *
+ * @param {LifeOptions & { peer: "ws" | "hubward", connections: number,
+ *   source: import("./tokens.mjs").TokenSource }} options
+ */
+export function measureRevocation(options) {
+  return withPeer(options.peer, options, async ({ server, open }) => {
+    const { connections, source } = options;
+    const tenant = "general";
+    const isBare = options.peer === "ws";
+    const tokens = isBare ? Array.from({ length: connections }, () => "") : await source.sign(connections, { tenant });
+    const { sockets, endings } = await open(tokens, isBare ? {} : { client: hubAt("/tenant") });
+    // What connecting has left to be done, garbage above all, is not the question.
+    await pause(2_000);
+    const early = endings();
+    if (early.length > 0) throw new Error(`ended before they should: ${early.slice(0, 5).join(", ")}`);
+    const others = watchOthers();
+    await server.ask("watch-loop");
+    const beganAtUs = nowUs();
+    const request = isBare
+      ? server.ask("close-all", { code: suspendedCode, reason: "tenant_suspended" })
+      : server.ask("revoke-tenant", { tenant });
+    await waitUntil(() => sockets.every(({ ended }) => ended !== null));
+    const toldMs = (nowUs() - beganAtUs) / 1000;
+    const otherLoad = others(0);
+    const receipt = await request;
+    const { maxMs } = await server.ask("loop-delay");
+    const missed = sockets.filter(({ ended }) => !ended?.startsWith(`WebSocket close ${suspendedCode}`));
+    return {
+      toldMs,
+      // A bare server has no gate: for the ratio, the time it needs to close them all.
+      gatedMs: isBare ? toldMs : receipt.gatedMs,
+      closedMs: receipt?.closedMs,
+      stillClosing: receipt?.stillClosing,
+      maxMs,
+      missed: missed.length + (isBare ? 0 : connections - receipt.matched),
+      endings: [...new Set(missed.map(({ ended }) => String(ended)))].slice(0, 5),
+      otherLoad,
+    };
+  });
+}
+
+/** Looks often, and until `closeLimitMs` have passed at most. */
+async function waitUntil(isSo) {
+  const limit = nowUs() + closeLimitMs * 1000;
+  while (!isSo() && nowUs() < limit) await pause(5);
 }

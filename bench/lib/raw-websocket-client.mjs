@@ -93,6 +93,25 @@ class RawWebSocket {
     }
   }
 
+  /** Of its own end of the connection. @returns {number} */
+  get localPort() {
+    return this.#socket.localPort ?? 0;
+  }
+
+  /** Reads nothing until `resume`, not even a ping. */
+  pause() {
+    this.#socket.pause();
+  }
+
+  resume() {
+    this.#socket.resume();
+  }
+
+  /** Begins the closing handshake (RFC 6455 7.1.2) with code 1000. */
+  close() {
+    if (this.ended === null) this.#socket.write(encodeMaskedFrame(opcodes.close, Buffer.from([0x03, 0xe8])));
+  }
+
   /** Ends the connection at once. */
   destroy() {
     this.#end("ended by the load process");

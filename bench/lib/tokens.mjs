@@ -13,8 +13,8 @@ const lifetimeSeconds = 3600;
 /**
  * @typedef {object} TokenSource
  * @property {import("./peer-process.mjs").PeerConfig} config
- * @property {(count: number, options?: { expiresAt?: number }) => Promise<string[]>} sign never makes the same token
- *   twice. `expiresAt`: seconds since 1970
+ * @property {(count: number, options?: { expiresAt?: number, tenant?: string }) => Promise<string[]>} sign never makes
+ *   the same token twice. `expiresAt`: seconds since 1970; `tenant`: its claim `tid`
  * @property {(count: number, times: number) => Promise<string[][]>} signSeries for each of so many people as many
  *   tokens, each of which ends a second after the one before
  *
@@ -25,8 +25,8 @@ export async function createTokenSource() {
   const publicJwk = { ...(await exportJWK(publicKey)), kid: "bench-1", alg: "ES256", use: "sig" };
   let issued = 0;
 
-  const signOne = (serial, issuedAt, expiresAt = issuedAt + lifetimeSeconds) =>
-    new SignJWT({ client_id: "bench", sid: `session-${serial}`, jti: `token-${serial}-${expiresAt}` })
+  const signOne = (serial, issuedAt, { expiresAt = issuedAt + lifetimeSeconds, tenant } = {}) =>
+    new SignJWT({ client_id: "bench", sid: `session-${serial}`, jti: `token-${serial}-${expiresAt}`, tid: tenant })
       .setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: publicJwk.kid })
       .setIssuer(issuer)
       .setAudience(audience)
@@ -35,12 +35,12 @@ export async function createTokenSource() {
       .setExpirationTime(expiresAt)
       .sign(privateKey);
 
-  const sign = async (count, { expiresAt } = {}) => {
+  const sign = async (count, options) => {
     const issuedAt = Math.floor(Date.now() / 1000);
     const tokens = [];
     while (tokens.length < count) {
       const batch = Math.min(100, count - tokens.length);
-      tokens.push(...(await Promise.all(Array.from({ length: batch }, () => signOne(++issued, issuedAt, expiresAt)))));
+      tokens.push(...(await Promise.all(Array.from({ length: batch }, () => signOne(++issued, issuedAt, options)))));
     }
     return tokens;
   };
@@ -50,7 +50,7 @@ export async function createTokenSource() {
     for (let person = 0; person < count; person++) {
       const serial = ++issued;
       const ends = Array.from({ length: times }, (_, at) => issuedAt + lifetimeSeconds + at);
-      series.push(await Promise.all(ends.map((expiresAt) => signOne(serial, issuedAt, expiresAt))));
+      series.push(await Promise.all(ends.map((expiresAt) => signOne(serial, issuedAt, { expiresAt }))));
     }
     return series;
   };

@@ -53,10 +53,24 @@ await servePeer(async ({ issuer, audience, publicJwk }) => {
         .handle((_call, value) => value),
     }));
 
+  // A tenant's people, who are shut out all at once.
+  const tenants = app.scope({
+    authenticator: jwt({ issuer, audience, keys: localJwks({ keys: [publicJwk] }), tenantClaim: "tid" }),
+    principal: () => ({ roles: ["doctor"] }),
+  });
+  const tenantStaff = tenants.policy("TenantStaff", ({ principal }) => principal.hasRole("doctor"));
+  tenants
+    .hub("/tenant")
+    .allow(tenantStaff)
+    .methods((m) => ({ Echo: m.args(text).handle((_call, value) => value) }));
+
   const server = createServer();
   attach(server, app);
   return {
     port: await listenOnLoopback(server),
+    actions: {
+      "revoke-tenant": ({ tenant }) => tenants.revoke({ tenant }),
+    },
     publish(reading) {
       app.to(ward({ ward: wardName })).emit("vitals", reading);
     },

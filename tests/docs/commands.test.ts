@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readPages, root, type Block, type Page } from "./support/pages.js";
+import { readPage, readPages, root, type Block, type Page } from "./support/pages.js";
 import { parseNodeCommand } from "./support/run.js";
 
 interface Manifest {
@@ -41,22 +41,31 @@ const judges: Readonly<Record<string, Judge>> = {
   npx: ([binary, ...rest]) =>
     existsSync(join(root, "node_modules/.bin", binary ?? "")) &&
     rest.filter((word) => word.includes("/")).every((path) => existsSync(join(root, path))),
-  node: (words, { blocks }, command) => {
+  node: (words, page, command) => {
     if (words[0] === "-e") return true; // quick-start.test.ts runs it
     const { file } = parseNodeCommand(command);
     // What a build makes is there after one: its source stands beside it.
     const source = file.replace("/dist/", "/").replace(/\.js$/, ".ts");
-    return blocks.some((block) => block.file === file) || [file, source].some((path) => existsSync(join(root, path)));
+    return (
+      blocksOf(page).some((block) => block.file === file) || [file, source].some((path) => existsSync(join(root, path)))
+    );
   },
   // Where .NET is, conformance/reference.test.ts builds and starts these very projects.
   dotnet: (words) =>
     words
       .filter((word) => word.startsWith("conformance/"))
       .every((path) => existsSync(join(root, path.replace(/\/bin\/.*$/, "")))),
+  python3: ([file], { blocks }) => blocks.some((block) => block.file === file),
   mkdir: (words) => words.length === 1,
   cd: (words) => words.length === 1,
   curl: (words) => words.some((word) => word.startsWith("http://127.0.0.1")),
 };
+
+/** What is in its reader's folder: some pages go on in that of another. */
+function blocksOf({ text, blocks }: Page): readonly Block[] {
+  const goesOn = text.includes("in the folder of the [quick start](quick-start.md)");
+  return goesOn ? [...blocks, ...readPage("docs/quick-start.md").blocks] : blocks;
+}
 
 /** A package that this repository has, with the very name, or one of our own tarballs. */
 function isInstallable(word: string): boolean {

@@ -1,15 +1,15 @@
 /** docs/quick-start.md, followed to the letter: its files, its lines, and what it says that they print. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { chromium } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { certificate } from "../support/certificate.js";
 import { browserSuite } from "../browser/support/chromium.js";
 import { outcomeOf } from "../support/running-app.js";
 import { provider, startKeyServer } from "../providers/support/key-server.js";
+import { launchFor } from "./support/browser.js";
 import { readPage } from "./support/pages.js";
 import { makeFolder, writeRunnable, type Folder } from "./support/programs.js";
 import { runLine, startServer, type Running } from "./support/run.js";
@@ -150,23 +150,10 @@ test("behind a provider the same hub takes its tokens, with keys found by discov
 });
 
 browserSuite("the page of the quick start", () => {
-  test("connects, calls, hears the event, and shows no token in a URL", async ({ onTestFinished }) => {
+  test("connects, calls, hears the event, and shows no token in a URL", async () => {
     const { port } = await startWard();
     const token = (await runLine(lineWith("token.mjs nina").replace(/.*\$\((.*)\).*/, "$1"), folder.path)).trim();
-    const executablePath = [
-      process.env["CHROMIUM_PATH"] ?? [],
-      "/usr/bin/chromium",
-      "/usr/bin/chromium-browser",
-      "/usr/bin/google-chrome",
-    ]
-      .flat()
-      .find(existsSync);
-    const browser = await chromium.launch({
-      ...(executablePath === undefined ? {} : { executablePath }),
-      // The page's own address, whatever port is free here.
-      args: ["--no-sandbox", "--disable-gpu", `--host-resolver-rules=MAP localhost:3000 127.0.0.1:${port}`],
-    });
-    onTestFinished(() => browser.close());
+    const browser = await launchFor(port);
     const tab = await browser.newPage();
     const urls: string[] = [];
     tab.on("request", (request) => urls.push(request.url()));

@@ -19,6 +19,7 @@ const handled: Readonly<Record<string, string>> = {
   bash: "commands.test.ts",
   json: "JSON.parse, here, line by line where there are several; the codecs, in @hubward/wire",
   text: "nobody; with output= the test of its page",
+  python: "rooms.test.ts",
   cs: "migrating-from-aspnet-core.test.ts",
 };
 

@@ -50,19 +50,22 @@ export function check(events: readonly HistoryEvent[], promised: Promises = prom
   return checker.violations;
 }
 
-class Checker {
+/** Reads a history while it is written: nothing of it need be kept. */
+export class Checker {
   readonly violations: Violation[] = [];
   readonly #promised: Promises;
   readonly #clocks = new Clocks();
   readonly #connections = new Map<string, Watched>();
   readonly #revoked = new Map<string, Revoked>();
+  /** The same by whom they name: a long history has thousands. */
+  readonly #revokedByName = new Map<string, Set<Revoked>>();
   readonly #directory = new Directory();
   readonly #effects = new Set<string>();
   readonly #tickets = new Map<string, string>();
   /** When each generation was first answered: by session and generation. */
   readonly #spent = new Map<string, { readonly seq: number; readonly monotonic: number }>();
 
-  constructor(promised: Promises) {
+  constructor(promised: Promises = promises) {
     this.#promised = promised;
   }
 
@@ -105,15 +108,9 @@ class Checker {
       case "rechecked":
         return this.#directory.answered(personOf(event), event.attempt);
       case "revoked":
-        this.#revoked.set(event.id, {
-          id: event.id,
-          target: event.target,
-          isClaimsChanged: event.claimsChanged ?? false,
-          hasBeenRestarted: false,
-        });
-        return;
+        return this.#revokes(event);
       case "lifting":
-        return void this.#revoked.delete(event.id);
+        return this.#lifts(event.id);
       case "restarted":
         this.#connections.clear();
         for (const revoked of this.#revoked.values()) revoked.hasBeenRestarted = true;
@@ -126,6 +123,22 @@ class Checker {
       default:
         event satisfies never;
     }
+  }
+
+  #revokes({ id, target, claimsChanged }: HistoryEvent & { readonly type: "revoked" }): void {
+    const revoked: Revoked = { id, target, isClaimsChanged: claimsChanged ?? false, hasBeenRestarted: false };
+    this.#revoked.set(id, revoked);
+    const name = nameOf(target);
+    const known = this.#revokedByName.get(name);
+    if (known === undefined) this.#revokedByName.set(name, new Set([revoked]));
+    else known.add(revoked);
+  }
+
+  #lifts(id: string): void {
+    const revoked = this.#revoked.get(id);
+    if (revoked === undefined) return;
+    this.#revoked.delete(id);
+    this.#revokedByName.get(nameOf(revoked.target))?.delete(revoked);
   }
 
   #attached({ seq, connection, ticket }: HistoryEvent & { readonly type: "attached" }): void {
@@ -187,10 +200,10 @@ class Checker {
   ): void {
     if (this.#revoked.size === 0) return;
     const against = (credential: CredentialFacts): Revoked | undefined => {
-      for (const revoked of this.#revoked.values()) {
+      for (const revoked of this.#against(connection, credential)) {
         // A claims-changed entry leaves the protocol its words.
         if (revoked.isClaimsChanged && !isApplications) continue;
-        if (this.#names(revoked.target, connection, credential)) return revoked;
+        return revoked;
       }
       return undefined;
     };
@@ -201,9 +214,13 @@ class Checker {
   }
 
   #isOutdated(connection: string, credential: CredentialFacts): boolean {
-    return [...this.#revoked.values()].some(
-      ({ isClaimsChanged, target }) => isClaimsChanged && this.#names(target, connection, credential),
-    );
+    return Array.from(this.#against(connection, credential)).some(({ isClaimsChanged }) => isClaimsChanged);
+  }
+
+  *#against(connection: string, credential: CredentialFacts): Generator<Revoked> {
+    for (const name of namesOf(connection, credential))
+      for (const revoked of this.#revokedByName.get(name) ?? [])
+        if (this.#names(revoked.target, connection, credential)) yield revoked;
   }
 
   #names(target: Target, connection: string, credential: CredentialFacts): boolean {
@@ -257,6 +274,41 @@ class Checker {
   #report(invariant: Invariant, seq: number, what: string): void {
     this.violations.push({ invariant, seq, what });
   }
+}
+
+/** What a target of this type names, by whatever an entry against it is found. */
+function nameOf(target: Target): string {
+  switch (target.type) {
+    case "token":
+      return `token ${target.tokenId}`;
+    case "session":
+      return `session ${target.sessionId}`;
+    case "client":
+      return `client ${target.clientId}`;
+    case "key":
+      return `key ${target.keyId}`;
+    case "tenant":
+      return `tenant ${target.tenant}`;
+    case "connection":
+      return `connection ${target.connection}`;
+    case "identity":
+    case "issued-before":
+      return `person ${personOf(target)}`;
+  }
+}
+
+/** All that could name this credential on this connection. */
+function namesOf(connection: string, credential: CredentialFacts): readonly string[] {
+  const { id, sessionId, clientId, keyId, tenant } = credential;
+  return [
+    `token ${id}`,
+    `session ${sessionId}`,
+    `client ${clientId}`,
+    `key ${keyId}`,
+    `tenant ${tenant}`,
+    `connection ${connection}`,
+    `person ${personOf(credential)}`,
+  ];
 }
 
 function personOf({ tenant, subject }: Pick<CredentialFacts, "tenant" | "subject">): string {

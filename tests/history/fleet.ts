@@ -6,7 +6,7 @@ import { attach } from "@hubward/server/node";
 import { openWebSocket, type RawWebSocket } from "../support/raw-web-socket.js";
 import { ask, bearer, listen, shut } from "../support/server.js";
 import { History, type CredentialFacts } from "./history.js";
-import { kindOf, readRecords, stampOf } from "./server-frames.js";
+import { recordWrites } from "./recorded-writes.js";
 import { createWardApp, HUB, ISSUER, WARDS, type WardApp } from "./ward-app.js";
 
 export interface Member {
@@ -99,45 +99,4 @@ function credentialOf(number: number): CredentialFacts {
     expiresAt: now + 3_600_000,
     wards: [WARDS[number % WARDS.length] as string],
   };
-}
-
-/** Reads along what the server writes once the upgrade has been answered. */
-function recordWrites(socket: Socket, history: History, byPort: ReadonlyMap<number, string>): void {
-  let unread = Buffer.alloc(0);
-  let isUpgraded = false;
-  const { write } = socket;
-  const port = socket.remotePort ?? 0;
-
-  function read(chunk: Uint8Array | string): void {
-    unread = Buffer.concat([unread, Buffer.from(chunk as string)]);
-    if (!isUpgraded) {
-      const end = unread.indexOf("\r\n\r\n");
-      if (end === -1 || !unread.subarray(0, 12).equals(Buffer.from("HTTP/1.1 101"))) return;
-      isUpgraded = true;
-      unread = unread.subarray(end + 4);
-    }
-    for (let frame = takeFrame(); frame !== undefined; frame = takeFrame()) {
-      const connection = byPort.get(port);
-      if (frame.opcode !== 1 || connection === undefined) continue;
-      for (const message of readRecords(frame.text))
-        history.record({ type: "delivery", connection, frame: kindOf(message), stamp: stampOf(message) });
-    }
-  }
-
-  function takeFrame(): { readonly opcode: number; readonly text: string } | undefined {
-    const short = (unread[1] ?? 0) & 0x7f;
-    const headLength = short === 126 ? 4 : short === 127 ? 10 : 2;
-    if (unread.length < headLength) return undefined;
-    const length = short === 126 ? unread.readUInt16BE(2) : short === 127 ? Number(unread.readBigUInt64BE(2)) : short;
-    if (unread.length < headLength + length) return undefined;
-    const opcode = (unread[0] ?? 0) & 0x0f;
-    const text = unread.toString("utf8", headLength, headLength + length);
-    unread = unread.subarray(headLength + length);
-    return { opcode, text };
-  }
-
-  socket.write = ((chunk: Uint8Array | string, ...rest: never[]) => {
-    read(chunk);
-    return write.call(socket, chunk, ...rest);
-  }) as Socket["write"];
 }

@@ -114,25 +114,29 @@ export type HistoryEvent = Happening & {
 export class History {
   readonly events: HistoryEvent[] = [];
   readonly #clock: Pick<Clock, "now" | "monotonic">;
+  readonly #reader: ((event: HistoryEvent) => void) | undefined;
+  readonly #counts: Record<string, number> = {};
+  #seq = 0;
 
-  constructor(clock: Pick<Clock, "now" | "monotonic">) {
+  /** @param reader who is told of each event in place of keeping it: a long history does not fit into memory */
+  constructor(clock: Pick<Clock, "now" | "monotonic">, reader?: (event: HistoryEvent) => void) {
     this.#clock = clock;
+    this.#reader = reader;
   }
 
   /** Returns the event's number. */
   record(happening: Happening): number {
-    const seq = this.events.length;
-    this.events.push({ ...happening, seq, now: this.#clock.now(), monotonic: this.#clock.monotonic() });
+    const seq = this.#seq++;
+    const event = { ...happening, seq, now: this.#clock.now(), monotonic: this.#clock.monotonic() };
+    const name = event.type === "delivery" ? event.frame : event.type;
+    this.#counts[name] = (this.#counts[name] ?? 0) + 1;
+    if (this.#reader === undefined) this.events.push(event);
+    else this.#reader(event);
     return seq;
   }
 
   /** How often each type of event, and each kind of frame, occurs. */
   counts(): Readonly<Record<string, number>> {
-    const counts: Record<string, number> = {};
-    for (const event of this.events) {
-      const name = event.type === "delivery" ? event.frame : event.type;
-      counts[name] = (counts[name] ?? 0) + 1;
-    }
-    return counts;
+    return { ...this.#counts };
   }
 }

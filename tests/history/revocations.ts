@@ -2,15 +2,21 @@
 
 import type { CredentialFacts, Target } from "./history.js";
 import type { Peer } from "./peer.js";
-import { TENANTS, type World } from "./world.js";
-import { WARDS } from "./ward-app.js";
+import type { World } from "./world.js";
+import { TENANTS, WARDS } from "./ward-app.js";
 
-type Steps = Readonly<Record<string, { readonly weight: number; readonly step: (world: World) => void }>>;
+/** Where it happens: a world, or a server with real sockets. */
+export type Grounds = Pick<World, "ward" | "history" | "choices" | "directory" | "idOf" | "isDraining"> & {
+  readonly clock: { now(): number; after(delayMs: number, run: () => void): unknown };
+  readonly peers: readonly Pick<Peer, "name" | "credential" | "isThere">[];
+};
+
+type Steps = Readonly<Record<string, { readonly weight: number; readonly step: (world: Grounds) => void }>>;
 
 let revocations = 0;
 let rechecks = 0;
 /** What is suspended, or about to be: a second suspension of the same would be lifted with the first. */
-const suspended = new WeakMap<World, Set<string>>();
+const suspended = new WeakMap<Grounds, Set<string>>();
 
 export const revoking: Steps = {
   "revoke a token": { weight: 1.5, step: revokeSomebodys(({ id }) => ({ type: "token", tokenId: id })) },
@@ -59,15 +65,15 @@ export const rechecking: Steps = {
   },
 };
 
-function somebody(world: World): Peer | undefined {
+function somebody(world: Grounds): Grounds["peers"][number] | undefined {
   const there = world.choices.chance(0.8) ? world.peers.filter(({ isThere }) => isThere) : world.peers;
   return there.length === 0 ? undefined : world.choices.oneOf(there);
 }
 
 function revokeSomebodys(
-  targetOf: (facts: CredentialFacts, peer: Peer) => Target,
+  targetOf: (facts: CredentialFacts, peer: Pick<Peer, "name">) => Target,
   how: { readonly isLifted?: boolean } = {},
-): (world: World) => void {
+): (world: Grounds) => void {
   return (world) => {
     const peer = somebody(world);
     if (peer !== undefined) void revoke(world, targetOf(peer.credential, peer), how);
@@ -76,7 +82,7 @@ function revokeSomebodys(
 
 /** Asks for it and writes down its acknowledgement; one that stands until it is lifted is, some time later. */
 export async function revoke(
-  world: World,
+  world: Grounds,
   target: Target,
   { isLifted = false }: { readonly isLifted?: boolean } = {},
 ): Promise<void> {
@@ -101,7 +107,7 @@ export async function revoke(
   world.clock.after(world.choices.between(500, 8_000), () => void lift(world, id, target));
 }
 
-function ask(world: World, target: Target): Promise<unknown> {
+function ask(world: Grounds, target: Target): Promise<unknown> {
   const { app } = world.ward;
   switch (target.type) {
     case "token":
@@ -123,7 +129,7 @@ function ask(world: World, target: Target): Promise<unknown> {
   }
 }
 
-async function lift(world: World, id: string, target: Target): Promise<void> {
+async function lift(world: Grounds, id: string, target: Target): Promise<void> {
   const { app } = world.ward;
   world.history.record({ type: "lifting", id });
   await orDrained(world, async () => {
@@ -135,7 +141,7 @@ async function lift(world: World, id: string, target: Target): Promise<void> {
 }
 
 /** False where a process that ends has refused it. */
-async function orDrained(world: World, ask: () => Promise<unknown>): Promise<boolean> {
+async function orDrained(world: Grounds, ask: () => Promise<unknown>): Promise<boolean> {
   const { app } = world.ward;
   try {
     await ask();
@@ -146,7 +152,7 @@ async function orDrained(world: World, ask: () => Promise<unknown>): Promise<boo
   }
 }
 
-async function requireReauthentication(world: World, { subject, tenant }: CredentialFacts): Promise<void> {
+async function requireReauthentication(world: Grounds, { subject, tenant }: CredentialFacts): Promise<void> {
   const { app } = world.ward;
   const before = world.clock.now();
   const isAcknowledged = await orDrained(world, () => app.tenant(tenant).requireReauthentication({ subject }));
@@ -156,7 +162,7 @@ async function requireReauthentication(world: World, { subject, tenant }: Creden
 }
 
 /** The directory gives somebody other wards, and the application has it judged. */
-async function changeRights(world: World, { subject, tenant }: CredentialFacts): Promise<void> {
+async function changeRights(world: Grounds, { subject, tenant }: CredentialFacts): Promise<void> {
   const wards = WARDS.filter(() => world.choices.chance(0.6));
   const attempt = ++rechecks;
   world.directory.set(`${tenant}/${subject}`, wards);

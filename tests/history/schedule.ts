@@ -3,8 +3,8 @@
 import type { CredentialFacts } from "./history.js";
 import type { Peer } from "./peer.js";
 import { rechecking, revoking } from "./revocations.js";
-import { TENANTS, type AttachOptions, type World } from "./world.js";
-import { WARDS } from "./ward-app.js";
+import { TENANTS, WARDS } from "./ward-app.js";
+import type { AttachOptions, World } from "./world.js";
 
 type Step = (world: World) => void | Promise<void>;
 

@@ -19,6 +19,7 @@ import type { CredentialFacts, History } from "./history.js";
 
 export const HUB = "/hubs/ward";
 export const ISSUER = "https://issuer.example";
+export const TENANTS = ["general", "annex"] as const;
 export const WARDS = ["icu", "er", "lab"] as const;
 
 export type Attributes = { readonly wards: readonly string[] };

@@ -8,7 +8,7 @@ import { createChoices, type Choices } from "./randomness.js";
 import { bodyOf, EventStreamLine, PollingLine, type Ask, type HttpAnswer, type Line } from "./line.js";
 import { RecordingSocket } from "./recording-socket.js";
 import { readServerFrames, type Encoding } from "./server-frames.js";
-import { createWardApp, HUB, ISSUER, WARDS, type Plant, type WardApp, type WardOptions } from "./ward-app.js";
+import { createWardApp, HUB, ISSUER, TENANTS, WARDS, type Plant, type WardApp, type WardOptions } from "./ward-app.js";
 
 type Endpoint = WardApp["app"]["endpoint"];
 type HttpRequest = Parameters<Endpoint["request"]>[0];
@@ -20,8 +20,6 @@ export interface WorldOptions {
   readonly plant?: Plant | undefined;
   readonly options?: Partial<WardOptions> | undefined;
 }
-
-export const TENANTS = ["general", "annex"] as const;
 
 export class World {
   readonly clock: FakeClock = createFakeClock();

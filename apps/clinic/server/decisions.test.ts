@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
+import type { Decision } from "@hubward/server";
 import { expect, test } from "vitest";
 import { createClinicApp, declarePolicies } from "./access.js";
 import { mountClinicalHub } from "./hub.js";
@@ -18,7 +19,7 @@ test("who may do what in the clinic, and where that is decided", () => {
   mountClinicalHub({ app, policies: declarePolicies(app, patients), patients, now: () => 0 });
 
   const table = app.decisions().map((decision) => {
-    const what = decision.what === "method" ? decision.method : decision.what === "hub" ? decision.hub : decision.group;
+    const what = nameOf(decision);
     const policies = decision.policies.map(({ point, name, takesResource }) => {
       return `${point}: ${name}${takesResource ? " of what is named" : ""}`;
     });
@@ -31,7 +32,25 @@ test("who may do what in the clinic, and where that is decided", () => {
     "method UnsubscribeFromWard | hub: anyOf(ClinicalStaff, Administrator)",
     "method OrderMedication (once) | hub: anyOf(ClinicalStaff, Administrator) | method: DoctorsOnly | resource: OwnPatient of what is named",
     "method WhoAmI | hub: anyOf(ClinicalStaff, Administrator)",
+    "rooms /rooms | rooms: anyOf(ClinicalStaff, Administrator)",
     "group ward/{ward} | group: OwnWard of what is named",
+    "publish ward/{ward} note | publish: ClinicalStaff",
+    "presence ward/{ward} | ",
   ]);
   expect(app.decisions()[0]?.policies[0]?.anyOf).toEqual(["ClinicalStaff", "Administrator"]);
 });
+
+function nameOf(decision: Decision): string {
+  switch (decision.what) {
+    case "hub":
+      return decision.hub;
+    case "method":
+      return decision.method;
+    case "rooms":
+      return decision.rooms;
+    case "publish":
+      return `${decision.group} ${decision.event}`;
+    default:
+      return decision.group;
+  }
+}

@@ -7,6 +7,7 @@ import type { Admission } from "../src/core/auth/policy.js";
 import { createPrincipal, type Principal } from "../src/core/auth/principal.js";
 import { Connection, type ConnectionObserver } from "../src/core/connection/connection.js";
 import type { ProtocolHandler } from "../src/core/connection/protocol-handler.js";
+import { createPacedQueue } from "../src/core/paced-queue.js";
 import { createFlushQueue } from "../src/core/connection/flush-queue.js";
 import type { FlushQueue } from "../src/core/connection/outbox.js";
 import type { KeepAlive } from "../src/core/connection/outgoing.js";
@@ -15,7 +16,7 @@ import { Registry } from "../src/core/connection/registry.js";
 import { createClientInvoker, type ClientInvoker } from "../src/core/dispatch/client-invoker.js";
 import { createFanout, type Fanout } from "../src/core/groups/fanout.js";
 import { createDeadline } from "../src/core/deadline.js";
-import { createGroups, type Groups } from "../src/core/groups/groups.js";
+import { createGroups, type GroupObserver, type Groups } from "../src/core/groups/groups.js";
 import type { ConnectionId } from "../src/core/ids.js";
 import type { Dialect } from "../src/core/publication.js";
 import { patient } from "./policy-watch.js";
@@ -165,6 +166,7 @@ export interface FixtureOptions {
   /** Beside what the fixture itself does with these reports. */
   readonly onEnded?: (connection: Connection<Staff>) => void;
   readonly onRescheduled?: (connection: Connection<Staff>) => void;
+  readonly onMembership?: GroupObserver<Staff>["changed"];
 }
 
 export function createFixture({
@@ -173,16 +175,20 @@ export function createFixture({
   ruleTimeoutMs,
   onEnded = () => undefined,
   onRescheduled = () => undefined,
+  onMembership = () => undefined,
 }: FixtureOptions = {}): Fixture {
   const clock = createFakeClock();
   const flushQueue = createFlushQueue(clock);
+  const farewells = createPacedQueue(clock);
   const registry = new Registry<Staff>();
   const reports: string[] = [];
   const failures: Fixture["failures"] = [];
-  const groups = createGroups<Staff>(maxGroups, {
-    failed: (where, error) => void failures.push([where, error]),
+  const watch = {
+    failed: (where: string, error: unknown) => void failures.push([where, error]),
     deadline: ruleTimeoutMs === undefined ? patient : createDeadline(clock, ruleTimeoutMs),
-  });
+  };
+  const ignored = { joined: () => undefined, left: () => undefined };
+  const groups = createGroups<Staff>(maxGroups, watch, undefined, { ...ignored, changed: onMembership });
   const fanout = createFanout(registry, groups);
   const invokeClient = createClientInvoker(registry);
   const dialect = new LineDialect();
@@ -222,6 +228,7 @@ export function createFixture({
       times,
       spread: () => 0.5,
       flushQueue,
+      farewells,
       outboxLimits: { ...outboxDefaults, ...outbox },
       observer,
     });

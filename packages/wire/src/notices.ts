@@ -21,7 +21,9 @@ export type Notice =
    * make room for later ones. `groups`: where they were said, as far as in groups that it is in: what to ask for anew.
    * Told when it reads again, once for all that were dropped until then.
    */
-  | { readonly kind: "gap"; readonly dropped: number; readonly groups?: readonly string[] };
+  | { readonly kind: "gap"; readonly dropped: number; readonly groups?: readonly string[] }
+  /** The server is about to go away: this connection ends within that time, and may come back then. */
+  | { readonly kind: "draining"; readonly closesInSeconds: number };
 
 /** Names that begin with it are the protocol's own: no application declares one. */
 export const RESERVED_PREFIX = "hubward.";

@@ -76,11 +76,11 @@ const table = {
   outcome_unknown: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
   result_too_large: { closeCode: null, action: "none", allowReconnect: true, httpStatus: null },
 
-  // One HTTP request.
-  invalid_request: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 400 },
-  invalid_dpop_proof: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 401 },
-  use_dpop_nonce: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 401 },
-  origin_denied: { closeCode: null, action: "fix-request", allowReconnect: true, httpStatus: 403 },
+  // One HTTP request. The first of rooms is a WebSocket, which is told in the socket to whom a status is not shown.
+  invalid_request: { closeCode: 4400, action: "fix-request", allowReconnect: false, httpStatus: 400 },
+  invalid_dpop_proof: { closeCode: 4400, action: "fix-request", allowReconnect: false, httpStatus: 401 },
+  use_dpop_nonce: { closeCode: 4400, action: "fix-request", allowReconnect: false, httpStatus: 401 },
+  origin_denied: { closeCode: 4403, action: "fix-request", allowReconnect: false, httpStatus: 403 },
   refresh_superseded: { closeCode: null, action: "retry-after", allowReconnect: true, httpStatus: 409 },
   not_durable: { closeCode: null, action: "retry-after", allowReconnect: true, httpStatus: 503 },
 } as const;

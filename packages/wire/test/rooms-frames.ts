@@ -9,8 +9,8 @@ export type Wire = Readonly<Record<string, unknown>>;
 
 /** What a frame says, read by its documentation and not by the code that writes it. Fails for anything it does not know. */
 export function frameOf(wire: Wire): RoomsFrame {
-  const { type, id, room, event, payload, args, members, joined, left, why, request } = wire;
-  const told = { type, id, room, event, members, joined, left, why, request };
+  const { type, id, room, event, payload, args, members, more, joined, left, why, request } = wire;
+  const told = { type, id, room, event, members, more, joined, left, why, request };
   const seconds = wire["expires_in"];
   switch (type) {
     case "ready":

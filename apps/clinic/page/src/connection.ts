@@ -8,6 +8,7 @@ import type { Clock } from "./clock.js";
 import { type Failure, readFailure } from "./reasons.js";
 import { isUnverifiable, judge, quickDelaysMs, shortLivedMs, spreadSlowDelayMs } from "./retry-policy.js";
 import { type Session, sessionLimits } from "./session.js";
+import { type HubEvent, hubEvents } from "./ward-events.js";
 
 export type ConnectionState =
   | { readonly kind: "idle" }
@@ -28,7 +29,7 @@ export interface ConnectionListener {
   lost(): void;
   /** The server, or the network, ended it or did not let it start. */
   failed(failure: Failure): void;
-  event(name: "Vitals" | "MedicationOrdered", payload: unknown): void;
+  event(name: HubEvent, payload: unknown): void;
   /** What the server says about the life of this connection. */
   notice(payload: unknown): void;
 }
@@ -85,8 +86,7 @@ export function createClinicalConnection(options: ConnectionOptions): ClinicalCo
     .configureLogging(LogLevel.None)
     .build();
 
-  hub.on("Vitals", (payload: unknown) => listener.event("Vitals", payload));
-  hub.on("MedicationOrdered", (payload: unknown) => listener.event("MedicationOrdered", payload));
+  for (const name of hubEvents) hub.on(name, (payload: unknown) => listener.event(name, payload));
   hub.on("hubward.notice", (payload: unknown) => listener.notice(payload));
   hub.onreconnected(() => markLive());
   hub.onclose((error) => {

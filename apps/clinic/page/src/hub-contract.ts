@@ -37,6 +37,14 @@ export interface MedicationOrder {
   readonly at: number;
 }
 
+/** What somebody of the ward wrote. */
+export interface WardNote {
+  readonly noteId: string;
+  readonly ward: string;
+  readonly text: string;
+  readonly by: string;
+}
+
 export interface Identity {
   readonly subject: string;
   readonly roles: readonly string[];
@@ -86,6 +94,14 @@ export function parseMedicationOrder(value: unknown): MedicationOrder | undefine
     orderedBy: typeof orderedBy === "string" ? orderedBy : "",
     at: parseInstant(at),
   };
+}
+
+export function parseNote(value: unknown): WardNote | undefined {
+  if (!isFields(value)) return undefined;
+  const { noteId, ward, text, by } = value;
+  if (typeof noteId !== "string" || typeof ward !== "string" || typeof text !== "string" || typeof by !== "string")
+    return undefined;
+  return { noteId, ward, text, by };
 }
 
 /** Reads the answer to `OrderMedication`. */

@@ -1,7 +1,7 @@
 /** What the server said, newest last, for people to read. */
 import { type ReadonlySignal, signal } from "@preact/signals";
 
-export type LogKind = "connection" | "credential" | "refusal" | "order" | "alarm";
+export type LogKind = "connection" | "credential" | "refusal" | "order" | "note" | "alarm";
 
 export interface LogEntry {
   readonly id: number;

@@ -3,16 +3,20 @@ import { batch } from "@preact/signals";
 import { createAlarmWatch } from "./alarm-watch.js";
 import { labelAlarm } from "./alarms.js";
 import type { Clock } from "./clock.js";
-import { parseMedicationOrder, parseVitals, wardIds } from "./hub-contract.js";
+import { parseMedicationOrder, parseNote, parseVitals, wardIds } from "./hub-contract.js";
 import type { Orders } from "./orders.js";
 import type { Patients } from "./patients.js";
 import type { ServerLog } from "./server-log.js";
 import type { VitalsStore } from "./vitals-store.js";
 import type { Wards } from "./wards.js";
 
+/** Events of the hub, by their names there. */
+export const hubEvents = ["Vitals", "MedicationOrdered", "note"] as const;
+export type HubEvent = (typeof hubEvents)[number];
+
 export interface WardEvents {
   /** Takes an event as it came; one that cannot be read is dropped. */
-  receive(name: "Vitals" | "MedicationOrdered", payload: unknown): void;
+  receive(name: HubEvent, payload: unknown): void;
   reset(): void;
 }
 
@@ -48,6 +52,11 @@ export function createWardEvents({ clock, wards, patients, vitals, orders, log }
     log.add("order", `${order.drugName} ordered for ${nameOf(order.patientId)} by ${order.orderedBy}.`, order.orderId);
   }
 
+  function receiveNote(payload: unknown): void {
+    const note = parseNote(payload);
+    if (note !== undefined) log.add("note", `${note.by}: ${note.text}`);
+  }
+
   /** Readings still under way when a ward was given up are not shown. */
   function isWatched(ward: string): boolean {
     return wardIds.some((id) => id === ward && wards.standing(id).peek().kind === "joined");
@@ -60,6 +69,7 @@ export function createWardEvents({ clock, wards, patients, vitals, orders, log }
   return {
     receive(name, payload) {
       if (name === "Vitals") receiveVitals(payload);
+      else if (name === "note") receiveNote(payload);
       else receiveOrder(payload);
     },
     reset: () => alarmWatch.reset(),

@@ -119,6 +119,9 @@ export interface App<P> extends Scope<P> {
   /**
    * Refuses new connections, tells the open ones `going_away`, and resolves when all sockets are gone: after
    * about 2 s at most, when those that do not answer are reset; 5 s for long polling clients, which have to come for it.
+   * With `noticeMs` clients that hear notices are told of it (`draining`), calls go on for the first half of that time,
+   * and connections end one after the other over the second, so that they do not come back all at once.
+   * @throws RangeError for a time that is none
    */
-  close(): Promise<void>;
+  close(options?: { readonly noticeMs?: number | undefined }): Promise<void>;
 }

@@ -1,6 +1,7 @@
 /** `hubward()`: an application is its own scope and the scopes it opens, on one set of paths. */
 
 import type { Principal } from "../core/auth/principal.js";
+import { createPacedQueue } from "../core/paced-queue.js";
 import { createFlushQueue } from "../core/connection/flush-queue.js";
 import { createRevocations } from "../core/supervision/revocations.js";
 import type { Endpoint, ForwardedPort } from "../core/endpoint.js";
@@ -21,7 +22,12 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     skewMs,
     isLogNew: options.revocations === undefined,
   });
-  const shares: ScopeShares = { flushQueue: createFlushQueue(clock), hubPaths: new Set(), revocations };
+  const shares: ScopeShares = {
+    flushQueue: createFlushQueue(clock),
+    farewells: createPacedQueue(clock),
+    hubPaths: new Set(),
+    revocations,
+  };
   const scopes: OpenScope<unknown>[] = [];
   const endpoints: Endpoint[] = [];
   const forwarded: ForwardedPort[] = [];
@@ -32,7 +38,7 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
     endpoints.push(scope.endpoint);
     forwarded.push(...(scope.endpoint.forwarded ?? []));
     // Opened by an application that goes away: it takes nobody in any more.
-    if (closed !== undefined) void scope.drain();
+    if (closed !== undefined) void scope.drain(0);
     return scope;
   }
 
@@ -47,8 +53,10 @@ export function hubward<Attributes extends object>(options: HubwardOptions<Attri
       return scopes.reduce((sum, { size }) => sum + size, 0);
     },
     // Called again (a second signal), it answers with the same end.
-    async close() {
-      await (closed ??= Promise.all(scopes.map((scope) => scope.drain())).then(() => revocations.stop()));
+    async close({ noticeMs = 0 } = {}) {
+      if (!Number.isInteger(noticeMs) || noticeMs < 0)
+        throw new RangeError("close.noticeMs: a whole number of at least 0");
+      await (closed ??= Promise.all(scopes.map((scope) => scope.drain(noticeMs))).then(() => revocations.stop()));
     },
   };
 }

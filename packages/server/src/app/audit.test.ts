@@ -237,6 +237,52 @@ describe("decisions", () => {
     expect(later?.policies.map(({ name }) => name)).toEqual(["anyOf(OwnWard, anyOf(Chief, Staff))", "Chief"]);
   });
 
+  it("name who may come to rooms, who may publish what, and who may see who is there", () => {
+    const { app } = createApp();
+    const staff = app.policy("Staff", () => true);
+    const ownWard = app.policy("OwnWard", (_context, _name: string) => true);
+    app
+      .group("lobby", {})
+      .allow(staff)
+      .room((room) =>
+        room
+          .publish("note", z.string(), (draft) => draft.members())
+          .publish("order", z.string(), (draft) =>
+            draft
+              .allow(staff)
+              .allow(ownWard, (payload) => payload)
+              .once(),
+          )
+          .presence((draft) => draft.allow(staff)),
+      );
+    app
+      .group("quiet", {})
+      .allow(staff)
+      .room((room) => room);
+    app.rooms().allow(staff);
+    const by = (point: string, name = "Staff") => ({
+      point,
+      name,
+      takesResource: name === "OwnWard",
+      anyOf: undefined,
+    });
+    expect(app.decisions()).toEqual([
+      { what: "rooms", rooms: "/rooms", policies: [by("rooms")] },
+      { what: "group", group: "lobby", isAssigned: false, whenSlow: "close", policies: [by("group")] },
+      { what: "publish", group: "lobby", event: "note", isOnce: false, policies: [] },
+      {
+        what: "publish",
+        group: "lobby",
+        event: "order",
+        isOnce: true,
+        policies: [by("publish"), by("publish", "OwnWard")],
+      },
+      { what: "presence", group: "lobby", policies: [by("presence")] },
+      { what: "group", group: "quiet", isAssigned: false, whenSlow: "close", policies: [by("group")] },
+    ]);
+    for (const decision of app.decisions()) expect(Object.isFrozen(decision.policies)).toBe(true);
+  });
+
   it("are values: frozen to their last member, and without a rule's own code", () => {
     const { app } = createAuditedApp();
     const isFrozen = (value: unknown): boolean =>

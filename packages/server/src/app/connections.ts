@@ -21,7 +21,9 @@ import type { Hub } from "../core/dispatch/hub.js";
 import type { Groups } from "../core/groups/groups.js";
 import type { ConnectionId } from "../core/ids.js";
 import type { PrincipalConnections } from "../core/limits/principal-connections.js";
+import type { PacedQueue } from "../core/paced-queue.js";
 import type { Random } from "../core/random.js";
+import { endOverTime } from "../core/supervision/drain.js";
 import { createExpiry } from "../core/supervision/expiry.js";
 import { createHeartbeat } from "../core/supervision/heartbeat.js";
 import { principalFields, type Telemetry } from "../core/telemetry.js";
@@ -50,8 +52,11 @@ export interface Connections<P> {
   connect(newcomer: Newcomer<P>, socket: Socket): Connection<P>;
   readonly visitors: Visitors;
   readonly isDraining: boolean;
-  /** Refuses new connections, ends the open ones, and resolves when all sockets are gone. */
-  drain(): Promise<void>;
+  /**
+   * Refuses new connections, ends the open ones, and resolves when all sockets are gone.
+   * @param noticeMs told to each; they are ended over the second half of that time. 0: at once
+   */
+  drain(noticeMs: number): Promise<void>;
   /** Something that a drain may wait for is over. */
   settled(): void;
 }
@@ -62,6 +67,7 @@ export interface ConnectionsPorts<P> {
   readonly times: ConnectionTimes;
   readonly outbox: ResolvedOutboxOptions;
   readonly flushQueue: FlushQueue;
+  readonly farewells: PacedQueue;
   readonly telemetry: Telemetry;
   readonly trail: AuditTrail | undefined;
   readonly holdBack: HoldBack;
@@ -186,6 +192,11 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
     },
   };
 
+  function end(overMs = 0): void {
+    const rest = (): readonly Connection<P>[] => Array.from(heartbeat.watched()).filter(({ hasEnded }) => !hasEnded);
+    endOverTime(clock, overMs, rest, (connection) => connection.apply({ type: "drained" }));
+  }
+
   function depart(connection: Connection<P>, reason: ReasonName): void {
     const place = life().hubOf(connection);
     if (place !== undefined && wasOpen.delete(connection)) life().hooks.released(connection, place, reason);
@@ -208,6 +219,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
         times,
         spread: ports.random.fraction,
         flushQueue: ports.flushQueue,
+        farewells: ports.farewells,
         outboxLimits: ports.outbox,
         observer,
       });
@@ -234,13 +246,19 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
       return isDraining;
     },
 
-    async drain() {
+    async drain(noticeMs) {
       isDraining = true;
       if (hasNobody()) return;
       await new Promise<void>((resolve) => {
         drained = resolve;
-        for (const connection of Array.from(heartbeat.watched())) connection.apply({ type: "drained" });
         for (const visitor of Array.from(visiting)) visitor.drain();
+        if (noticeMs === 0) end();
+        else {
+          const closesInSeconds = Math.ceil(noticeMs / 1000);
+          for (const connection of registry.all()) connection.notify({ kind: "draining", closesInSeconds });
+          // Time to finish first; then one after the other, so that they do not all come back at once.
+          clock.after(noticeMs / 2, () => end(noticeMs / 2));
+        }
         settled();
       });
     },

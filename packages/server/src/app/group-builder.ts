@@ -101,6 +101,7 @@ export function buildGroup<P, Values, Events>(
   // One template for all that hold it: a rule added later holds for who named the group before, too.
   const requirements: Requirement<P>[] = [];
   let slowRule: WhenSlow | undefined;
+  let isRoom = false;
   const template = declareTemplate<P>(
     Object.freeze({
       pattern,
@@ -108,6 +109,9 @@ export function buildGroup<P, Values, Events>(
       requirements,
       get whenSlow() {
         return slowRule;
+      },
+      get isRoom() {
+        return isRoom;
       },
     }),
   );
@@ -128,7 +132,6 @@ export function buildGroup<P, Values, Events>(
     template,
     values: readValues(pattern, parameters, schemas, values),
   });
-  let isRoom = false;
   const room = (build: (draft: RoomDraft<P, Values>) => RoomDraft<P, Values>): Group<P, Values, Events> => {
     if (isRoom) throw new TypeError(`group ${pattern}: is a room already`);
     isRoom = true;

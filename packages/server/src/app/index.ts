@@ -79,6 +79,9 @@ export type {
   GroupDecision,
   HubDecision,
   MethodDecision,
+  PresenceDecision,
+  PublishDecision,
+  RoomsDecision,
 } from "../core/dispatch/decisions.js";
 export type { HubFilter } from "../core/dispatch/filter.js";
 export type { Departure } from "../core/dispatch/hooks.js";

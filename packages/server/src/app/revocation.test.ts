@@ -354,12 +354,6 @@ describe("every door", () => {
     ["a session", ({ app }) => app.revoke({ session: "s-ann" }), "session_revoked;action=relogin", 4410],
     ["a person", (ward) => inGeneral(ward).revoke({ subject: "ann" }), "account_disabled", 4413],
     ["a tenant", ({ app }) => app.revoke({ tenant: "general" }), "tenant_suspended", 4413],
-    [
-      "claims",
-      ({ app }) => app.requireReauthentication({ tenant: "general" }),
-      "reauth_required;action=refresh;retry_after=61",
-      4411,
-    ],
   ])(
     "a stock client whose credential is over by %s hears why over a connection that is none",
     async (_, revoke, reason, code) => {
@@ -381,6 +375,15 @@ describe("every door", () => {
       ]);
     },
   );
+
+  it("says by status that a token's claims are out of date, as of an expired one: a new token helps, and a Close that lets a stock client come back loses its reason", async () => {
+    const ward = createWard();
+    const token = ward.tokenOf(ann);
+    await ward.app.requireReauthentication({ tenant: "general" });
+    const { status, body } = await ward.negotiate(token);
+    expect([status, body]).toEqual([401, '{"error":"reauth_required;action=refresh;retry_after=61"}']);
+    expect(ward.of("connection.refused")).toMatchObject([{ reason: "reauth_required", principal: { subject: "ann" } }]);
+  });
 
   it("refuses a token that lives longer than revocations are remembered, and says which option to set", async () => {
     const ward = createWard({ maxTokenAgeMs: 60_000, maxIssuerSkewMs: 1_000 });

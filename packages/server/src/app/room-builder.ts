@@ -4,14 +4,16 @@
  */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { HubwardError } from "@hubward/wire";
+import type { HubwardError } from "@hubward/wire";
 import { assertPolicy, type Policy, type Requirement } from "../core/auth/policy.js";
 import type { Call, CommandCall, UnreservedName } from "../core/dispatch/call.js";
+import type { ConnectionCall } from "../core/dispatch/connection-call.js";
 import type { HubMethod } from "../core/dispatch/hub.js";
 import { assertNotReserved } from "../core/dispatch/sender.js";
+import { assigned, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
+import { judgeMember } from "../core/groups/membership.js";
 import { resolveRate } from "../core/limits/limit-options.js";
 import type { Rate } from "../core/limits/token-bucket.js";
-import { assigned, groupKey, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
 import type { Room, RoomPresence } from "../rooms/room.js";
 
 /** What plain WebSockets may do in a room, beside being in it. */
@@ -79,7 +81,10 @@ export interface UnguardedPresence<P> {
 
 export interface GuardedPresence<P> extends Seeing {
   allow(policy: Policy<P>): GuardedPresence<P>;
-  /** What is told of each person. Default `{ subject }`. */
+  /**
+   * What is told of each person: plain data, at once, and the same for the same principal. Whoever it throws for is not
+   * told of. Default `{ subject }`.
+   */
   describe(describe: (principal: P) => unknown): Seeing;
 }
 
@@ -212,10 +217,14 @@ function publicationMethod<P>(
   { requirements, resourceRequirements, isCommand, limit, handler }: PublicationParts<P>,
 ): HubMethod<P> {
   const referenceTo = (values: Readonly<Record<string, string>>): GroupReference<P> => ({ template, values });
-  function tell(call: Call<P>, reference: GroupReference<P>, value: unknown): void {
-    // Whoever is not in any more, or may not be, has nothing to say there.
-    if (!call.groups.has(reference)) throw new HubwardError("not_member");
-    call.to(reference).emit(event as never, value);
+  /** Whoever is not in any more, or may not be, has nothing to say there. */
+  function tell(call: Call<P>, reference: GroupReference<P>, value: unknown): void | Promise<void> {
+    const verdict = (call as ConnectionCall<P, unknown>).judgeMember(reference);
+    const emit = (refusal: HubwardError | undefined): void => {
+      if (refusal !== undefined) throw refusal;
+      call.to(reference).emit(event as never, value);
+    };
+    return verdict instanceof Promise ? verdict.then(emit) : emit(verdict);
   }
   return {
     name: event,
@@ -226,10 +235,8 @@ function publicationMethod<P>(
     limit,
     uploads: [],
     isStream: false,
-    precondition({ memberships, tenant, version }, [, values]) {
-      const key = groupKey(tenant, referenceTo(values as Readonly<Record<string, string>>));
-      return memberships.get(key)?.judgedVersion === version ? undefined : new HubwardError("not_member");
-    },
+    precondition: (connection, [, values], watch) =>
+      judgeMember(connection, referenceTo(values as Readonly<Record<string, string>>), watch),
     handle(call, value: never, values: never) {
       const reference = referenceTo(values);
       const told = handler === undefined ? value : handler(call, value, values);

@@ -111,7 +111,13 @@ export function createScopeFace<P extends PrincipalBase>(ports: ScopeFacePorts<P
       recheck: (selector) => rechecks.request(selector, "every"),
       connections: () => list(() => true),
     }),
-    decisions: () => describeDecisions(hubs.values(), templates.values()),
+    decisions: () =>
+      describeDecisions({
+        hubs: hubs.values(),
+        places: ports.places.values(),
+        templates: templates.values(),
+        rooms: ports.directory.all(),
+      }),
     http: ports.http,
   } as Scope<P>;
 }

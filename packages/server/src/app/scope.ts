@@ -19,6 +19,7 @@ import type { Endpoint } from "../core/endpoint.js";
 import { createFanout } from "../core/groups/fanout.js";
 import { groupName, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
 import { createGroups } from "../core/groups/groups.js";
+import type { PacedQueue } from "../core/paced-queue.js";
 import { createReassessment } from "../core/supervision/reassessment.js";
 import { createReauthentication } from "../core/supervision/reauthentication.js";
 import { createRecheck } from "../core/supervision/recheck.js";
@@ -29,6 +30,7 @@ import type { MembershipCause, Telemetry } from "../core/telemetry.js";
 import { systemDigest } from "../platform/system-crypto.js";
 import { createRoomsEndpoint } from "../rooms/endpoint.js";
 import type { RoomsPlace } from "../rooms/place.js";
+import { createPresence } from "../rooms/presence.js";
 import { createRoomDirectory } from "../rooms/room.js";
 import { createAttempts, type Holder } from "../signalr/attempts.js";
 import { createBindings } from "../signalr/binding.js";
@@ -50,6 +52,8 @@ const refuseToAsk: ClientInvoker = () =>
 export interface ScopeShares {
   /** One turn of writing for everybody. */
   readonly flushQueue: FlushQueue;
+  /** One turn of saying goodbye. */
+  readonly farewells: PacedQueue;
   /** Lower-cased. */
   readonly hubPaths: Set<string>;
   /** One view of one log: two scopes may take credentials of one issuer. */
@@ -62,8 +66,8 @@ export interface OpenScope<P> {
   readonly endpoint: Endpoint;
   /** Open connections. */
   readonly size: number;
-  /** Refuses new connections, ends the open ones, and resolves when all sockets are gone. */
-  drain(): Promise<void>;
+  /** As {@link Connections.drain}. */
+  drain(noticeMs: number): Promise<void>;
 }
 
 /** From a negotiate to the socket, at most. */
@@ -72,7 +76,7 @@ const MAX_ATTACH_MS = 30_000;
 export function createScope<Attributes extends object>(
   common: ResolvedCommonOptions,
   settings: ResolvedScopeOptions<Attributes>,
-  { flushQueue, hubPaths, revocations }: ScopeShares,
+  { flushQueue, farewells, hubPaths, revocations }: ScopeShares,
 ): OpenScope<Principal<Attributes>> {
   type P = Principal<Attributes>;
   const { clock, random, times } = common;
@@ -105,6 +109,7 @@ export function createScope<Attributes extends object>(
     times,
     outbox: common.outbox,
     flushQueue,
+    farewells,
     telemetry,
     trail: common.trail,
     holdBack,
@@ -126,8 +131,10 @@ export function createScope<Attributes extends object>(
         report("membership.left", connection, group, by);
         connection.tellMembership({ change: "left", place: group });
       },
+      changed: (membership, isHeld) => presence.changed(membership, isHeld),
     },
   );
+  const presence = createPresence<P>({ clock, groups, watch });
   const fanout = createFanout(registry, groups, (event, error) => onFailure(`event ${event}`, error));
   const senderPorts = { fanout, invokeClient: createClientInvoker(registry) };
   const hooks: HookRunner<P> = createHookRunner<P>({
@@ -207,6 +214,7 @@ export function createScope<Attributes extends object>(
     isDraining: () => connections.isDraining,
     dispatch: dispatcher(false),
     reauthenticate,
+    presence,
     dpop,
     keepAliveMs: times.keepAliveMs,
     connect: ({ place, ...arrival }, socket) =>

@@ -14,6 +14,7 @@ import type { Endpoint } from "../core/endpoint.js";
 import { toldSeconds, type Reauthenticate } from "../core/supervision/reauthentication.js";
 import { RoomsHandler } from "./handler.js";
 import type { RoomsPlace } from "./place.js";
+import type { Presence } from "./presence.js";
 import { createGiveTicket, type TicketPorts } from "./ticket.js";
 import { createRoomsUpgrade, type RoomsArrival, type RoomsUpgradePorts } from "./upgrade.js";
 
@@ -21,6 +22,7 @@ export interface RoomsPorts<P> extends Omit<RoomsUpgradePorts<P>, "open">, Ticke
   readonly dispatch: Dispatch<P>;
   readonly limiter: CallLimiter;
   readonly reauthenticate: Reauthenticate<P>;
+  readonly presence: Presence<P>;
   /** Where proofs are checked here. */
   readonly dpop: DpopVerifier | undefined;
   readonly keepAliveMs: number;
@@ -56,6 +58,7 @@ export function createRoomsEndpoint<P extends PrincipalBase>(
       limiter: ports.limiter,
       clock: ports.clock,
       telemetry: ports.telemetry,
+      presence: ports.presence,
       greeting: {
         expiresInSeconds: toldSeconds(connection.remainingMs, ports.random),
         heartbeatSeconds: Math.floor(ports.keepAliveMs / 1000),

@@ -26,17 +26,19 @@ import { RefusalTally } from "../core/limits/refusal-tally.js";
 import type { Reauthenticate } from "../core/supervision/reauthentication.js";
 import type { Telemetry } from "../core/telemetry.js";
 import type { RoomsDialect } from "./dialect.js";
-import { JOIN, LEAVE, type RoomsPlace } from "./place.js";
+import { JOIN, LEAVE, WHO, type RoomsPlace } from "./place.js";
+import type { Presence } from "./presence.js";
 import type { NamedRoom } from "./room.js";
 import { refusalOf, reportOutcome, reportRest, type Reporting } from "./outcome.js";
 
 /** What a client asks for that takes its turn. */
 type Asked = Exclude<RoomsRequest, { readonly type: "auth" | "ping" | "notices" }>;
 
-interface RoomsCall extends QueuedCall {
+interface RoomsCall<P> extends QueuedCall {
   readonly request: Asked;
   /** What it is to bring about, and has to tell of. */
   expected?: Expected;
+  named?: NamedRoom<P>;
   /** Why it can come to nothing, whatever the gate says: what is asked for does not exist. */
   mistake?: HubwardError;
 }
@@ -51,6 +53,7 @@ export interface RoomsHandlerSetup<P> {
   readonly limiter: Pick<CallLimiter, "tolerate">;
   readonly clock: Pick<Clock, "monotonic">;
   readonly telemetry: Telemetry;
+  readonly presence: Presence<P>;
   /** What `ready` says. */
   readonly greeting: { readonly expiresInSeconds: number; readonly heartbeatSeconds: number };
 }
@@ -68,7 +71,7 @@ export class RoomsHandler<P> implements ProtocolHandler {
   readonly hearsEverything = true;
   readonly keepAlive = "confirmation";
   readonly #setup: RoomsHandlerSetup<P>;
-  readonly #queue: CallQueue<RoomsCall>;
+  readonly #queue: CallQueue<RoomsCall<P>>;
   readonly #throttle: Throttle;
   readonly #reporting: Reporting<P>;
   #expected: Expected | undefined;
@@ -79,7 +82,7 @@ export class RoomsHandler<P> implements ProtocolHandler {
     this.#reporting = { clock, connection, path: place.path, telemetry, overRate: new RefusalTally() };
     this.dialect = setup.dialect;
     this.#throttle = new Throttle(setup.connection);
-    this.#queue = new CallQueue<RoomsCall>(1, (call) => this.#run(call), this.#throttle);
+    this.#queue = new CallQueue<RoomsCall<P>>(1, (call) => this.#run(call), this.#throttle);
   }
 
   /** Lets it in: says so first, before whatever the application does when it hears of the connection. */
@@ -124,6 +127,7 @@ export class RoomsHandler<P> implements ProtocolHandler {
   }
 
   replaced(): void {
+    this.#setup.presence.judgeAgain(this.#setup.connection);
     this.#queue.judgeAgain();
   }
 
@@ -180,7 +184,7 @@ export class RoomsHandler<P> implements ProtocolHandler {
     }
   }
 
-  #run(call: RoomsCall): Promise<void> | undefined {
+  #run(call: RoomsCall<P>): Promise<void> | undefined {
     const { control, request } = call;
     if (control.isCancelled) return this.#settle(call, { kind: "cancelled", method: request.type });
     const outcome = this.#dispatch(call);
@@ -189,7 +193,7 @@ export class RoomsHandler<P> implements ProtocolHandler {
     return ending === undefined ? undefined : this.#guard(ending);
   }
 
-  #dispatch(call: RoomsCall): Outcome | Promise<Outcome> {
+  #dispatch(call: RoomsCall<P>): Outcome | Promise<Outcome> {
     const { place } = this.#setup;
     const { control, request } = call;
     const named = this.#find(call);
@@ -209,12 +213,13 @@ export class RoomsHandler<P> implements ProtocolHandler {
         return this.#ask(place.publicationsOf(room), event, [payload, reference.values], control, command);
       }
       case "who":
-        return this.#ask(place.hub, request.type, [named], control);
+        call.named = named;
+        return this.#ask(place.presenceOf(room), WHO, [named], control);
     }
   }
 
   /** The room a request names. What is wrong with one that names none is kept, for whoever passes the gate. */
-  #find(call: RoomsCall): NamedRoom<P> | undefined {
+  #find(call: RoomsCall<P>): NamedRoom<P> | undefined {
     const { request } = call;
     try {
       if (request.type !== "malformed") return this.#setup.place.directory.find(request.room);
@@ -237,7 +242,7 @@ export class RoomsHandler<P> implements ProtocolHandler {
     return dispatch(connection, hub, request);
   }
 
-  #settle(call: RoomsCall, given: Outcome): Promise<void> | undefined {
+  #settle(call: RoomsCall<P>, given: Outcome): Promise<void> | undefined {
     const { control, expected, mistake, request } = call;
     if (control.judging !== undefined) return control.judging.then(() => this.#settle(call, given));
     const isMistaken = mistake !== undefined && given.kind === "refused" && given.error.reason === "method_not_found";
@@ -250,7 +255,19 @@ export class RoomsHandler<P> implements ProtocolHandler {
     else if (expected?.change === "joined" && !expected.isTold)
       this.#answer({ type: "joined", id: request.id, room: expected.room });
     else if (request.type === "publish") this.#acknowledge(request.id);
+    else if (request.type === "who" && call.named !== undefined) this.#tellWho(request, call.named);
     return undefined;
+  }
+
+  #tellWho(request: Extract<Asked, { type: "who" }>, named: NamedRoom<P>): void {
+    const { connection, presence } = this.#setup;
+    const { id, follow } = request;
+    try {
+      const bytes = presence.look({ ...named, connection, dialect: this.dialect, id, follow });
+      if (bytes !== undefined) connection.answer({ bytes, group: undefined });
+    } catch (error) {
+      this.#refuse(request, asHubwardError(error));
+    }
   }
 
   #refuse(request: Asked, error: HubwardError): void {

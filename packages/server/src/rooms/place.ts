@@ -5,6 +5,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Requirement } from "../core/auth/policy.js";
 import type { Hub, HubMethod } from "../core/dispatch/hub.js";
 import { hubDefaults } from "../core/dispatch/hub-settings.js";
+import { judgeMember } from "../core/groups/membership.js";
 import type { NamedRoom, Room, RoomDirectory } from "./room.js";
 import type { RoomsSettings } from "./rooms-settings.js";
 
@@ -18,11 +19,15 @@ export interface RoomsPlace<P> {
   readonly hub: Hub<P>;
   /** What may be published in a room, for people of this place. */
   publicationsOf(room: Room<P>): Hub<P>;
+  /** Who may see who is in a room, as a method that takes the room. */
+  presenceOf(room: Room<P>): Hub<P>;
 }
 
 /** Methods of a place's own hub. */
 export const JOIN = "join";
 export const LEAVE = "leave";
+/** The method of {@link RoomsPlace.presenceOf}. */
+export const WHO = "who";
 
 /** @param requirements more may be added until the first client comes */
 export function createRoomsPlace<P>(
@@ -37,7 +42,8 @@ export function createRoomsPlace<P>(
     filters: [],
     hooks: NO_HOOKS,
   };
-  const rooms = new WeakMap<Room<P>, Hub<P>>();
+  const publications = new WeakMap<Room<P>, Hub<P>>();
+  const presences = new WeakMap<Room<P>, Hub<P>>();
   return {
     path,
     settings,
@@ -49,11 +55,18 @@ export function createRoomsPlace<P>(
       methods: new Map([joining<P>(), leaving<P>()].map((each) => [each.name, each])),
     },
     publicationsOf(room) {
-      const known = rooms.get(room);
+      const known = publications.get(room);
       if (known !== undefined) return known;
       // No path: nothing is mounted there. A command's id counts within what it was said in.
       const made: Hub<P> = { ...common, path: `room ${room.template.pattern}`, methods: room.publications };
-      rooms.set(room, made);
+      publications.set(room, made);
+      return made;
+    },
+    presenceOf(room) {
+      const known = presences.get(room);
+      if (known !== undefined) return known;
+      const made: Hub<P> = { ...common, path, methods: new Map([[WHO, looking(room)]]) };
+      presences.set(room, made);
       return made;
     },
   };
@@ -92,6 +105,19 @@ function leaving<P>(): HubMethod<P> {
     name: LEAVE,
     handle(call, { reference }: NamedRoom<P>) {
       if (!call.groups.leave(reference)) throw new HubwardError("not_member");
+    },
+  };
+}
+
+/** Lets members ask who may see who is there; what there is to see is looked up when they are answered. */
+function looking<P>({ presence }: Room<P>): HubMethod<P> {
+  return {
+    ...METHOD,
+    name: WHO,
+    requirements: presence?.requirements ?? [],
+    precondition: (connection, [named], watch) => judgeMember(connection, (named as NamedRoom<P>).reference, watch),
+    handle() {
+      if (presence === undefined) throw new HubwardError("forbidden");
     },
   };
 }

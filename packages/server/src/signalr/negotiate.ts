@@ -10,6 +10,7 @@ import {
   HubwardError,
   negotiateBody,
   parseNegotiateVersion,
+  reasons,
   type AvailableTransport,
   type NegotiateVersion,
 } from "@hubward/wire";
@@ -98,6 +99,8 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
       const refusal = asHubwardError(error);
       // A status would lose the reason in a stock client's retries; a condition that passes is told by status.
       if (!isStock || !isLasting(refusal)) throw refusal;
+      // The upgrade would present the revoked cookie once more, and no ticket that says what it is for.
+      if (revoked !== undefined && credential.kind === "bearer" && credential.source === "cookie") throw refusal;
       return { kind: "doomed", authentication, roles: applicant.roles, refusal };
     }
   }
@@ -222,9 +225,12 @@ function mayResume<P>({ query }: HttpRequest, { settings }: Hub<P>): boolean {
   return isAsked && settings.hasStatefulReconnect && settings.transports.has("WebSockets");
 }
 
-/** Reasons that no retry with the same credential changes. */
+/**
+ * Reasons that no retry changes, nor a new token of the same session. Only those: a stock client whose Close lets it
+ * come back has forgotten the reason by the time its start() fails.
+ */
 function isLasting({ reason }: HubwardError): boolean {
-  return reason !== "auth_unavailable" && reason !== "internal_error" && reason !== "token_expired";
+  return reason !== "auth_unavailable" && reason !== "internal_error" && reasons[reason].action !== "refresh";
 }
 
 function tooManyWaiting(): HubwardError {

@@ -96,6 +96,7 @@ it("notices have the members that their table says, in that order", () => {
       notice: { kind: "expired", reason: "auth_unavailable;action=retry-after;retry_after=2", graceSeconds: 10 },
     },
     reauthenticated: { type: "notice", notice: { kind: "reauthenticated", expiresInSeconds: 9 } },
+    draining: { type: "notice", notice: { kind: "draining", closesInSeconds: 10 } },
     gap: { type: "notice", notice: { kind: "gap", dropped: 3 } },
   };
   const documented = rows("### notice").map(([notice = "", members = ""]) => [codes(notice)[0], codes(members)]);

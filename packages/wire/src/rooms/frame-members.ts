@@ -37,7 +37,7 @@ export function frameMembers(frame: RoomsFrame): FrameMembers {
       return { type, id, expires_in: wholeSeconds(expiresInSeconds), result };
     }
     case "present":
-      return { type, id: frame.id, room: frame.room, members: frame.members };
+      return { type, id: frame.id, room: frame.room, members: frame.members, more: frame.more === true || undefined };
     case "presence":
       return { type, room: frame.room, joined: frame.joined, left: frame.left };
     case "pong":
@@ -85,6 +85,8 @@ function noticeMembers(notice: RoomsNotice): FrameMembers {
     }
     case "gap":
       return { ...head, dropped: notice.dropped };
+    case "draining":
+      return { ...head, closes_in: wholeSeconds(notice.closesInSeconds) };
     default:
       return unreachable(notice);
   }

@@ -101,6 +101,8 @@ export type RoomsFrame =
       readonly id: RequestId | undefined;
       readonly room: string;
       readonly members: readonly unknown[];
+      /** Whether there are more than could be told. */
+      readonly more?: boolean | undefined;
     }
   | {
       readonly type: "presence";

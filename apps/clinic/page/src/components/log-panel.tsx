@@ -10,6 +10,7 @@ const kindNames: Readonly<Record<LogKind, string>> = {
   credential: "Credential",
   refusal: "Refusal",
   order: "Order",
+  note: "Note",
   alarm: "Alarm",
 };
 

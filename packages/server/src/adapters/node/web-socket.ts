@@ -8,9 +8,13 @@ import type { Socket as NetSocket } from "node:net";
 import { renderPing } from "@hubward/wire";
 import { WebSocket } from "ws";
 import type { Socket, SocketListener } from "../../core/connection/socket.js";
+import { createPacedQueue } from "../../core/paced-queue.js";
+import { systemClock } from "../../platform/system-clock.js";
 
 /** After the closing handshake was begun, the peer has this long to answer. */
 const CLOSE_TIMEOUT_MS = 2_000;
+/** Those that were closed together fall due together. */
+const resets = createPacedQueue(systemClock);
 
 const port = Symbol("hubward.socket");
 
@@ -119,7 +123,7 @@ export class NodeWebSocket implements Socket {
       this.#net.uncork();
     }
     this.#ws.resume();
-    this.#closeTimer ??= setTimeout(() => this.reset(), CLOSE_TIMEOUT_MS).unref();
+    this.#closeTimer ??= setTimeout(() => this.#giveUp(), CLOSE_TIMEOUT_MS).unref();
   }
 
   reset(): void {
@@ -151,6 +155,13 @@ export class NodeWebSocket implements Socket {
     const listener = this.#listener;
     this.#listener = undefined;
     listener?.closed(wasClean);
+  }
+
+  #giveUp(): void {
+    resets.add(() => {
+      // It may have answered after all.
+      if (this.#listener !== undefined) this.reset();
+    });
   }
 
   #nextPing(): Uint8Array {

@@ -145,6 +145,46 @@ describe("a connection", () => {
     expect(fixture.reports.at(-1)).toBe(`released c1 ${reason}`);
   });
 
+  it("has lost its standing at once where very many end together, and is told when it is its turn", () => {
+    const fixture = createFixture();
+    const peers = Array.from({ length: 20 }, (_, index) => fixture.connect({ id: `c${index}` }));
+    for (const { socket } of peers) {
+      const close = socket.close.bind(socket);
+      socket.close = (...how) => {
+        fixture.clock.block(1);
+        close(...how);
+      };
+    }
+    for (const peer of peers) say(peer, "before");
+    for (const { connection } of peers) connection.apply({ type: "revoked", reason: "session_revoked" });
+    const told = (): number => peers.filter(({ socket }) => socket.closed !== undefined).length;
+    expect(told()).toBe(2);
+    for (const peer of peers) {
+      say(peer, "after");
+      peer.socket.peerSends(bytes("call"));
+    }
+    expect(peers.map(({ connection }) => connection.refusal()?.reason)).toEqual(peers.map(() => "session_revoked"));
+    // The socket of one that waits is gone: there is nobody to tell.
+    peers[5]?.socket.end();
+    while (fixture.clock.pendingTurn > 0) fixture.clock.endTurn();
+    expect(told()).toBe(19);
+    expect(peers[5]?.socket.closed).toBeUndefined();
+    expect(peers.map(({ socket, handler, said }) => [socket.lateWrites, handler.heard, said()])).toEqual(
+      peers.map((_, index) => [0, [], index === 5 ? "" : "bye session_revoked\n"]),
+    );
+  });
+
+  it("says at once what was queued for one that may still have it: a moment later its credential may have ended", () => {
+    const fixture = createFixture();
+    const peers = Array.from({ length: 4 }, () => fixture.connect({ livesMs: 60_000 }));
+    for (const peer of peers) say(peer, "hello");
+    for (const { connection, socket } of peers) {
+      fixture.clock.block(5);
+      connection.apply({ type: "drained" });
+      expect(socket.closed?.code).toBe(1001);
+    }
+  });
+
   it("without a protocol has no words: it can only be reset", () => {
     const fixture = createFixture();
     const { connection, socket } = fixture.connect({ isOpen: false, isMute: true });

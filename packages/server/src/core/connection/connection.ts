@@ -100,6 +100,11 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
     return this.#lifecycle.phase === "detached";
   }
 
+  /** Whether it is over: it has said why, or is about to. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   ageMs(now: number): number {
     return now - this.#openedAt;
   }

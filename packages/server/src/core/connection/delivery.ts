@@ -4,6 +4,8 @@ import { formatReason, reasons, type ReasonName } from "@hubward/wire";
 import { readInstant, type Clock, type Instant } from "../clock.js";
 import type { Dialect, Dropped, Frame, Publication } from "../publication.js";
 import type { GroupKey } from "../groups/group.js";
+
+import type { PacedQueue } from "../paced-queue.js";
 import { HeldFrames, type HeldVerdict } from "./held-frames.js";
 import type { Farewell, Lifecycle, LifecycleEvent } from "./lifecycle.js";
 import { isOver, type Lifetime } from "./lifetime.js";
@@ -18,6 +20,8 @@ export interface DeliverySetup {
   readonly socket: Socket;
   readonly clock: Clock;
   readonly flushQueue: FlushQueue;
+  /** Where last words wait for their turn: very many may end in one moment. */
+  readonly farewells: PacedQueue;
   readonly outboxLimits: ResolvedOutboxOptions;
 }
 
@@ -269,14 +273,18 @@ export abstract class Delivery implements OutboxOwner {
     this.#held?.clear();
     // A peer that does not read would still be handed what its kernel already has: only a reset takes it back.
     if (!isAnswering || words === undefined) return this.#socket?.reset();
-    const last = held === undefined ? words() : concat(held, words());
-    this.#socket?.close(last, reasons[reason].closeCode ?? 1011, formatReason(reason));
+    const close = (lastFrames: Uint8Array): void =>
+      this.#socket?.close(lastFrames, reasons[reason].closeCode ?? 1011, formatReason(reason));
+    // What was queued may be said now; a moment later the credential may have ended.
+    if (held !== undefined && held.length > 0) close(concat(held, words()));
+    else this.#setup.farewells.add(() => close(words()));
   }
 
   /** Nothing is said any more: the socket is gone. */
   protected fallSilent(): void {
     this.#held?.clear();
     this.#outbox.discard();
+    this.#socket = undefined;
   }
 
   #keep(frame: Frame): void {

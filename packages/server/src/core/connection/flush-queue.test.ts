@@ -95,6 +95,21 @@ describe("the flush queue", () => {
     ]);
   });
 
+  it("looks at the clock while it writes: what a credential's end has overtaken stays", () => {
+    const clock = createFakeClock();
+    const queue = createFlushQueue(clock);
+    const peers = repeat(200, () => createOutboxPeer(clock, queue, { livesMs: 100 }));
+    for (const { outbox, socket } of peers) {
+      slowDown(socket, clock, 1);
+      outbox.push(frame(1));
+    }
+    clock.endTurn();
+    const written = peers.filter(({ socket }) => socket.writes.length > 0).length;
+    expect(written).toBeGreaterThanOrEqual(100);
+    expect(written).toBeLessThan(116);
+    expect(peers.filter(({ expiries }) => expiries() === 1)).toHaveLength(200 - written);
+  });
+
   /** How long after `tookMs` of writing the next frame leaves; undefined when it left with the very next turn. */
   function restAfter(tookMs: number): number | undefined {
     const clock = createFakeClock();

@@ -73,7 +73,10 @@ export interface PrincipalReference {
 
 /** Where a call, a hub or the application can speak to. All within one tenant. */
 export interface Sender<P, Events> {
-  /** Members of a group; events are typed by the group where it declares some. */
+  /**
+   * Members of a group: those of this hub, where a hub says it, unless the group is a room, which is for everybody in
+   * it. Events are typed by the group where it declares some.
+   */
   to<GroupEvents = unknown>(
     group: GroupReference<P, GroupEvents>,
   ): Target<unknown extends GroupEvents ? Events : GroupEvents>;

@@ -1,10 +1,12 @@
 /** A call as a hub method sees it. Cheap to make: what few methods ask for is made when asked for. */
 
 import type { Authentication } from "../auth/authentication.js";
+import type { Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import type { Fanout } from "../groups/fanout.js";
-import { groupKey, type GroupReference } from "../groups/group.js";
+import type { GroupReference } from "../groups/group.js";
 import type { Groups } from "../groups/groups.js";
+import { isMember } from "../groups/membership.js";
 import type { ConnectionId } from "../ids.js";
 import type { CallGroups, CommandCall, ConnectionTarget, PrincipalReference, Target } from "./call.js";
 import type { CallControl } from "./call-control.js";
@@ -75,8 +77,12 @@ export class ConnectionCall<P, Events> implements CommandCall<P, Events>, CallGr
   }
 
   has(group: GroupReference<P>): boolean {
-    const membership = this.#connection.memberships.get(groupKey(this.#connection.tenant, group));
-    return membership?.judgedVersion === this.#connection.version;
+    return isMember(this.#connection, group);
+  }
+
+  /** As {@link CallGroups.has}, waiting for the rule where a new principal is being asked about. */
+  judgeMember(group: GroupReference<P>): Verdict | Promise<Verdict> {
+    return this.#ports.groups.judgeMember(this.#connection, group);
   }
 
   to<GroupEvents = unknown>(

@@ -3,7 +3,7 @@
 import { partsOf, type Policy, type Requirement } from "../auth/policy.js";
 import { assigned, type GroupTemplate } from "../groups/group.js";
 import type { Rate } from "../limits/token-bucket.js";
-import type { Hub } from "./hub.js";
+import type { Hub, HubMethod } from "./hub.js";
 
 /**
  * Where a policy is asked. `hub`, `rooms`: when somebody connects, and again on each call. `method`: on each call, before its
@@ -62,17 +62,91 @@ export interface GroupDecision {
   readonly whenSlow: "close" | "drop-oldest" | "latest";
 }
 
-export type Decision = HubDecision | MethodDecision | GroupDecision;
+/** Who may come where rooms are mounted. */
+export interface RoomsDecision {
+  readonly what: "rooms";
+  /** The path. */
+  readonly rooms: string;
+  /** All must allow. None: anybody with a credential may come; what they may do is up to each room. */
+  readonly policies: readonly DecidingPolicy[];
+}
 
-/** Hubs and their methods as they were mounted, then groups as they were declared. Deeply frozen, and a new one each time. */
-export function describeDecisions<P>(
-  hubs: Iterable<Hub<P>>,
-  templates: Iterable<GroupTemplate<P>>,
-): readonly Decision[] {
+/** Who may publish a message in a group that is open to plain WebSockets. Only its members are asked about. */
+export interface PublishDecision {
+  readonly what: "publish";
+  /** As declared: `ward/{ward}`. */
+  readonly group: string;
+  readonly event: string;
+  /** All must allow, beside being a member. None: every member may. */
+  readonly policies: readonly DecidingPolicy[];
+  /** Takes effect once for each command id, and must have one. */
+  readonly isOnce: boolean;
+  /** How often one principal may publish it; undefined: as often as everything else. */
+  readonly limit: Rate | undefined;
+}
+
+/** Who may see who is in a group that is open to plain WebSockets. Without such a row nobody may. */
+export interface PresenceDecision {
+  readonly what: "presence";
+  /** As declared: `ward/{ward}`. */
+  readonly group: string;
+  /** All must allow, beside being a member. None: every member may. */
+  readonly policies: readonly DecidingPolicy[];
+}
+
+export type Decision =
+  HubDecision | MethodDecision | RoomsDecision | GroupDecision | PublishDecision | PresenceDecision;
+
+/** What a group that is open to plain WebSockets lets its members do. */
+export interface OpenGroup<P> {
+  readonly template: GroupTemplate<P>;
+  readonly publications: ReadonlyMap<string, HubMethod<P>>;
+  readonly presence: { readonly requirements: readonly Requirement<P>[] } | undefined;
+}
+
+/** Everything that a scope has declared. */
+export interface Declared<P> {
+  readonly hubs: Iterable<Hub<P>>;
+  /** Where rooms are mounted. */
+  readonly places: Iterable<{ readonly path: string; readonly hub: Pick<Hub<P>, "requirements"> }>;
+  readonly templates: Iterable<GroupTemplate<P>>;
+  readonly rooms: Iterable<OpenGroup<P>>;
+}
+
+/**
+ * Hubs and their methods, and rooms, as they were mounted; then groups as they were declared, each with what its members
+ * may do. Deeply frozen, and a new one each time.
+ */
+export function describeDecisions<P>({ hubs, places, templates, rooms }: Declared<P>): readonly Decision[] {
   const decisions: Decision[] = [];
   for (const hub of hubs) decisions.push(describeHub(hub), ...describeMethods(hub));
-  for (const template of templates) decisions.push(describeGroup(template));
+  for (const { path, hub } of places) decisions.push(describeRooms(path, hub.requirements));
+  const open = new Map(Array.from(rooms, (room) => [room.template, room] as const));
+  for (const template of templates) {
+    const room = open.get(template);
+    decisions.push(describeGroup(template), ...(room === undefined ? [] : describeOpenGroup(room)));
+  }
   return Object.freeze(decisions);
+}
+
+function describeRooms<P>(path: string, requirements: readonly Requirement<P>[]): Decision {
+  return Object.freeze({ what: "rooms", rooms: path, policies: describePolicies(["rooms", requirements]) });
+}
+
+function describeOpenGroup<P>({ template: { pattern }, publications, presence }: OpenGroup<P>): readonly Decision[] {
+  const decisions = Array.from(publications.values(), (method): Decision =>
+    Object.freeze({
+      what: "publish",
+      group: pattern,
+      event: method.name,
+      policies: describePolicies(["publish", method.requirements], ["publish", method.resourceRequirements]),
+      isOnce: method.commandId !== undefined,
+      limit: method.limit,
+    }),
+  );
+  if (presence === undefined) return decisions;
+  const policies = describePolicies(["presence", presence.requirements]);
+  return [...decisions, Object.freeze({ what: "presence", group: pattern, policies })];
 }
 
 function describeHub<P>(hub: Hub<P>): Decision {

@@ -38,7 +38,7 @@ const NO_ARGS: readonly unknown[] = [];
 const entrance: readonly Stage[] = [
   ({ hub, connection, watch }) => judge(hub.requirements, connection.admission, NO_ARGS, watch),
   assertMethod,
-  ({ method, connection, rawArgs }) => method?.precondition?.(connection, rawArgs),
+  ({ method, connection, rawArgs, watch }) => method?.precondition?.(connection, rawArgs, watch),
   ({ method, connection, watch }) => judge(method?.requirements ?? [], connection.admission, NO_ARGS, watch),
   readInput,
   ({ method, connection, args, watch }) => judge(method?.resourceRequirements ?? [], connection.admission, args, watch),

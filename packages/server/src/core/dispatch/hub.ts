@@ -1,8 +1,7 @@
 /** A hub as the core sees it: who may use it, and its methods, each with its own rules. */
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import type { HubwardError } from "@hubward/wire";
-import type { Requirement } from "../auth/policy.js";
+import type { PolicyWatch, Requirement, Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import type { LimitedAction } from "../limits/call-limiter.js";
 import type { Call } from "./call.js";
@@ -16,7 +15,8 @@ export interface HubMethod<P> extends LimitedAction {
   readonly schemas: readonly StandardSchemaV1[];
   /** What the connection itself must fulfil, whoever its principal is: asked before its policies. Default nothing. */
   readonly precondition?:
-    ((connection: Connection<P>, rawArgs: readonly unknown[]) => HubwardError | undefined) | undefined;
+    | ((connection: Connection<P>, rawArgs: readonly unknown[], watch: PolicyWatch) => Verdict | Promise<Verdict>)
+    | undefined;
   /** Judged before the input is read. */
   readonly requirements: readonly Requirement<P>[];
   /** Judged on the resource that the valid input names. */

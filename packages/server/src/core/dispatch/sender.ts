@@ -121,7 +121,8 @@ export class ScopedSender<P, Events> implements Sender<P, Events> {
   to<GroupEvents = unknown>(
     group: GroupReference<P, GroupEvents>,
   ): Target<unknown extends GroupEvents ? Events : GroupEvents> {
-    const { tenant, hub } = this.#scope;
+    const { tenant } = this.#scope;
+    const hub = group.template.isRoom === true ? undefined : this.#scope.hub;
     return this.#target({ to: "group", key: groupKey(tenant, group), hub, place: group });
   }
 

@@ -23,6 +23,8 @@ export interface GroupTemplate<P> {
   readonly requirements: readonly Requirement<P>[];
   /** What becomes of its events for a peer that does not keep up. Default `close`. */
   readonly whenSlow?: WhenSlow | undefined;
+  /** Whether plain WebSockets may be in it. What is said there is then for everybody in it, whichever hub says so. */
+  readonly isRoom?: boolean | undefined;
 }
 
 /** One group, not yet of any tenant: the tenant comes from who joins or sends. */

@@ -65,6 +65,44 @@ function isIn({ groups }: Fixture, { connection }: Peer, reference: GroupReferen
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const names = ({ lost, unanswered }: Reassessment<Staff>): unknown[] => [lost.map(groupName), unanswered];
 
+describe("the observer of memberships", () => {
+  it("hears of every one that begins, is asked about, was judged or has ended, behind the change", async () => {
+    const heard: string[] = [];
+    const fixture: Fixture = createFixture({
+      onMembership({ connection, key, reference, judgedVersion }, isHeld) {
+        expect(fixture.groups.members(key)?.has(connection) === true).toBe(isHeld);
+        expect(connection.memberships.has(key)).toBe(isHeld);
+        heard.push(
+          `${groupName(reference)} ${isHeld ? (judgedVersion === connection.version ? "in" : "asked") : "out"}`,
+        );
+      },
+    });
+    const take = (): string[] => heard.splice(0);
+    const peer = fixture.connect({ department: "all" });
+    const ward = own();
+    const [icu, er] = [groupOf(ward, { ward: "icu" }), groupOf(ward, { ward: "er" })];
+    const { group: slow, questions, ask } = slowGroup();
+    for (const group of [icu, er, slow]) await fixture.groups.join(peer.connection, group);
+    expect(take()).toEqual(["ward/icu in", "ward/er in", "slow in"]);
+    ask();
+    become(peer, "icu");
+    const judging = fixture.groups.judgeAgain(peer.connection);
+    expect(take()).toEqual(["ward/icu in", "ward/er out", "slow asked"]);
+    questions[0]?.reject(new Error("no directory"));
+    await judging;
+    expect(take()).toEqual(["slow asked"]);
+    const again = fixture.groups.judgeAgain(peer.connection);
+    questions[1]?.resolve(true);
+    await again;
+    expect(take()).toEqual(["slow asked", "slow in"]);
+    fixture.groups.leave(peer.connection, icu);
+    fixture.groups.leave(peer.connection, icu);
+    expect(take()).toEqual(["ward/icu out"]);
+    peer.connection.apply({ type: "aborted", reason: "normal" });
+    expect(take()).toEqual(["slow out"]);
+  });
+});
+
 describe("judging memberships again", () => {
   it("asks each group's rule about the new principal, at once, and leaves what it refuses with what it was told", async () => {
     const fixture = createFixture();

@@ -5,7 +5,7 @@ import { judge, type PolicyWatch, type Verdict } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import { groupKey, type GroupKey, type GroupReference, type GroupTemplate } from "./group.js";
 import type { MembershipCause } from "../telemetry.js";
-import type { Membership } from "./membership.js";
+import { judgeMember, type Membership } from "./membership.js";
 
 export interface Groups<P> {
   /**
@@ -27,6 +27,11 @@ export interface Groups<P> {
    * waits: call it again. At once where every rule answers at once; for an ended connection nothing is judged.
    */
   judgeAgain(connection: Connection<P>): Reassessment<P> | Promise<Reassessment<P>>;
+  /**
+   * Whether it is in as whoever it is now: `not_member`, `auth_unavailable`, or undefined where it is. Of one that has
+   * ended, whether it was at its end: what a call of its does is not lost with its network.
+   */
+  judgeMember(connection: Connection<P>, reference: GroupReference<P>): Verdict | Promise<Verdict>;
   /** Gives back all memberships of a connection that ends. */
   release(connection: Connection<P>): void;
   /** The groups a connection is in, in the order of joining. */
@@ -52,10 +57,15 @@ export interface Reassessment<P> {
   readonly unanswered: number;
 }
 
-/** Told of each change that somebody asked for, once it is made; not of what a connection loses or ends with. */
+/** `joined` and `left`: each change that somebody asked for, once it is made; not what a connection loses or ends with. */
 export interface GroupObserver<P> {
   joined(connection: Connection<P>, reference: GroupReference<P>, by: MembershipCause): void;
   left(connection: Connection<P>, reference: GroupReference<P>, by: MembershipCause): void;
+  /**
+   * Who is in may be another than before: a membership began, is asked about or was judged again, or has ended, whoever
+   * made it so. Called for every one, behind the change; must be cheap, and change no membership.
+   */
+  changed?(membership: Membership<P>, isHeld: boolean): void;
 }
 
 /** How often a verdict may be overtaken by a new principal before the join gives up. */
@@ -75,6 +85,8 @@ export function createGroups<P>(
 ): Groups<P> {
   const groups = new Map<GroupKey, Map<Connection<P>, Membership<P>>>();
   const pending = new Map<Connection<P>, Set<PendingJoin<P>>>();
+  /** Of connections that have ended. */
+  const lastIn = new WeakMap<Connection<P>, ReadonlySet<GroupKey>>();
 
   function begin(connection: Connection<P>, key: GroupKey, reference: GroupReference<P>): PendingJoin<P> {
     const join: PendingJoin<P> = { key, reference, isWithdrawn: false };
@@ -101,8 +113,11 @@ export function createGroups<P>(
 
   function remove(connection: Connection<P>, key: GroupKey): boolean {
     const members = groups.get(key);
-    if (members === undefined || !members.delete(connection)) return false;
+    const membership = members?.get(connection);
+    if (members === undefined || membership === undefined) return false;
+    members.delete(connection);
     if (members.size === 0) groups.delete(key);
+    observer?.changed?.(membership, false);
     return true;
   }
 
@@ -120,12 +135,14 @@ export function createGroups<P>(
     const membership = members.get(connection);
     if (membership !== undefined) {
       membership.judgedVersion = connection.version;
+      observer?.changed?.(membership, true);
       connection.sayHeld();
       return false;
     }
     const joined: Membership<P> = { connection, key, reference, judgedVersion: connection.version };
     members.set(connection, joined);
     connection.memberships.set(key, joined);
+    observer?.changed?.(joined, true);
     return true;
   }
 
@@ -170,31 +187,41 @@ export function createGroups<P>(
         const { key, reference } = membership;
         // Left meanwhile, or about somebody the connection is not any more: that one is judged by itself.
         if (connection.memberships.get(key) !== membership || connection.version !== version) return;
-        if (refusal === undefined) membership.judgedVersion = version;
-        else if (refusal.reason === "auth_unavailable") unanswered++;
-        else {
+        if (refusal !== undefined && refusal.reason !== "auth_unavailable") {
           drop(connection, key);
           lost.push(reference);
+          return;
         }
+        if (refusal === undefined) membership.judgedVersion = version;
+        else unanswered++;
+        observer?.changed?.(membership, true);
       };
       for (const key of Array.from(connection.memberships.keys())) {
         const membership = groups.get(key)?.get(connection);
         if (membership === undefined || membership.judgedVersion === version) continue;
         const { template, values } = membership.reference;
         const verdict = judge(template.requirements, admission, [values], watch);
-        if (!(verdict instanceof Promise)) settle(membership, verdict);
-        else
-          asked.push(
-            verdict.then((refusal) => {
-              settle(membership, refusal);
-              // Before anything new: the group's next frame passes at once.
-              connection.sayHeld();
-            }),
-          );
+        if (!(verdict instanceof Promise)) {
+          settle(membership, verdict);
+          continue;
+        }
+        observer?.changed?.(membership, true);
+        asked.push(
+          verdict.then((refusal) => {
+            settle(membership, refusal);
+            // Before anything new: the group's next frame passes at once.
+            connection.sayHeld();
+          }),
+        );
       }
       connection.sayHeld();
       if (asked.length === 0) return { lost, unanswered };
       return Promise.all(asked).then(() => ({ lost, unanswered }));
+    },
+
+    judgeMember(connection, reference) {
+      const wasIn = lastIn.get(connection)?.has(groupKey(connection.tenant, reference)) === true;
+      return wasIn ? undefined : judgeMember(connection, reference, watch);
     },
 
     leave(connection, reference, by = "call") {
@@ -206,8 +233,11 @@ export function createGroups<P>(
     },
 
     release(connection) {
-      for (const key of connection.memberships.keys()) remove(connection, key);
+      const wasIn = [...connection.memberships].filter(([, { judgedVersion }]) => judgedVersion === connection.version);
+      if (wasIn.length > 0) lastIn.set(connection, new Set(wasIn.map(([key]) => key)));
+      const keys = Array.from(connection.memberships.keys());
       connection.memberships.clear();
+      for (const key of keys) remove(connection, key);
     },
 
     *of(connection) {

@@ -1,7 +1,8 @@
+import { createFakeClock } from "@hubward/testing";
 import { describe, expect, it } from "vitest";
 import { bytes, createFixture, type Staff } from "../../../test/connection-fixture.js";
 import type { Connection } from "../connection/connection.js";
-import { createHeartbeat } from "./heartbeat.js";
+import { createHeartbeat, type Beating } from "./heartbeat.js";
 
 describe("the heartbeat", () => {
   it("keeps one timer for all it watches, and none when it watches nobody", () => {
@@ -65,6 +66,56 @@ describe("the heartbeat", () => {
     expect([before, after].map(({ connection }) => connection.isActive)).toEqual([true, true]);
     second();
     expect([before, after].map(({ connection }) => connection.isActive)).toEqual([false, true]);
+  });
+
+  it("asks very many in slices, once a second each, so that others have their turn in between", () => {
+    const clock = createFakeClock();
+    const heartbeat = createHeartbeat<Beating>(clock);
+    const beats = new Map<number, number>();
+    for (let index = 0; index < 95; index++)
+      heartbeat.watch({
+        beat() {
+          clock.block(1);
+          beats.set(index, (beats.get(index) ?? 0) + 1);
+        },
+      });
+    const counts: number[] = [];
+    clock.advance(1_000);
+    counts.push(beats.size);
+    while (clock.pendingTurn > 0) {
+      clock.endTurn();
+      counts.push(beats.size);
+    }
+    expect(counts).toEqual([10, 20, 30, 40, 50, 60, 70, 80, 90, 95]);
+    for (let second = 2; second <= 5; second++) {
+      clock.advance(1_000);
+      while (clock.pendingTurn > 0) clock.endTurn();
+    }
+    expect(new Set(beats.values())).toEqual(new Set([5]));
+    expect(clock.pending).toBe(1);
+  });
+
+  it("begins no round anew while one is on its way, and ends with the last that is forgotten", () => {
+    const clock = createFakeClock();
+    const heartbeat = createHeartbeat<Beating>(clock);
+    let beats = 0;
+    const all = Array.from({ length: 15 }, () => ({
+      beat() {
+        clock.block(1);
+        beats++;
+      },
+    }));
+    for (const each of all) heartbeat.watch(each);
+    clock.advance(1_000);
+    expect(beats).toBe(10);
+    clock.advance(1_000);
+    expect(beats).toBe(15);
+    clock.endTurn();
+    expect(beats).toBe(15);
+    clock.advance(1_000);
+    for (const each of all) heartbeat.forget(each);
+    clock.endTurn();
+    expect([beats, clock.pending]).toEqual([25, 0]);
   });
 
   it("goes on when connections end and are forgotten in the middle of a beat", () => {

@@ -1,0 +1,57 @@
+/** What is handed to real sockets, written down where it is: at `net.Socket.write` itself. */
+
+import type { Socket } from "node:net";
+import type { History } from "./history.js";
+import { kindOf, readRecords, stampOf, type ServerMessage } from "./server-frames.js";
+
+/** Reads along what the server writes once the upgrade has been answered. `byPort`: connections by their client's port; `heard`: each message, once it is written down. */
+export function recordWrites(
+  socket: Socket,
+  history: History,
+  byPort: ReadonlyMap<number, string>,
+  heard: (connection: string, message: ServerMessage) => void = () => undefined,
+): void {
+  let unread: Buffer = Buffer.alloc(0);
+  let isUpgraded = false;
+  const { write } = socket;
+  const port = socket.remotePort ?? 0;
+
+  function read(chunk: Uint8Array | string): void {
+    const bytes =
+      typeof chunk === "string"
+        ? Buffer.from(chunk, "latin1")
+        : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    unread = unread.length === 0 ? bytes : Buffer.concat([unread, bytes]);
+    if (!isUpgraded) {
+      const end = unread.indexOf("\r\n\r\n");
+      if (end === -1 || !unread.subarray(0, 12).equals(Buffer.from("HTTP/1.1 101"))) return;
+      isUpgraded = true;
+      unread = unread.subarray(end + 4);
+    }
+    for (let frame = takeFrame(); frame !== undefined; frame = takeFrame()) {
+      const connection = byPort.get(port);
+      if (frame.opcode !== 1 || connection === undefined) continue;
+      for (const message of readRecords(frame.text)) {
+        history.record({ type: "delivery", connection, frame: kindOf(message), stamp: stampOf(message) });
+        heard(connection, message);
+      }
+    }
+  }
+
+  function takeFrame(): { readonly opcode: number; readonly text: string } | undefined {
+    const short = (unread[1] ?? 0) & 0x7f;
+    const headLength = short === 126 ? 4 : short === 127 ? 10 : 2;
+    if (unread.length < headLength) return undefined;
+    const length = short === 126 ? unread.readUInt16BE(2) : short === 127 ? Number(unread.readBigUInt64BE(2)) : short;
+    if (unread.length < headLength + length) return undefined;
+    const opcode = (unread[0] ?? 0) & 0x0f;
+    const text = unread.toString("utf8", headLength, headLength + length);
+    unread = unread.subarray(headLength + length);
+    return { opcode, text };
+  }
+
+  socket.write = ((chunk: Uint8Array | string, ...rest: never[]) => {
+    read(chunk);
+    return write.call(socket, chunk, ...rest);
+  }) as Socket["write"];
+}
