@@ -37,7 +37,10 @@ export interface NamedRoom<P> {
   readonly reference: GroupReference<P>;
 }
 
-/** What a name says by itself: whether the values may be is asked each time. */
+/**
+ * What a name says by itself: whether the values may be is asked each time. It stays true whatever is declared later, for
+ * no two rooms share a name.
+ */
 interface Reading<P> {
   readonly room: Room<P>;
   readonly values: Readonly<Record<string, string>>;
@@ -73,7 +76,7 @@ export function createRoomDirectory<P>(): RoomDirectory<P> {
     throw new HubwardError("bad_room");
   }
 
-  /** Where there are too many they are read anew: one client's names must not push out another's for long. */
+  /** Where there are too many all are read anew: what is kept stays bounded, and is not worth counting who used it. */
   function keep(name: string, reading: Reading<P>): Reading<P> {
     if (readings.size >= MAX_READINGS) readings.clear();
     readings.set(name, reading);
