@@ -2,6 +2,7 @@
 
 import {
   HubwardError,
+  maxRoomNameBytes,
   writeRoomName,
   type Notice,
   type ReasonName,
@@ -273,7 +274,9 @@ export class RoomsHandler<P> implements ProtocolHandler {
   #refuse(request: Asked, error: HubwardError): void {
     if (request.type === "malformed")
       return this.#answer({ type: "error", id: request.id, request: request.request, room: undefined, error });
-    const { id, room, type } = request;
+    const { id, type } = request;
+    // What is longer than any name is not said back.
+    const room = request.room.length > maxRoomNameBytes ? undefined : request.room;
     this.#answer({ type: "error", id, request: type, room, error });
   }
 
