@@ -216,7 +216,7 @@ describe("an identity that a gateway forwards", () => {
 });
 
 test("one identity has at most a hundred connections that cost no socket, and others have theirs", async () => {
-  const world = await createWorld();
+  const world = await createWorld({ limits: { maxConnectionsPerPrincipal: 1_000 } });
   const clients = [];
   for (let each = 0; each < 100; each++) clients.push(await polling(world));
   const one = await negotiated(world);

@@ -31,6 +31,7 @@ export async function startDotnetHubs(): Promise<DotnetHubs> {
     authenticator: issuer.authenticator,
     principal: ({ claims }) => ({ roles: (claims["roles"] as readonly string[] | undefined) ?? [] }),
     telemetry: () => undefined,
+    limits: false,
   });
   const everybody = app.policy("Everybody", () => true);
   declare(app, "/hubs/main", {});

@@ -67,6 +67,8 @@ export async function startHubward(): Promise<HubwardServer> {
     }),
     allowedOrigins: ["https://app.example"],
     allowQueryToken: true,
+    // ASP.NET Core has none.
+    limits: false as const,
     telemetry: () => undefined,
   };
   const app = hubward(common);

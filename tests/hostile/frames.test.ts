@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { encodeFrame, opcodes } from "../support/raw-web-socket.js";
+import { endingOf } from "./ending-of.js";
 import { underAttack } from "./target.js";
 
 const echo = (id: string, value: unknown): string =>
@@ -87,6 +88,17 @@ describe("a connection ends for", () => {
   );
 });
 
+test(
+  "a hundred that break the rules in one moment are all told why",
+  underAttack(async ({ enter }) => {
+    const sockets = await Promise.all(Array.from({ length: 100 }, () => enter()));
+    for (const { socket } of sockets) socket.write(Buffer.from([0xc1, 0x80, 0, 0, 0, 0]));
+    const endings = await Promise.all(sockets.map((socket) => endingOf(socket)));
+    expect(new Set(endings)).toEqual(new Set(["1002 protocol_error;action=fix-request"]));
+    for (const { messages } of sockets) expect(messages.items.at(-1)).toMatchObject({ type: 7 });
+  }),
+);
+
 describe("a connection survives", () => {
   test(
     "calls cut into frames at every byte",
@@ -146,7 +158,7 @@ describe("others survive", () => {
       const socket = await enter();
       socket.socket.pause();
       const ping = encodeFrame({ opcode: opcodes.ping, payload: Buffer.alloc(125, 0x78) });
-      for (let burst = 0; burst < 50; burst++) {
+      for (let burst = 0; burst < 30; burst++) {
         if (!socket.socket.destroyed) socket.socket.write(Buffer.concat(Array.from({ length: 1_000 }, () => ping)));
         expect(await canary.invoke("Echo", burst)).toBe(burst);
       }

@@ -5,7 +5,14 @@
 
 import { createServer, type Server } from "node:http";
 import { HubConnectionBuilder, LogLevel, type HubConnection } from "@microsoft/signalr";
-import { hubward, type App, type HubwardOptions, type Principal, type TelemetryEvent } from "@hubward/server";
+import {
+  hubward,
+  type App,
+  type HubwardOptions,
+  type Principal,
+  type RoomsOptions,
+  type TelemetryEvent,
+} from "@hubward/server";
 import { attach } from "@hubward/server/node";
 import { expect } from "vitest";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.js";
@@ -44,10 +51,10 @@ export interface Target {
 export function underAttack(
   attack: (target: Target) => Promise<void>,
   options: Partial<HubwardOptions> = {},
-  { outlivesServer = false }: { readonly outlivesServer?: boolean } = {},
+  { outlivesServer = false, rooms = {} }: { readonly outlivesServer?: boolean; readonly rooms?: RoomsOptions } = {},
 ): () => Promise<void> {
   return async () => {
-    const { target, finish } = await createTarget(options);
+    const { target, finish } = await createTarget(options, rooms);
     try {
       await attack(target);
       if (!outlivesServer) await assertUnharmed(target);
@@ -60,6 +67,7 @@ export function underAttack(
 
 async function createTarget(
   options: Partial<HubwardOptions>,
+  rooms: RoomsOptions,
 ): Promise<{ target: Target; finish: () => Promise<void> }> {
   const clock = createFakeClock();
   const issuer = await createIssuer(clock);
@@ -70,10 +78,16 @@ async function createTarget(
     principal: () => ({}),
     telemetry: telemetry.push,
     clock,
+    // What is attacked here has bounds of its own; the rates would hide them.
+    limits: false,
     ...options,
   });
   const anyone = app.policy("Anyone", () => true);
-  const room = app.group("room/{room}", { room: word }).allow(anyone);
+  const room = app
+    .group("room/{room}", { room: word })
+    .allow(anyone)
+    .room((draft) => draft.publish("note", anything, (publication) => publication.members()));
+  app.rooms("/rooms", rooms).allow(anyone);
   app
     .hub("/hub")
     .allow(anyone)

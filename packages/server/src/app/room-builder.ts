@@ -217,15 +217,17 @@ function publicationMethod<P>(
   { requirements, resourceRequirements, isCommand, limit, handler }: PublicationParts<P>,
 ): HubMethod<P> {
   const referenceTo = (values: Readonly<Record<string, string>>): GroupReference<P> => ({ template, values });
-  /** Whoever is not in any more, or may not be, has nothing to say there. */
-  function tell(call: Call<P>, reference: GroupReference<P>, value: unknown): void | Promise<void> {
+  /** Whoever is not in any more, or may not be, has nothing to say there: asked in the moment it would happen. */
+  function asMember(call: Call<P>, reference: GroupReference<P>, act: () => unknown): unknown {
     const verdict = (call as ConnectionCall<P, unknown>).judgeMember(reference);
-    const emit = (refusal: HubwardError | undefined): void => {
+    const settle = (refusal: HubwardError | undefined): unknown => {
       if (refusal !== undefined) throw refusal;
-      call.to(reference).emit(event as never, value);
+      return act();
     };
-    return verdict instanceof Promise ? verdict.then(emit) : emit(verdict);
+    return verdict instanceof Promise ? verdict.then(settle) : settle(verdict);
   }
+  const tell = (call: Call<P>, reference: GroupReference<P>, value: unknown): unknown =>
+    asMember(call, reference, () => call.to(reference).emit(event as never, value));
   return {
     name: event,
     schemas: [payload, anything],
@@ -239,9 +241,13 @@ function publicationMethod<P>(
       judgeMember(connection, referenceTo(values as Readonly<Record<string, string>>), watch),
     handle(call, value: never, values: never) {
       const reference = referenceTo(values);
-      const told = handler === undefined ? value : handler(call, value, values);
-      if (!isThenable(told)) return tell(call, reference, told);
-      return Promise.resolve(told).then((settled) => tell(call, reference, settled));
+      if (handler === undefined) return tell(call, reference, value);
+      // It may have been taken out while its policies were asked, or the payload was read.
+      return asMember(call, reference, () => {
+        const told = handler(call, value, values);
+        if (!isThenable(told)) return tell(call, reference, told);
+        return Promise.resolve(told).then((settled) => tell(call, reference, settled));
+      });
     },
   };
 }

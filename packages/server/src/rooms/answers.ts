@@ -1,6 +1,6 @@
 /** What the protocol itself says to one client: answers to its requests. A lapsed peer hears them, too. */
 
-import type { HubwardError, RequestId, RoomsFrame, RoomsRequest } from "@hubward/wire";
+import { maxRoomNameBytes, type HubwardError, type RequestId, type RoomsFrame, type RoomsRequest } from "@hubward/wire";
 import type { Connection } from "../core/connection/connection.js";
 import type { RoomsDialect } from "./dialect.js";
 
@@ -33,7 +33,9 @@ export class Answers<P> {
   refuse(request: Asked, error: HubwardError): void {
     if (request.type === "malformed")
       return this.say({ type: "error", id: request.id, request: request.request, room: undefined, error });
-    const { id, room, type } = request;
+    const { id, type } = request;
+    // What is longer than any name is not said back.
+    const room = request.room.length > maxRoomNameBytes ? undefined : request.room;
     this.say({ type: "error", id, request: type, room, error });
   }
 }

@@ -79,6 +79,8 @@ export async function admit<P extends PrincipalBase>(
   applicant: Applicant,
   { admitter, clock, holdBack }: RoomsDoorPorts<P>,
 ): Promise<Admission<P>> {
+  // Whoever verifies tokens may be somebody else's server, and has no use for a ticket.
+  if (credential.kind === "bearer" && isTicket(credential.token)) throw new HubwardError("invalid_token");
   try {
     const authentication = await admitter.authenticate(credential);
     applicant.authentication = authentication;

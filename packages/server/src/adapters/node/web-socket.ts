@@ -13,6 +13,14 @@ import { systemClock } from "../../platform/system-clock.js";
 
 /** After the closing handshake was begun, the peer has this long to answer. */
 const CLOSE_TIMEOUT_MS = 2_000;
+/**
+ * What it may still send meanwhile, and have thrown away. What was on its way when it was told is less; a flood would
+ * go on being read and unmasked until the time is over.
+ */
+const MAX_LATE_BYTES = 512 * 1024;
+/** Pings that a peer may send within so long. Each costs an answer of its own. */
+const MAX_PINGS = 100;
+const PING_WINDOW_MS = 10_000;
 /** Those that were closed together fall due together. */
 const resets = createPacedQueue(systemClock);
 
@@ -35,6 +43,12 @@ export class WebSocketWithLastWords extends WebSocket {
     // Neither: the answer to a Close frame without a code. ASP.NET Core puts one in, and stock clients expect it.
     super.close(code ?? NORMAL, reason);
   }
+
+  /** Called by `ws` alone: for a peer that pings and does not read the answers. */
+  override terminate(): void {
+    if (this.readyState === OPEN) (this as Partial<Pick<Carrier, typeof port>>)[port]?.broken(POLICY_VIOLATION);
+    super.terminate();
+  }
 }
 
 export class NodeWebSocket implements Socket {
@@ -48,6 +62,10 @@ export class NodeWebSocket implements Socket {
   /** Payload of the open confirmation request. */
   #askedFor: number | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
+  /** Where reading stood when the closing handshake was begun. */
+  #readAtClose = 0;
+  #pings = 0;
+  #firstPingAt = 0;
 
   /**
    * Takes over a socket that is open. `listen` must follow in the same turn. `closesAsNormal`: once last frames have
@@ -65,6 +83,7 @@ export class NodeWebSocket implements Socket {
     const ws = this.#ws;
     // One function each for all sockets: thousands of idle connections hold no closures.
     ws.on("message", onMessage);
+    ws.on("ping", onPing);
     ws.on("pong", onPong);
     // Without a listener one malformed frame would end the process.
     ws.on("error", onError);
@@ -123,6 +142,7 @@ export class NodeWebSocket implements Socket {
       this.#net.uncork();
     }
     this.#ws.resume();
+    if (this.#closeTimer === undefined) this.#readAtClose = this.#net.bytesRead;
     this.#closeTimer ??= setTimeout(() => this.#giveUp(), CLOSE_TIMEOUT_MS).unref();
   }
 
@@ -132,7 +152,23 @@ export class NodeWebSocket implements Socket {
   }
 
   received(data: Uint8Array): void {
+    if (this.#closeTimer !== undefined && this.#net.bytesRead - this.#readAtClose > MAX_LATE_BYTES) {
+      this.#readAtClose = Infinity;
+      return this.reset();
+    }
     this.#listener?.received(data);
+  }
+
+  pinged(): void {
+    if (++this.#pings <= MAX_PINGS || this.#ws.readyState !== OPEN) return;
+    const now = systemClock.monotonic();
+    if (now - this.#firstPingAt >= PING_WINDOW_MS) {
+      this.#firstPingAt = now;
+      this.#pings = 1;
+      return;
+    }
+    this.broken(POLICY_VIOLATION);
+    this.reset();
   }
 
   confirmed(payload: Buffer): void {
@@ -180,6 +216,7 @@ export class NodeWebSocket implements Socket {
 
 const OPEN = 1;
 const NORMAL = 1000;
+const POLICY_VIOLATION = 1008;
 /** What stands for the code where the peer sent no Close frame (RFC 6455 7.1.5). */
 const NO_CLOSE_FRAME = 1006;
 const EMPTY = Buffer.alloc(0);
@@ -231,6 +268,10 @@ function beneathTls(socket: NetSocket): NetSocket {
 
 function onMessage(this: WebSocket, data: Buffer | ArrayBuffer | Buffer[]): void {
   (this as Carrier)[port].received(data as Buffer);
+}
+
+function onPing(this: WebSocket): void {
+  (this as Carrier)[port].pinged();
 }
 
 function onPong(this: WebSocket, payload: Buffer): void {

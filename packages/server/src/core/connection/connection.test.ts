@@ -53,6 +53,22 @@ describe("a connection", () => {
     expect(connection.refusal()?.reason).toBe("normal");
   });
 
+  it("whose transport's rules were broken is told why at once, however many others end in that moment", () => {
+    const fixture = createFixture();
+    const [first, second, broken] = [fixture.connect(), fixture.connect(), fixture.connect()] as const;
+    first.connection.apply({ type: "drained" });
+    fixture.clock.advance(5);
+    second.connection.apply({ type: "drained" });
+    broken.connection.failed();
+    // The transport closes by itself behind this.
+    expect([second.socket.closed, broken.socket.closed]).toEqual([
+      undefined,
+      expect.objectContaining({ code: 1002, reason: "protocol_error;action=fix-request" }),
+    ]);
+    fixture.clock.endTurn();
+    expect(second.socket.closed).toMatchObject({ code: 1001 });
+  });
+
   it("takes one protocol", () => {
     const { connection, handler } = createFixture().connect();
     expect(() => connection.speak(handler)).toThrow(TypeError);

@@ -277,6 +277,8 @@ export abstract class Delivery implements OutboxOwner {
       this.#socket?.close(lastFrames, reasons[reason].closeCode ?? 1011, formatReason(reason));
     // What was queued may be said now; a moment later the credential may have ended.
     if (held !== undefined && held.length > 0) close(concat(held, words()));
+    // A transport whose rules were broken closes by itself behind this: later it would be without a word.
+    else if (reason === "protocol_error") close(words());
     else this.#setup.farewells.add(() => close(words()));
   }
 
