@@ -77,7 +77,7 @@ browserSuite(
       await wardIs(dashboard, "icu", "joined");
       const { page } = await openNotes(context, site.origin);
       await write(page, "from above");
-      await element(page, "refusal").filter({ hasText: "only clinical staff" }).waitFor();
+      await element(page, "refusal").filter({ hasText: "only clinical staff may write notes" }).waitFor();
       expect(await note(page, "from above").count()).toBe(0);
     });
 

@@ -69,11 +69,11 @@ export function createClinicApp(parts: AppParts): ClinicApp {
 
 export interface Policies {
   readonly administrator: Policy<Staff>;
-  /** Doctors and nurses. */
-  readonly clinicalStaff: Policy<Staff>;
   /** Doctors, nurses and administrators: who may connect at all. */
   readonly clinicalOrAdmin: Policy<Staff>;
   readonly doctorsOnly: Policy<Staff>;
+  /** Doctors and nurses. */
+  readonly noteWriters: Policy<Staff>;
   /** The ward one works in; any ward for administrators. */
   readonly ownWard: Policy<Staff, string>;
   /** A patient of the ward one works in, by id. Unknown patients and those of others are refused alike. */
@@ -89,9 +89,11 @@ export function declarePolicies(app: ClinicApp, patients: Patients): Policies {
   });
   return {
     administrator,
-    clinicalStaff,
     clinicalOrAdmin: anyOf(clinicalStaff, administrator),
     doctorsOnly: app.policy("DoctorsOnly", hasRole("doctor"), { message: "only doctors may order medication" }),
+    noteWriters: app.policy("NoteWriters", hasRole("doctor", "nurse"), {
+      message: "only clinical staff may write notes",
+    }),
     ownWard: app.policy(
       "OwnWard",
       ({ principal }, ward: string) => principal.department === ward || principal.hasRole("admin"),

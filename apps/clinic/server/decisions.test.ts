@@ -34,7 +34,7 @@ test("who may do what in the clinic, and where that is decided", () => {
     "method WhoAmI | hub: anyOf(ClinicalStaff, Administrator)",
     "rooms /rooms | rooms: anyOf(ClinicalStaff, Administrator)",
     "group ward/{ward} | group: OwnWard of what is named",
-    "publish ward/{ward} note | publish: ClinicalStaff",
+    "publish ward/{ward} note | publish: NoteWriters",
     "presence ward/{ward} | ",
   ]);
   expect(app.decisions()[0]?.policies[0]?.anyOf).toEqual(["ClinicalStaff", "Administrator"]);

@@ -33,7 +33,7 @@ const hubPath = "/hubs/clinical";
 const wardNameSchema = z.string().min(1).max(64);
 
 export function mountClinicalHub({ app, policies, patients, notes, now }: HubParts): ClinicalHub {
-  const { clinicalOrAdmin, clinicalStaff, doctorsOnly, ownWard, ownPatient } = policies;
+  const { clinicalOrAdmin, doctorsOnly, noteWriters, ownWard, ownPatient } = policies;
   const ward = app
     .group("ward/{ward}", { ward: z.enum(wardIds) })
     .events<WardEvents>()
@@ -41,7 +41,7 @@ export function mountClinicalHub({ app, policies, patients, notes, now }: HubPar
     .room((room) =>
       room
         .publish("note", noteTextSchema, (draft) =>
-          draft.allow(clinicalStaff).handle(({ principal }, text, place): WardNote => {
+          draft.allow(noteWriters).handle(({ principal }, text, place): WardNote => {
             const { tenant, subject } = principal;
             return notes.add(tenant, { ward: place.ward as WardId, text, by: subject, at: now() });
           }),

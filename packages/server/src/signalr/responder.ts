@@ -1,14 +1,12 @@
 /** What has become of a call, told to its caller in the connection's dialect, and to telemetry where it went wrong. */
 
 import { formatReason, HubwardError, messageType } from "@hubward/wire";
-import { PolicyRefusal } from "../core/auth/policy.js";
 import type { Clock } from "../core/clock.js";
 import type { Connection } from "../core/connection/connection.js";
 import type { CallControl } from "../core/dispatch/call-control.js";
+import { CallReports } from "../core/dispatch/call-reports.js";
 import type { Outcome } from "../core/dispatch/dispatcher.js";
 import type { Hub } from "../core/dispatch/hub.js";
-import { HubError, isRefusal } from "../core/errors.js";
-import { RefusalTally } from "../core/limits/refusal-tally.js";
 import type { Telemetry } from "../core/telemetry.js";
 import type { SignalRDialect } from "./dialect.js";
 import { errorText, notAStream, notInvoked, streamErrorText } from "./error-text.js";
@@ -29,12 +27,13 @@ export interface ResponderSetup<P> {
 export class Responder<P> {
   readonly #setup: ResponderSetup<P>;
   readonly #dialect: SignalRDialect;
-  /** Of calls over the rate: whoever floods must not flood the log as well. */
-  #overRate: RefusalTally | undefined;
+  readonly #reports: CallReports<P>;
 
   constructor(setup: ResponderSetup<P>, dialect: SignalRDialect) {
+    const { clock, connection, hub, telemetry } = setup;
     this.#setup = setup;
     this.#dialect = dialect;
+    this.#reports = new CallReports({ clock, connection, path: hub.path, telemetry });
   }
 
   /** Sends what a call has come to. A promise where a result waits for room. */
@@ -59,7 +58,8 @@ export class Responder<P> {
       const value = outcome.value ?? null;
       bytes = this.#dialect.render({ type: messageType.completion, invocationId, outcome: { kind: "value", value } });
     } catch (error) {
-      this.#setup.telemetry({ ...this.#failure(`result of ${message.target}`), error });
+      const where = `result of ${message.target}`;
+      this.#setup.telemetry({ event: "application.failed", where, connectionId: connection.id, error });
       return this.finish(message, notInvoked(message.target));
     }
     if (bytes.length > connection.maxFrameBytes) return this.finish(message, formatReason("result_too_large"));
@@ -68,8 +68,7 @@ export class Responder<P> {
 
   /** The connection ended: tells what was only counted. */
   ended(): void {
-    const count = this.#overRate?.end(this.#setup.clock.monotonic()) ?? 0;
-    if (count > 0) this.#tellRefusal(new HubwardError("rate_limited"), undefined, count);
+    this.#reports.ended();
   }
 
   /** What a control call has come to. */
@@ -82,7 +81,7 @@ export class Responder<P> {
 
   /** Tells the caller why not, and telemetry. `method`: as declared, where it was found. */
   refuse(message: AnyInvocation, error: HubwardError, method?: string): undefined {
-    this.#reportRefusal(error, method);
+    this.#reports.refusal(error, method);
     return this.finish(message, error.message);
   }
 
@@ -154,42 +153,13 @@ export class Responder<P> {
   }
 
   #report(outcome: Settled, control: CallControl): void {
-    if (outcome.kind === "refused") return this.#reportRefusal(outcome.error, outcome.method);
     if (outcome.kind === "failed") this.#reportFailure(outcome.error, outcome.method, control);
+    else this.#reports.outcome(outcome, control);
   }
 
   #reportFailure(error: unknown, method: string, control: CallControl): void {
-    if (error instanceof HubError) return;
-    // What a method throws because it was told to stop is no failure of its own.
-    if (control.isCancelled && (error instanceof HubwardError || isAbort(error))) return;
-    // The method was let in, but something it tried was not: a join, a send, a check of its own.
-    if (isRefusal(error)) return this.#reportRefusal(error, method);
-    const { hub, telemetry } = this.#setup;
-    telemetry({ ...this.#failure(`${hub.path} ${method}`), error });
-  }
-
-  #reportRefusal(error: HubwardError, method: string | undefined): void {
-    if (error.reason !== "rate_limited") return this.#tellRefusal(error, method, 1);
-    const count = (this.#overRate ??= new RefusalTally()).add(this.#setup.clock.monotonic());
-    if (count > 0) this.#tellRefusal(error, method, count);
-  }
-
-  #tellRefusal(error: HubwardError, method: string | undefined, count: number): void {
-    const { connection, hub, telemetry } = this.#setup;
-    telemetry({
-      event: "call.refused",
-      connectionId: connection.id,
-      hub: hub.path,
-      method,
-      reason: error.reason,
-      policy: error instanceof PolicyRefusal ? error.policy : undefined,
-      subject: connection.authentication.subject,
-      count,
-    });
-  }
-
-  #failure(where: string): { event: "application.failed"; where: string; connectionId: Connection<P>["id"] } {
-    return { event: "application.failed", where, connectionId: this.#setup.connection.id };
+    // What its signal made it throw is no failure of its own.
+    if (!control.isCancelled || !isAbort(error)) this.#reports.failure(error, method, control);
   }
 }
 

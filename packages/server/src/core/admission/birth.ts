@@ -1,4 +1,4 @@
-/** The last word before somebody who was admitted becomes a connection, for both protocols. */
+/** The last word before somebody who was admitted becomes a connection of a hub. */
 
 import type { HubwardError } from "@hubward/wire";
 import { sessionKey } from "../auth/authentication.js";
