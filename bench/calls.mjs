@@ -1,6 +1,6 @@
 /**
- * Calls side by side: CPU of the server per call with its answer, and per item of a stream, for a bare `ws` echo,
- * Socket.IO acknowledgements, Hubward and, where a .NET SDK is, ASP.NET Core SignalR. Run `node bench/calls.mjs --help`.
+ * Calls side by side: CPU of the server per call with its answer, per item of a stream and per acknowledged
+ * publication, for a bare `ws` server, Socket.IO acknowledgements, Hubward and, where a .NET SDK is, ASP.NET Core SignalR. Run `node bench/calls.mjs --help`.
  */
 
 import { aspnetMissing } from "./lib/aspnet-process.mjs";
@@ -15,16 +15,21 @@ import { createTokenSource } from "./lib/tokens.mjs";
 const help = `node bench/calls.mjs [options]
   --quick                small and short: a smoke run, its figures mean nothing
   --peers=a,b            of ${Object.keys(callers).join(", ")} (default all that can be had)
-  --cases=a,b            of one, ten, stream (default all)
+  --cases=a,b            of one, ten, stream, publish, publish-ten (default all that a peer can do)
   --rounds=n             default 5
   --seconds=n            measured per run, default 4
   --warmup=n             seconds before it, default 4
 ${commonHelp}`;
 
+const calls = { action: "call", unit: "calls", connections: 50, itemsPerStream: 0 };
+const publications = { action: "publish", unit: "publications", connections: 50, itemsPerStream: 0 };
+const streams = { action: "stream", unit: "items", connections: 20, itemsPerStream: 1_000 };
 const cases = {
-  one: { name: "one call at a time", unit: "calls", connections: 50, inFlight: 1, itemsPerStream: 0 },
-  ten: { name: "ten calls in flight", unit: "calls", connections: 50, inFlight: 10, itemsPerStream: 0 },
-  stream: { name: "streams of 1,000 items", unit: "items", connections: 20, inFlight: 1, itemsPerStream: 1_000 },
+  one: { name: "one call at a time", inFlight: 1, ...calls },
+  ten: { name: "ten calls in flight", inFlight: 10, ...calls },
+  stream: { name: "streams of 1,000 items", inFlight: 1, ...streams },
+  publish: { name: "one publication at a time", inFlight: 1, ...publications },
+  "publish-ten": { name: "ten publications in flight", inFlight: 10, ...publications },
 };
 
 const flags = readFlags({ help, names: ["peers", "cases", "rounds", "seconds", "warmup"] });
@@ -46,9 +51,11 @@ limitProgram(flags.amount("time-limit", 1800));
 const machine = describeMachine();
 const source = await createTokenSource();
 const tokens = await source.sign(Math.max(...chosen.map(({ connections }) => connections)));
+const peersOf = ({ action }) => peers.filter((peer) => callers[peer][action] !== undefined);
 const measured = await runRounds({
   cases: chosen,
   peers,
+  peersOf,
   rounds,
   quiet: flags.quiet,
   name: ({ name }) => name,
@@ -61,7 +68,7 @@ const measured = await runRounds({
 const ratioTo = (at, peer, baseline) =>
   peer === baseline ? "1" : formatRatio(measured.ratioOf(at, "cpuPerUnitUs", peer, baseline));
 const rows = chosen.flatMap((one, at) =>
-  peers.map((peer) => [
+  peersOf(one).map((peer) => [
     one.name,
     callers[peer].title,
     formatNumber(measured.middle(at, peer, "cpuPerUnitUs")),
@@ -72,15 +79,17 @@ const rows = chosen.flatMap((one, at) =>
     formatNumber(measured.middle(at, peer, "otherLoad")),
   ]),
 );
-const target = (id, name, most, baseline) => {
+const target = (id, name, most, baseline, peer = "hubward") => {
   const at = chosen.findIndex((one) => one.id === id);
-  const isMeasured = at !== -1 && peers.includes(baseline) && peers.includes("hubward");
-  return { name, most, measured: isMeasured ? measured.ratioOf(at, "cpuPerUnitUs", "hubward", baseline) : null };
+  const isMeasured = at !== -1 && peers.includes(baseline) && peers.includes(peer);
+  return { name, most, measured: isMeasured ? measured.ratioOf(at, "cpuPerUnitUs", peer, baseline) : null };
 };
 const targets = [
   target("one", "one call at a time: CPU, × Socket.IO", 1, "socketio"),
   target("ten", "ten calls in flight: CPU, × Socket.IO", 0.6, "socketio"),
   target("one", "one call at a time: CPU, × ASP.NET Core", 1.5, "aspnet"),
+  target("publish", "one publication at a time in rooms: CPU, × Socket.IO", 1, "socketio", "hubward-rooms"),
+  target("publish-ten", "ten publications in flight in rooms: CPU, × Socket.IO", 0.6, "socketio", "hubward-rooms"),
 ];
 console.log(
   [

@@ -1,6 +1,6 @@
 /**
  * Fan-out side by side: what one delivery costs the server, and how long it takes, for a plain `ws` loop, Socket.IO
- * and Hubward. Run `node bench/fanout.mjs --help`; README.md says what is measured and what not to conclude.
+ * and Hubward's hubs and rooms. Run `node bench/fanout.mjs --help`; README.md says what is measured and what not to conclude.
  */
 
 import { renderFanout } from "./lib/fanout-report.mjs";
@@ -12,9 +12,10 @@ import { runRounds } from "./lib/rounds.mjs";
 import { arrivalModes, assertSchedule } from "./lib/schedule.mjs";
 import { createTokenSource } from "./lib/tokens.mjs";
 
+const peerNames = ["ws", "socketio", "hubward", "hubward-rooms"];
 const help = `node bench/fanout.mjs [options]
   --quick                small and short: a smoke run, its figures mean nothing
-  --peers=a,b            of ws, socketio, hubward (default all three)
+  --peers=a,b            of ${peerNames.join(", ")} (default all)
   --profiles=a,b         of A, B, C20, C50 (default all)
   --arrivals=a,b         of ${arrivalModes.join(", ")}; default: A ticks, B ticks and even, C even
   --members=n --rate=n   instead of the profile's own
@@ -33,7 +34,6 @@ const profiles = {
 };
 const warmupSeconds = 4;
 const quick = { members: 100, rounds: 1, seconds: 1, warmup: 0.5 };
-const peerNames = ["ws", "socketio", "hubward"];
 const runLimitMs = 90_000;
 
 const flags = readFlags({

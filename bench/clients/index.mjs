@@ -1,6 +1,7 @@
 /** The peers of both benches: which server to start and which client speaks to it. */
 
 import { plainWsClient } from "./plain-ws.mjs";
+import { roomsClient } from "./rooms.mjs";
 import { signalrClient } from "./signalr.mjs";
 import { socketIoClient } from "./socketio.mjs";
 
@@ -31,4 +32,5 @@ export const peers = {
   socketio: { title: "Socket.IO", server: serverFile("socketio-server.mjs"), client: socketIoClient },
   jose: { title: "jose alone", server: serverFile("jose-process.mjs"), client: plainWsClient },
   hubward: { title: "Hubward", server: serverFile("hubward-server.mjs"), client: signalrClient },
+  "hubward-rooms": { title: "Hubward, rooms", server: serverFile("hubward-rooms-server.mjs"), client: roomsClient },
 };

@@ -1,9 +1,10 @@
 /**
- * How each peer's protocol calls a method and asks for a stream, for `calls.mjs`. What comes back is told apart by its
+ * How each peer's protocol calls a method, asks for a stream and publishes in a room, for `calls.mjs`. What comes back is told apart by its
  * first bytes and never parsed: the load process must not be what is measured.
  */
 
 import { peers } from "../clients/index.mjs";
+import { roomName } from "../clients/rooms.mjs";
 import { aspnetPeer } from "./aspnet-process.mjs";
 import { createAgent, negotiate } from "./negotiate.mjs";
 import { openRawWebSocket } from "./raw-websocket-client.mjs";
@@ -23,8 +24,10 @@ const argument = "BP 120/80, resting, next round at four";
  *   Promise<import("./spawn-server.mjs").SpawnedServer>} start
  * @property {(port: number, token: string, agent: import("node:http").Agent) =>
  *   Promise<import("../clients/index.mjs").RawWebSocket>} connect
- * @property {(id: number) => string} call an echo of one short text
- * @property {(id: number, items: number) => string} stream that many numbers
+ * @property {(id: number) => string} [call] an echo of one short text
+ * @property {(id: number, items: number) => string} [stream] that many numbers
+ * @property {(socket: import("../clients/index.mjs").RawWebSocket, room: string) => Promise<void>} [join]
+ * @property {(id: number, room: string) => string} [publish] one short text in a room, to be acknowledged
  * @property {(buffer: Buffer, start: number, end: number, found: (kind: Kind) => void) => void} read
  */
 
@@ -58,16 +61,22 @@ export const callers = {
     title: "ws, bare JSON echo",
     start: startPeer("ws"),
     connect: (port) => openRawWebSocket({ port, path: "/" }),
+    join: peers.ws.client.join,
     call: (id) => JSON.stringify({ event: "echo", id, data: argument }),
     stream: (id, items) => JSON.stringify({ event: "count", id, data: items }),
-    read: (buffer, start, _end, found) => found(buffer[start + 2] === 0x69 ? "item" : "answer"), // {"i… or {"r…
+    publish: (id, room) => JSON.stringify({ event: "publish", id, data: room, note: argument }),
+    // {"r… is an answer, {"i… an item, {"e… what was published.
+    read: (buffer, start, _end, found) =>
+      found(buffer[start + 2] === 0x72 ? "answer" : buffer[start + 2] === 0x69 ? "item" : "other"),
   },
   socketio: {
     title: "Socket.IO, acknowledgements",
     start: startPeer("socketio"),
     connect: (port, token, agent) => peers.socketio.client.connect({ port, token, agent }),
     call: (id) => `42${id}${JSON.stringify(["echo", argument])}`,
+    join: peers.socketio.client.join,
     stream: (id, items) => `42${id}${JSON.stringify(["count", items])}`,
+    publish: (id, room) => `42${id}${JSON.stringify(["publish", room, argument])}`,
     // Engine.IO 4 (message), then Socket.IO 2 (event) or 3 (acknowledgement).
     read: (buffer, start, _end, found) =>
       found(buffer[start + 1] === 0x33 ? "answer" : buffer[start + 1] === 0x32 ? "item" : "other"),
@@ -76,7 +85,22 @@ export const callers = {
     title: "Hubward",
     start: startPeer("hubward"),
     connect: (port, token, agent) => peers.hubward.client.connect({ port, token, agent }),
+    join: peers.hubward.client.join,
     ...signalr,
+    publish: (id, room) => invocation(1, "Publish", id, [room, argument]),
+  },
+  "hubward-rooms": {
+    title: "Hubward, rooms",
+    start: startPeer("hubward-rooms"),
+    connect: (port, token, agent) => peers["hubward-rooms"].client.connect({ port, token, agent }),
+    join: peers["hubward-rooms"].client.join,
+    publish: (id, room) =>
+      JSON.stringify({ type: "publish", id, room: roomName(room), event: "note", payload: argument }),
+    read(buffer, start, end, found) {
+      const type = buffer[start + '{"type":"'.length];
+      if (type === 0x65 || type === 0x63) throw new Error(buffer.toString("utf8", start, end)); // error, closing
+      found(type === 0x61 ? "answer" : "other"); // ack
+    },
   },
   aspnet: {
     title: "ASP.NET Core SignalR",

@@ -1,4 +1,5 @@
-/** One measurement of one peer: connections that call in a closed loop, or take one stream after another. */
+/** One measurement of one peer: connections that call or publish in a closed loop, or take one stream after
+ * another. */
 
 import { callers, createAgent } from "./call-clients.mjs";
 import { nowUs, pause, withTimeLimit } from "./clock.mjs";
@@ -7,7 +8,8 @@ import { watchOthers } from "./machine.mjs";
 
 /**
  * @typedef {object} CallsCase
- * @property {"calls" | "items"} unit what is counted
+ * @property {"call" | "stream" | "publish"} action what each connection asks for; `publish`: in a room of its own
+ * @property {"calls" | "items" | "publications"} unit what is counted
  * @property {number} connections
  * @property {number} inFlight calls that each connection waits for at a time; of streams always one
  * @property {number} itemsPerStream
@@ -27,7 +29,9 @@ export async function runCalls(options) {
     for (let index = 0; index < options.connections; index++) {
       const socket = await caller.connect(server.port, options.tokens[index], agent);
       sockets.push(socket);
-      drive(socket);
+      const room = `ward-${index}`;
+      if (options.action === "publish") await caller.join(socket, room);
+      drive(socket, room);
     }
     await pause(options.warmupSeconds * 1000);
     const before = await server.ask("usage");
@@ -54,18 +58,19 @@ export async function runCalls(options) {
     };
   };
 
-  function drive(socket) {
+  function drive(socket, room) {
     let id = 0;
     const ask = () => {
       id++;
-      socket.sendText(options.unit === "items" ? caller.stream(id, options.itemsPerStream) : caller.call(id));
+      if (options.action === "stream") socket.sendText(caller.stream(id, options.itemsPerStream));
+      else socket.sendText(options.action === "publish" ? caller.publish(id, room) : caller.call(id));
     };
     socket.listen((buffer, start, end) => {
       if (isOver) return;
       caller.read(buffer, start, end, (kind) => {
         if (kind === "item" && options.unit === "items") counted++;
         if (kind !== "answer") return;
-        if (options.unit === "calls") counted++;
+        if (options.unit !== "items") counted++;
         ask();
       });
     });

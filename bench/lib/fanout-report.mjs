@@ -20,6 +20,9 @@ const head = [
   "load: server / receiver / others",
 ];
 
+/** Peers that are held to the targets. */
+const targeted = ["hubward", "hubward-rooms"];
+
 /** A schedule that takes longer than this many times its length was not kept. */
 const sustainedWithin = 1.05;
 
@@ -36,7 +39,7 @@ const sustainedWithin = 1.05;
  */
 export function renderFanout({ machine, isQuick, shared, cases, peers, rounds, measured }) {
   const rows = cases.flatMap((one, at) => peers.map((peer) => describePeer(measured, one, at, peer)));
-  const targets = cases.flatMap((one, at) => listTargets(measured, one, at));
+  const targets = cases.flatMap((one, at) => listTargets(measured, peers, one, at));
   const notes = cases.flatMap((one, at) =>
     peers.flatMap((peer) =>
       measured.results[at][peer].flatMap((result, round) =>
@@ -85,22 +88,26 @@ function describeDelivered(ratios) {
   return ratios.every((one) => one === 1) ? "100 %" : `${(Math.min(...ratios) * 100).toFixed(3)} %`;
 }
 
-function listTargets(measured, { profile, arrivals }, at) {
-  const target = (name, most, figure, baseline) => ({
-    name,
+function listTargets(measured, peers, { profile, arrivals }, at) {
+  const target = (peer, name, most, figure, baseline) => ({
+    name: `${profile} ${arrivals}, ${peerEntries[peer].title}: ${name}`,
     most,
-    measured: measured.ratioOf(at, figure, "hubward", baseline),
+    measured: measured.ratioOf(at, figure, peer, baseline),
   });
-  if (profile === "A") return [target("A: CPU per delivery, × ws loop", 0.95, "cpuPerDeliveryUs", "ws")];
-  if (profile === "B")
-    return [
-      target(`B ${arrivals}: CPU per delivery, × ws loop`, 0.35, "cpuPerDeliveryUs", "ws"),
-      target(`B ${arrivals}: CPU per delivery, × Socket.IO`, 0.35, "cpuPerDeliveryUs", "socketio"),
-    ];
-  return [
-    target(`${profile} ${arrivals}: p99, × ws loop`, 1.2, "p99Ms", "ws"),
-    target(`${profile} ${arrivals}: p99 since due, × ws loop`, 1.2, "p99SinceDueMs", "ws"),
-  ];
+  return peers
+    .filter((peer) => targeted.includes(peer))
+    .flatMap((peer) => {
+      if (profile === "A") return [target(peer, "CPU per delivery, × ws loop", 0.95, "cpuPerDeliveryUs", "ws")];
+      if (profile === "B")
+        return [
+          target(peer, "CPU per delivery, × ws loop", 0.35, "cpuPerDeliveryUs", "ws"),
+          target(peer, "CPU per delivery, × Socket.IO", 0.35, "cpuPerDeliveryUs", "socketio"),
+        ];
+      return [
+        target(peer, "p99, × ws loop", 1.2, "p99Ms", "ws"),
+        target(peer, "p99 since due, × ws loop", 1.2, "p99SinceDueMs", "ws"),
+      ];
+    });
 }
 
 function describeTrouble({ profile }, result) {

@@ -9,6 +9,7 @@ import { median, ratio } from "./stats.mjs";
  * @param {object} options
  * @param {readonly Case[]} options.cases
  * @param {readonly string[]} options.peers every case runs all of them, one at a time
+ * @param {(one: Case) => readonly string[]} [options.peersOf] those that can do what a case asks. Default all
  * @param {number} options.rounds
  * @param {{ waitMs: number, retries: number }} options.quiet how long to wait, before each run, for other processes to
  *   be quiet; how often to repeat a run that they disturbed. The least disturbed one counts, whatever it measured
@@ -17,15 +18,16 @@ import { median, ratio } from "./stats.mjs";
  * @param {(result: Result) => string} options.describe one line for standard error
  * @returns {Promise<Rounds<Result>>} never rejects for a run that failed: it is recorded and the others go on
  */
-export async function runRounds({ cases, peers, rounds, quiet, name, run, describe }) {
+export async function runRounds({ cases, peers, peersOf = () => peers, rounds, quiet, name, run, describe }) {
   /** @type {Record<string, (Result | null)[]>[]} */
   const results = cases.map(() => Object.fromEntries(peers.map((peer) => [peer, []])));
   const failures = [];
   for (let round = 0; round < rounds; round++) {
     for (const [at, one] of cases.entries()) {
       // Each round begins with another peer, so that none always runs first.
-      for (let turn = 0; turn < peers.length; turn++) {
-        const peer = peers[(round + turn) % peers.length];
+      const able = peersOf(one);
+      for (let turn = 0; turn < able.length; turn++) {
+        const peer = able[(round + turn) % able.length];
         const label = `round ${round + 1}/${rounds} ${name(one)} ${peer}`;
         try {
           const result = await runUndisturbed(() => run(one, peer, round), quiet);

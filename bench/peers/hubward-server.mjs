@@ -4,21 +4,11 @@ import { createServer } from "node:http";
 import { hubward } from "@hubward/server";
 import { jwt, localJwks } from "@hubward/server/jose";
 import { attach } from "@hubward/server/node";
+import { schemaOf, unreachable } from "../lib/hubward-peers.mjs";
 import { listenOnLoopback, servePeer, wardName } from "../lib/peer-process.mjs";
 
-/** Standard Schemas by hand, so that no validation library is measured. */
-const schema = (isValid, name) => ({
-  "~standard": {
-    version: 1,
-    vendor: "bench",
-    validate: (value) => (isValid(value) ? { value } : { issues: [{ message: name }] }),
-  },
-});
-const text = schema((value) => typeof value === "string", "a string");
-const count = schema(Number.isInteger, "a whole number");
-
-/** Every call is counted, none is refused: what is measured calls more often than anybody may. */
-const unreachable = { burst: 10_000_000, perSecond: 10_000_000 };
+const text = schemaOf((value) => typeof value === "string", "a string");
+const count = schemaOf(Number.isInteger, "a whole number");
 
 await servePeer(async ({ issuer, audience, publicJwk }) => {
   const app = hubward({
@@ -36,12 +26,13 @@ await servePeer(async ({ issuer, audience, publicJwk }) => {
       Count: m.args(count).stream(async function* (_call, items) {
         for (let item = 1; item <= items; item++) yield item;
       }),
+      Publish: m.args(text, text).handle((call, id, note) => call.to(ward({ ward: id })).emit("note", note)),
       Join: m.args(text).handle((call, id) => call.groups.join(ward({ ward: id }))),
     }));
 
   // The same call without and with everything that can be asked about it.
   const anyone = app.policy("Anyone", () => true);
-  const anything = schema(() => true, "anything");
+  const anything = schemaOf(() => true, "anything");
   const onDuty = app.policy("OnDuty", ({ authentication }) => authentication.subject.startsWith("staff-"));
   const ownNote = app.policy(
     "OwnNote",

@@ -30,6 +30,10 @@ await servePeer(async (config) => {
       for (let item = 1; item <= count; item++) socket.emit("item", item);
       answer(null);
     });
+    socket.on("publish", (room, note, answer) => {
+      io.to(room).emit("note", note);
+      answer(null);
+    });
     socket.on("join", (room, confirm) => {
       socket.join(room);
       confirm("joined");

@@ -13,14 +13,20 @@ await servePeer(async () => {
   sockets.on("connection", (socket) => {
     socket.on("error", () => socket.terminate());
     socket.on("message", (data) => {
-      const { event, id, data: room } = JSON.parse(String(data));
+      const { event, id, data: room, note } = JSON.parse(String(data));
       if (event === "echo") return socket.send(JSON.stringify({ result: room, id }));
       if (event === "count") {
         for (let item = 1; item <= room; item++) socket.send(JSON.stringify({ item, id }));
         return socket.send(JSON.stringify({ result: null, id }));
       }
+      if (event === "publish") {
+        const text = JSON.stringify({ event: "note", data: note });
+        for (const member of rooms.get(room) ?? []) if (member.readyState === member.OPEN) member.send(text);
+        return socket.send(JSON.stringify({ result: null, id }));
+      }
       if (event !== "join") return;
-      rooms.get(room)?.add(socket);
+      if (!rooms.has(room)) rooms.set(room, new Set());
+      rooms.get(room).add(socket);
       socket.send('{"event":"joined"}');
     });
     socket.on("close", () => {

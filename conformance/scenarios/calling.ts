@@ -161,6 +161,7 @@ export const calling: readonly Scenario[] = [
       const refusals = world.telemetry.items.slice(1);
       const about = {
         event: "call.refused",
+        count: 1,
         connectionId: await id(),
         hub: "/hubs/Conformance",
         subject: "ada",

@@ -137,7 +137,6 @@ export function createScope<Attributes extends object>(
   const presence = createPresence<P>({ clock, groups, watch });
   const fanout = createFanout(registry, groups, (event, error) => onFailure(`event ${event}`, error));
   const senderPorts = { fanout, invokeClient: createClientInvoker(registry) };
-  const callPorts = { groups, ...senderPorts };
   const hooks: HookRunner<P> = createHookRunner<P>({
     clock,
     timeoutMs: times.handshakeTimeoutMs,
@@ -148,15 +147,17 @@ export function createScope<Attributes extends object>(
     onSettled: () => connections.settled(),
   });
   /** `isOfHub`: whether a call speaks to its own hub's connections alone. What is said in a room is for all of a group. */
-  const dispatcher = (isOfHub: boolean): Dispatch<P> =>
-    createDispatcher<P>({
+  const dispatcher = (isOfHub: boolean): Dispatch<P> => {
+    const ports = { groups, ...senderPorts, isOfHub };
+    return createDispatcher<P>({
       idempotency: common.idempotency,
       digest: systemDigest,
       createCall: (connection, method, control, commit) =>
-        new ConnectionCall(connection, method, control, { ...callPorts, isOfHub }, commit),
+        new ConnectionCall(connection, method, control, ports, commit),
       watch,
       limiter: limits.limiter,
     });
+  };
 
   const reassess = createReassessment<P>({ clock, groups, telemetry });
   const recheck = createRecheck<P>({ admitter, clock, reassess, requirementsOf, failed: onFailure });

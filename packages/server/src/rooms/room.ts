@@ -37,6 +37,18 @@ export interface NamedRoom<P> {
   readonly reference: GroupReference<P>;
 }
 
+/**
+ * What a name says by itself: whether the values may be is asked each time. It stays true whatever is declared later, for
+ * no two rooms share a name.
+ */
+interface Reading<P> {
+  readonly room: Room<P>;
+  readonly values: Readonly<Record<string, string>>;
+}
+
+/** Names kept as they were read, at most: reading one costs more than all else that is asked about a message. */
+const MAX_READINGS = 1_000;
+
 interface Entry<P> {
   readonly room: Room<P>;
   /** A text stands for itself, undefined for a parameter. */
@@ -46,6 +58,30 @@ interface Entry<P> {
 export function createRoomDirectory<P>(): RoomDirectory<P> {
   /** By the number of segments. */
   const entries = new Map<number, Entry<P>[]>();
+  /** Of names that are some room's. */
+  const readings = new Map<string, Reading<P>>();
+
+  function read(name: string): Reading<P> {
+    const given = parseRoomName(name);
+    if (given === undefined) throw new HubwardError("bad_room");
+    for (const { room, segments } of entries.get(given.length) ?? []) {
+      if (!segments.every((segment, index) => segment === undefined || segment === given[index])) continue;
+      const { parameters } = room.template;
+      const values: Record<string, string> = {};
+      let next = 0;
+      for (const [index, segment] of segments.entries())
+        if (segment === undefined) values[parameters[next++] as string] = given[index] as string;
+      return { room, values: Object.freeze(values) };
+    }
+    throw new HubwardError("bad_room");
+  }
+
+  /** Where there are too many all are read anew: what is kept stays bounded, and is not worth counting who used it. */
+  function keep(name: string, reading: Reading<P>): Reading<P> {
+    if (readings.size >= MAX_READINGS) readings.clear();
+    readings.set(name, reading);
+    return reading;
+  }
 
   return {
     declare(room) {
@@ -59,18 +95,8 @@ export function createRoomDirectory<P>(): RoomDirectory<P> {
     },
 
     find(name) {
-      const given = parseRoomName(name);
-      if (given === undefined) throw new HubwardError("bad_room");
-      for (const { room, segments } of entries.get(given.length) ?? []) {
-        if (!segments.every((segment, index) => segment === undefined || segment === given[index])) continue;
-        const { parameters } = room.template;
-        const values: Record<string, string> = {};
-        let next = 0;
-        for (const [index, segment] of segments.entries())
-          if (segment === undefined) values[parameters[next++] as string] = given[index] as string;
-        return { room, reference: room.reference(values) };
-      }
-      throw new HubwardError("bad_room");
+      const { room, values } = readings.get(name) ?? keep(name, read(name));
+      return { room, reference: room.reference(values) };
     },
 
     *all() {

@@ -223,7 +223,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     // Nothing that ran before keeps a lapsed peer from hearing so.
     const refusal = connection.isActive ? undefined : connection.refusal();
     if (refusal !== undefined) {
-      this.#responder.refuse(message, refusal, undefined);
+      this.#responder().refuse(message, refusal, undefined);
       return limiter.tolerate(connection);
     }
     this.#invocations.add(this.#invocationOf(message));
@@ -232,9 +232,9 @@ export class SignalRHandler<P> implements ProtocolHandler {
   /** Beside the calls: in no queue, no filter, no log of arguments. */
   async #answerControl(message: AnyInvocation, control: Promise<unknown>): Promise<void> {
     try {
-      this.#responder.tell(message, await control);
+      this.#responder().tell(message, await control);
     } catch (error) {
-      this.#responder.finish(message, asHubwardError(error).message);
+      this.#responder().finish(message, asHubwardError(error).message);
     }
   }
 
@@ -264,7 +264,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     if (control.isCancelled) return this.#settle(invocation, { kind: "cancelled", method: target });
     if (isStream && hasStream(this.#invocations, message.invocationId)) {
       this.#close(invocation);
-      this.#responder.finish(message, idInUse(message.invocationId));
+      this.#responder().finish(message, idInUse(message.invocationId));
       limiter.tolerate(connection);
       return undefined;
     }
@@ -284,9 +284,9 @@ export class SignalRHandler<P> implements ProtocolHandler {
   #settle(invocation: Invocation, outcome: Outcome): Promise<void> | undefined {
     const { judging } = invocation.control;
     if (judging !== undefined) return judging.then(() => this.#settle(invocation, outcome));
-    if (outcome.kind === "stream") return this.#responder.stream(invocation, outcome, () => this.#close(invocation));
+    if (outcome.kind === "stream") return this.#responder().stream(invocation, outcome, () => this.#close(invocation));
     this.#close(invocation);
-    return this.#responder.answer(invocation, outcome);
+    return this.#responder().answer(invocation, outcome);
   }
 
   #close({ message, uploads }: Invocation): void {
@@ -298,7 +298,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
     return work.catch((error: unknown) => this.#setup.connection.fail(error));
   }
 
-  get #responder(): Responder<P> {
+  #responder(): Responder<P> {
     return (this.#answering ??= new Responder(this.#setup, this.#dialect as SignalRDialect));
   }
 }

@@ -41,11 +41,32 @@ export function parseRoomName(name: string, maxBytes: number = maxRoomNameBytes)
  * @throws TypeError for a parameter without a value
  */
 export function writeRoomName(pattern: string, values: Readonly<Record<string, string>>): string {
-  return pattern.replace(/\{(\w+)\}/g, (_, name: string) => {
+  const parts = partsOf(pattern);
+  let text = parts[0] as string;
+  for (let at = 1; at < parts.length; at += 2) {
+    const name = parts[at] as string;
     const value = Object.hasOwn(values, name) ? values[name] : undefined;
     if (typeof value !== "string") throw new TypeError(`room ${pattern}: {${name}} has no value`);
-    return value.replace(/[%/]/g, escapeCharacter);
-  });
+    text += ESCAPED.test(value) ? value.replace(/[%/]/g, escapeCharacter) : value;
+    text += parts[at + 1] as string;
+  }
+  return text;
+}
+
+const ESCAPED = /[%/]/;
+
+/** Patterns kept in their parts, at most. There are as many as an application declares. */
+const MAX_PATTERNS = 1_000;
+const patterns = new Map<string, readonly string[]>();
+
+/** Text, name of a parameter, text, and so on. */
+function partsOf(pattern: string): readonly string[] {
+  const known = patterns.get(pattern);
+  if (known !== undefined) return known;
+  const parts = pattern.split(/\{(\w+)\}/);
+  if (patterns.size >= MAX_PATTERNS) patterns.clear();
+  patterns.set(pattern, parts);
+  return parts;
 }
 
 function escapeCharacter(character: string): string {

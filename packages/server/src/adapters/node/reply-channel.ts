@@ -45,19 +45,19 @@ class NodeReplyChannel implements ReplyChannel {
   }
 
   reply(status: number, headers: Headers, body?: Uint8Array): void {
-    if (!this.#isOpen) return;
+    if (!this.#isOpen()) return;
     const length = status === 204 ? {} : { "content-length": body?.length ?? 0 };
     this.#response.writeHead(status, { ...headers, ...this.#headers, ...length });
     this.#response.end(body);
   }
 
   begin(status: number, headers: Headers): void {
-    if (!this.#isOpen) return;
+    if (!this.#isOpen()) return;
     this.#response.writeHead(status, { ...headers, ...this.#headers });
   }
 
   write(bytes: Uint8Array): void {
-    if (!this.#isOpen) return;
+    if (!this.#isOpen()) return;
     // A response hands over at the end of the tick what it is given; `queuedBytes` is to tell of the kernel alone.
     const { socket } = this.#response;
     socket?.cork();
@@ -66,7 +66,7 @@ class NodeReplyChannel implements ReplyChannel {
   }
 
   end(): void {
-    if (this.#isOpen) this.#response.end();
+    if (this.#isOpen()) this.#response.end();
   }
 
   reset(): void {
@@ -76,7 +76,7 @@ class NodeReplyChannel implements ReplyChannel {
     else resetConnection(socket);
   }
 
-  get #isOpen(): boolean {
+  #isOpen(): boolean {
     return !this.#response.destroyed && !this.#response.writableEnded;
   }
 

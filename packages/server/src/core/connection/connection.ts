@@ -109,9 +109,14 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
     return now - this.#openedAt;
   }
 
+  /** Both clocks, as they are now. */
+  instant(): Instant {
+    return readInstant(this.#setup.clock);
+  }
+
   /** Why nothing may be done through this connection now, or undefined when it may. Asks both clocks. */
-  refusal(): HubwardError | undefined {
-    if (isOver(this.lifetime, readInstant(this.#setup.clock))) {
+  refusal(instant: Instant = this.instant()): HubwardError | undefined {
+    if (isOver(this.lifetime, instant)) {
       this.#hasLostStanding = true;
       this.apply({ type: "expiry-due" });
     }

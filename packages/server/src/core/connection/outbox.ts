@@ -109,10 +109,11 @@ export class Outbox implements Outgoing {
   push(frame: Frame): boolean {
     if (!this.#isOpen) return true;
     const length = frame.bytes.length;
-    if (this.#heldBytes + this.#unconfirmedBytes + length > this.#limit) return this.#pushBehind(frame);
+    if (this.#heldBytes + this.#writtenBytes - this.#confirmedBytes + length > this.#limit)
+      return this.#pushBehind(frame);
     let growing = this.#growing ?? this.#queue.origin;
     if (growing.bytes !== 0 && growing.bytes + length > MAX_BATCH_BYTES) {
-      if (growing.mayYield && this.#isBehind) return this.#pushBehind(frame);
+      if (growing.mayYield && this.#isBehind()) return this.#pushBehind(frame);
       (this.#sealed ??= []).push(growing);
       growing = this.#queue.origin;
     }
@@ -132,13 +133,13 @@ export class Outbox implements Outgoing {
     if (!this.#isOpen || (this.#heldBytes === 0 && this.#backlog === undefined) || this.#isOnHold) return;
     if (this.#lifetime !== undefined && isOver(this.#lifetime, instant)) return this.#owner.expired();
     if (this.#socket.queuedBytes !== 0) return;
-    if (this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES) {
+    if (this.unconfirmedBytes >= MAX_UNCONFIRMED_BYTES) {
       if (!this.#isDeaf) return;
       this.#confirmedBytes = this.#writtenBytes;
     }
     const batch = this.#takeBatch();
     if (batch.bytes === 0) return;
-    if (this.#unconfirmedBytes === 0) this.#oldestUnconfirmedAt = now;
+    if (this.unconfirmedBytes === 0) this.#oldestUnconfirmedAt = now;
     this.#writtenBytes += batch.bytes;
     this.#lastWriteAt = now;
     this.#socket.write(batch.join(), this.#shouldAsk(now));
@@ -183,7 +184,7 @@ export class Outbox implements Outgoing {
 
   /** Asks the peer to confirm everything written so far, unless it is asked already. */
   ask(now: number): void {
-    if (this.#requestedBytes !== -1 || this.#unconfirmedBytes === 0) return;
+    if (this.#requestedBytes !== -1 || this.unconfirmedBytes === 0) return;
     this.#requestedBytes = this.#writtenBytes;
     this.#requestedAt = Math.floor(now);
     this.#socket.requestConfirmation();
@@ -206,7 +207,7 @@ export class Outbox implements Outgoing {
     // that does not come is the transport's own business.
     const isStuck = this.#socket.queuedBytes !== 0 && this.#socket.isPolled !== true;
     if (isStuck && now - this.#lastWriteAt > this.#maxLagMs) return false;
-    if (this.#unconfirmedBytes === 0) return true;
+    if (this.unconfirmedBytes === 0) return true;
     this.#askToConfirm(Math.floor(now));
     return this.#isDeaf || now - this.#oldestUnconfirmedAt <= this.#maxLagMs;
   }
@@ -320,7 +321,12 @@ export class Outbox implements Outgoing {
 
   /** Bytes held, handed over or unconfirmed. */
   get pendingBytes(): number {
-    return this.#heldBytes + this.#unconfirmedBytes;
+    return this.#heldBytes + this.unconfirmedBytes;
+  }
+
+  /** Bytes written that the peer has not confirmed. Not private: V8 asks its runtime for every private accessor. */
+  get unconfirmedBytes(): number {
+    return this.#writtenBytes - this.#confirmedBytes;
   }
 
   /** Bytes written that the peer confirmed. */
@@ -328,20 +334,16 @@ export class Outbox implements Outgoing {
     return this.#confirmedBytes;
   }
 
-  get #unconfirmedBytes(): number {
-    return this.#writtenBytes - this.#confirmedBytes;
-  }
-
   /** Whether what is held waits for the peer, and not only for the end of the turn. */
-  get #isBehind(): boolean {
+  #isBehind(): boolean {
     if (this.#keepsAll) return false;
-    return this.#isOnHold || this.#unconfirmedBytes >= MAX_UNCONFIRMED_BYTES || this.#socket.queuedBytes !== 0;
+    return this.#isOnHold || this.unconfirmedBytes >= MAX_UNCONFIRMED_BYTES || this.#socket.queuedBytes !== 0;
   }
 
   /** Finds room among what the peer has not come for. False where there is none: a slow consumer. */
   #pushBehind(frame: Frame): boolean {
     const backlog = this.#backlog ?? this.#fallBehind();
-    if (backlog === undefined || !backlog.push(frame, this.#maxBytes - this.#unconfirmedBytes)) return false;
+    if (backlog === undefined || !backlog.push(frame, this.#maxBytes - this.unconfirmedBytes)) return false;
     this.#heldBytes = backlog.bytes;
     this.#flushLater();
     return true;
@@ -420,7 +422,7 @@ export class Outbox implements Outgoing {
   /** Whether a confirmation is due; it counts as asked for from then on. */
   #shouldAsk(now: number): boolean {
     if (this.#requestedBytes !== -1) return false;
-    const unconfirmed = this.#unconfirmedBytes;
+    const unconfirmed = this.unconfirmedBytes;
     const isDue =
       unconfirmed >= MAX_BATCH_BYTES ||
       this.#waiting !== undefined ||

@@ -129,7 +129,7 @@ export class ReplayOutbox implements Outgoing {
    * replay may still be on its way, what it holds is kept: its acknowledgement may be one that was due before the cut.
    */
   acknowledge(sequenceId: number, now: number): boolean {
-    if (sequenceId <= this.#buffer.replayedThrough && this.#isReplaying) {
+    if (sequenceId <= this.#buffer.replayedThrough && this.#isReplaying()) {
       this.#earlyId = Math.max(this.#earlyId, sequenceId);
       this.#outbox?.ask(now);
       return true;
@@ -192,7 +192,7 @@ export class ReplayOutbox implements Outgoing {
   confirmed(now: number): void {
     this.#outbox?.confirmed(now);
     if (this.#earlyId === 0) return;
-    if (this.#isReplaying) return this.#outbox?.ask(now);
+    if (this.#isReplaying()) return this.#outbox?.ask(now);
     this.#buffer.acknowledge(this.#earlyId);
     this.#earlyId = 0;
     if (!this.#advance()) this.#owner.apply({ type: "lagging" });
@@ -225,7 +225,7 @@ export class ReplayOutbox implements Outgoing {
     return this.#outbox?.isAnswering(now) ?? false;
   }
 
-  get #isReplaying(): boolean {
+  #isReplaying(): boolean {
     return this.#outbox !== undefined && this.#outbox.confirmedBytes < this.#replayBytes;
   }
 

@@ -88,27 +88,27 @@ export class ConnectionCall<P, Events> implements CommandCall<P, Events>, CallGr
   to<GroupEvents = unknown>(
     group: GroupReference<P, GroupEvents>,
   ): Target<unknown extends GroupEvents ? Events : GroupEvents> {
-    return this.#send.to(group);
+    return this.#ownSender().to(group);
   }
 
   toAll(): Target<Events> {
-    return this.#send.toAll();
+    return this.#ownSender().toAll();
   }
 
   toOthers(): Target<Events> {
-    return this.#send.toAll().except(this.connectionId);
+    return this.#ownSender().toAll().except(this.connectionId);
   }
 
   toCaller(): ConnectionTarget<Events> {
-    return this.#send.toConnection(this.connectionId);
+    return this.#ownSender().toConnection(this.connectionId);
   }
 
   toPrincipal(principal: PrincipalReference): Target<Events> {
-    return this.#send.toPrincipal(principal);
+    return this.#ownSender().toPrincipal(principal);
   }
 
   toConnection(id: ConnectionId): ConnectionTarget<Events> {
-    return this.#send.toConnection(id);
+    return this.#ownSender().toConnection(id);
   }
 
   abort(): void {
@@ -124,7 +124,7 @@ export class ConnectionCall<P, Events> implements CommandCall<P, Events>, CallGr
     return committing;
   }
 
-  get #senderPorts(): SenderPorts {
+  #senderPorts(): SenderPorts {
     const { fanout, invokeClient } = this.#ports;
     return {
       fanout,
@@ -136,9 +136,9 @@ export class ConnectionCall<P, Events> implements CommandCall<P, Events>, CallGr
     };
   }
 
-  get #send(): ScopedSender<P, Events> {
+  #ownSender(): ScopedSender<P, Events> {
     const connection = this.#connection;
-    return (this.#sender ??= new ScopedSender(this.#senderPorts, {
+    return (this.#sender ??= new ScopedSender(this.#senderPorts(), {
       tenant: connection.tenant,
       hub: this.#ports.isOfHub === false ? undefined : connection.hub,
       issuer: connection.authentication.issuer,

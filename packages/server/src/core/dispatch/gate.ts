@@ -65,9 +65,10 @@ export function pass<P>(
   const { version, standing } = connection;
   const method = hub.methods.get(target.toLowerCase());
   const attempt = { connection, hub, rawArgs, watch, version, standing, method, args: NO_ARGS };
+  const instant = connection.instant();
   return (
-    connection.refusal() ??
-    limiter.take(connection, hub.settings.connectionRate, method) ??
+    connection.refusal(instant) ??
+    limiter.take(connection, hub.settings.connectionRate, method, instant.monotonic) ??
     judged<P>(attempt, entrance, MAX_ATTEMPTS)
   );
 }

@@ -127,7 +127,7 @@ export class ScopedSender<P, Events> implements Sender<P, Events> {
   }
 
   toAll(): Target<Events> {
-    return this.#target({ to: "all", scope: this.#tenantScope, hub: this.#scope.hub });
+    return this.#target({ to: "all", scope: this.#tenantScope(), hub: this.#scope.hub });
   }
 
   toPrincipal({ subject, issuer = this.#scope.issuer }: PrincipalReference): Target<Events> {
@@ -138,11 +138,11 @@ export class ScopedSender<P, Events> implements Sender<P, Events> {
   }
 
   toConnection(id: ConnectionId): ConnectionTarget<Events> {
-    const address = { to: "connection", id, scope: this.#tenantScope, hub: this.#scope.hub } as const;
+    const address = { to: "connection", id, scope: this.#tenantScope(), hub: this.#scope.hub } as const;
     return new AddressedConnection<Events>(this.#ports, address, this.#scope.assertAllowed);
   }
 
-  get #tenantScope(): TenantScope {
+  #tenantScope(): TenantScope {
     return { tenant: this.#scope.tenant };
   }
 

@@ -90,7 +90,11 @@ export function groupKey<P>(tenant: string | undefined, { template, values }: Gr
 // Lone surrogates would collapse to one replacement character when encoded; control characters forge log lines.
 const UNSAFE = /[\p{Cc}\p{Cs}]/u;
 
+/** Printable ASCII is both, and nearly every name is nothing else. */
+const ASCII = /^[\x20-\x7e]*$/;
+
 function isPlainName(value: string): boolean {
+  if (ASCII.test(value)) return true;
   return !UNSAFE.test(value) && value.normalize("NFC") === value;
 }
 

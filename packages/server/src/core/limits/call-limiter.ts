@@ -4,7 +4,7 @@
  */
 
 import { HubwardError } from "@hubward/wire";
-import type { Clock } from "../clock.js";
+import type { Clock, MonotonicMs } from "../clock.js";
 import type { LifecycleEvent } from "../connection/lifecycle.js";
 import type { IdentityKey } from "../ids.js";
 import { addressKey } from "./address-key.js";
@@ -32,8 +32,14 @@ export interface CallLimiter {
    * until all of them have one. Called for what is no call, too: a frame that cannot be read, a name nobody declared.
    * @param rate of this connection by itself
    * @param action what was called; undefined for what does not exist
+   * @param now where it was read already: asking the clock is a good part of what this costs. Milliseconds
    */
-  take(caller: Caller, rate: Rate | undefined, action: LimitedAction | undefined): HubwardError | undefined;
+  take(
+    caller: Caller,
+    rate: Rate | undefined,
+    action: LimitedAction | undefined,
+    now?: MonotonicMs,
+  ): HubwardError | undefined;
   /**
    * Counts what is answered and taken out of no bucket, as `take` does with its own refusals: calls that others refuse
    * first, calls of the protocol's own. Too many of them end the connection, with `rate_limited`.
@@ -87,8 +93,7 @@ export function createCallLimiter({ clock, limits }: CallLimiterPorts): CallLimi
   }
 
   return {
-    take(caller, rate, action) {
-      const now = clock.monotonic();
+    take(caller, rate, action, now = clock.monotonic()) {
       const account = accountOf(caller);
       const { calls, address } = account;
       const { identity, tenant } = caller;
