@@ -3,10 +3,10 @@
  * they are found and looked after, and hears what becomes of them.
  */
 
-import type { ReasonName } from "@hubward/wire";
+import type { HubwardError, ReasonName } from "@hubward/wire";
 import type { HoldBack } from "../core/admission/hold-back.js";
 import { createShares } from "../core/admission/shares.js";
-import { sessionKey } from "../core/auth/authentication.js";
+import { sessionKey, type Authentication } from "../core/auth/authentication.js";
 import type { Admission } from "../core/auth/policy.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { AuditTrail } from "../core/audit.js";
@@ -71,6 +71,8 @@ export interface ConnectionsPorts<P> {
   readonly telemetry: Telemetry;
   readonly trail: AuditTrail | undefined;
   readonly holdBack: HoldBack;
+  /** Why a credential does not stand any more, by what was revoked. */
+  readonly revoked: (authentication: Authentication, id: ConnectionId) => HubwardError | undefined;
   /** Asked at each birth, by whose protocol it is: `refusalAtBirth`. */
   readonly places: Pick<PrincipalConnections, "opened" | "released">;
   /** Told of them, and asked; they were made with what is here. */
@@ -222,6 +224,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
         farewells: ports.farewells,
         outboxLimits: ports.outbox,
         observer,
+        revoked: ports.revoked,
       });
       newcomers.set(connection, newcomer);
       ports.places.opened(connection.identity);

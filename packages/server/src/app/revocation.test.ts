@@ -230,6 +230,30 @@ describe("a revocation", () => {
   });
 });
 
+it("stops what somebody whose network has failed still does, too", async () => {
+  const fixture = createApp();
+  const anyone = fixture.app.policy("Anyone", () => true);
+  const [waited, told] = [deferred<void>(), deferred<string>()];
+  fixture.app
+    .hub(HUB)
+    .allow(anyone)
+    .methods((m) => ({
+      Order: m.handle(async (call) => {
+        await waited.promise;
+        told.resolve(await reasonOf((async () => call.toAll().emit("ordered"))()));
+      }),
+    }));
+  const watching = await fixture.connect(fixture.tokenOf(bob), HUB);
+  const ordering = await fixture.connect(fixture.tokenOf(ann), HUB);
+  ordering.send({ type: messageType.invocation, target: "Order", arguments: [] });
+  await settle();
+  ordering.socket.end();
+  await inGeneral(fixture).revoke({ session: "s-ann" });
+  waited.resolve();
+  expect(await told.promise).toBe("session_revoked;action=relogin");
+  expect(watching.hear()).toEqual([]);
+});
+
 describe("the receipt", () => {
   it("waits for the sockets, but not for ever", async () => {
     const ward = createWard();

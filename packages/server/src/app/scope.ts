@@ -113,6 +113,7 @@ export function createScope<Attributes extends object>(
     telemetry,
     trail: common.trail,
     holdBack,
+    revoked: admitter.refusal,
     places: limits.places,
     life: () => ({ groups, hooks, hubOf, isOutdated: rechecks.isOutdated, schedule, revocations }),
   });

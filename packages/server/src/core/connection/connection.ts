@@ -4,6 +4,7 @@
  */
 
 import { HubwardError, type ReasonName } from "@hubward/wire";
+import type { Authentication } from "../auth/authentication.js";
 import { readInstant, type Instant } from "../clock.js";
 import type { ConnectionId } from "../ids.js";
 import { Credentialed, type CredentialedSetup } from "./credentialed.js";
@@ -55,6 +56,8 @@ export interface ConnectionSetup<P> extends CredentialedSetup<P> {
   readonly remoteAddress: string | undefined;
   readonly times: ConnectionTimes;
   readonly observer: ConnectionObserver<P>;
+  /** Why a credential does not stand any more, by what was revoked. Default: everything stands. */
+  readonly revoked?: ((authentication: Authentication, id: ConnectionId) => HubwardError | undefined) | undefined;
 }
 
 export class Connection<P> extends Credentialed<P> implements SocketListener {
@@ -62,7 +65,7 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
   /** Path of the hub it is connected to. */
   readonly hub: string;
   readonly remoteAddress: string | undefined;
-  readonly #setup: Pick<ConnectionSetup<P>, "clock" | "times" | "observer">;
+  readonly #setup: Pick<ConnectionSetup<P>, "clock" | "times" | "observer" | "revoked">;
   readonly #openedAt: number;
   #handler: ProtocolHandler | undefined;
   #lifecycle: Lifecycle = initialLifecycle;
@@ -138,8 +141,11 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
    */
   assertMaySpeak(): void {
     const refusal = this.refusal();
-    if (refusal === undefined || (this.#hasEnded && !this.#hasLostStanding)) return;
-    throw refusal;
+    if (refusal === undefined) return;
+    if (!this.#hasEnded || this.#hasLostStanding) throw refusal;
+    // Nobody looks for one that is gone when somebody is revoked.
+    const revoked = this.#setup.revoked?.(this.authentication, this.id);
+    if (revoked !== undefined) throw revoked;
   }
 
   /** News about this connection: the only way its standing changes. */
