@@ -21,9 +21,6 @@ export function Header(): JSX.Element {
       </div>
       <Who />
       <div class="top-tools">
-        <a class="button small" href="/notes" target="_blank" rel="noreferrer" data-testid="open-notes">
-          Notes
-        </a>
         <ThemeToggle />
         <button
           type="button"

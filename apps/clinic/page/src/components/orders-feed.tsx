@@ -12,6 +12,11 @@ export function OrdersFeed(): JSX.Element {
         <span class="count">{orders.length}</span>
       </div>
       {orders.length === 0 ? <p class="muted">None yet. Orders of your wards appear here as they are made.</p> : null}
+      <p>
+        <a href="/notes" target="_blank" rel="noreferrer" data-testid="open-notes">
+          Ward notes
+        </a>
+      </p>
       <ul class="orders" data-testid="order-list">
         {orders.map((order) => (
           <li key={order.orderId} data-testid="order-item" data-order-id={order.orderId}>
