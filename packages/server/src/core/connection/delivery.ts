@@ -222,7 +222,9 @@ export abstract class Delivery implements OutboxOwner {
     const frames = this.#outbox.takeBack();
     const dropped = this.#outbox.takeDropped();
     if (dropped !== undefined) this.#holder().addDropped(dropped);
-    for (const frame of frames ?? []) this.#keep(frame);
+    // What waits for a group's rule already was said behind what had not left yet.
+    const waiting = this.#held?.take(() => "say") ?? [];
+    for (const frame of [...(frames ?? []), ...waiting]) this.#keep(frame);
     // The end that has come holds back the application's frames; what is answered now is of another kind.
     this.#outbox.renew(undefined);
     return frames !== undefined;
