@@ -132,7 +132,10 @@ class RawWebSocket {
   #receiveFrames(buffer, length) {
     const whole = this.#carry.length > 0 ? Buffer.concat([this.#carry, buffer.subarray(0, length)]) : buffer;
     const end = this.#carry.length + length;
+    // What one read makes it say leaves in one write, or a process of many callers is what gets measured.
+    this.#socket.cork();
     const rest = walkFrames(whole, 0, end, this.#onFrame);
+    this.#socket.uncork();
     this.#carry = rest === end ? nothing : Buffer.from(whole.subarray(rest, end));
   }
 
