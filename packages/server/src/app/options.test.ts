@@ -52,6 +52,7 @@ describe("an application's options", () => {
       clientTimeoutMs: 30_000,
       keepAliveMs: 1_000,
       graceMs: 10_000,
+      claimsGraceMs: 70_000,
     });
     expect(resolved.allowedOrigins).toEqual(new Set(["https://a.example"]));
   });
