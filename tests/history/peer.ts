@@ -25,7 +25,7 @@ export class Peer {
   readonly isResumable: boolean;
   /** The credential it shows next time it is asked who it is. */
   credential: CredentialFacts;
-  readonly #history: History;
+  protected readonly history: History;
   readonly #waiting = new Map<string, (message: ServerMessage) => void>();
   #socket: Line | undefined;
   readonly #encoding: Encoding;
@@ -35,7 +35,7 @@ export class Peer {
 
   constructor({ name, history, credential, connectionToken, ticket, isResumable, encoding = "json" }: PeerSetup) {
     this.name = name;
-    this.#history = history;
+    this.history = history;
     this.credential = credential;
     this.connectionToken = connectionToken;
     this.ticket = ticket;
@@ -82,22 +82,27 @@ export class Peer {
 
   /** Sends a call. `settled` hears its Completion, if ever. */
   call(target: string, args: readonly unknown[] = [], settled?: (message: ServerMessage) => void): void {
-    const isControl = target.startsWith("hubward.");
-    const invocationId = `${isControl ? CONTROL_PREFIX : ""}${++this.#calls}`;
-    if (settled !== undefined) this.#waiting.set(invocationId, settled);
+    const invocationId = this.nextId(target, settled);
     this.send({ type: target === "Watch" ? 4 : 1, invocationId, target, arguments: args });
+  }
+
+  /** The next id of a request. `settled` hears what comes of it. */
+  protected nextId(target: string, settled: ((message: ServerMessage) => void) | undefined): string {
+    const id = `${target.startsWith("hubward.") ? CONTROL_PREFIX : ""}${++this.#calls}`;
+    if (settled !== undefined) this.#waiting.set(id, settled);
+    return id;
   }
 
   /** A new credential in band. */
   reauthenticate(credential: CredentialFacts, token: string): void {
     const { name } = this;
-    this.#history.record({ type: "presented", connection: name, credential });
+    this.history.record({ type: "presented", connection: name, credential });
     this.call("hubward.reauthenticate", [token], (message) => this.answered(credential, !("error" in message)));
   }
 
   /** What came of a new credential, by whichever way it went. */
   answered(credential: CredentialFacts, wasTaken: boolean): void {
-    this.#history.record({ type: wasTaken ? "renewed" : "declined", connection: this.name, credential });
+    this.history.record({ type: wasTaken ? "renewed" : "declined", connection: this.name, credential });
   }
 
   sendText(text: string): void {
@@ -121,17 +126,19 @@ export class Peer {
     const isWelcome = !messages.some((message) => kindOf(message) === "close");
     for (const message of messages) {
       const frame = kindOf(message);
-      this.#history.record({ type: "delivery", connection: this.name, frame, stamp: stampOf(message) });
-      if (frame === "handshake" && isWelcome && !("error" in message)) {
-        this.#isAttached = true;
-        this.#history.record({ type: "attached", connection: this.name, ticket: this.ticket });
-      }
-      if (message["type"] === 3) this.#complete(message);
+      this.history.record({ type: "delivery", connection: this.name, frame, stamp: stampOf(message) });
+      if (frame === "handshake" && isWelcome && !("error" in message)) this.attached();
+      if (message["type"] === 3) this.complete(String(message["invocationId"]), message);
     }
   }
 
-  #complete(message: ServerMessage): void {
-    const id = String(message["invocationId"]);
+  protected attached(): void {
+    this.#isAttached = true;
+    this.history.record({ type: "attached", connection: this.name, ticket: this.ticket });
+  }
+
+  /** What came of a request: an `error` among the members says that nothing did. */
+  protected complete(id: string, message: ServerMessage): void {
     this.#waiting.get(id)?.(message);
     this.#waiting.delete(id);
   }

@@ -66,6 +66,8 @@ const ways: readonly AttachOptions[] = [
   { transport: "ServerSentEvents" },
   { transport: "LongPolling" },
   { transport: "LongPolling", encoding: "messagepack" },
+  { transport: "Rooms" },
+  { transport: "Rooms" },
 ];
 
 /** With a token that was used before, and may have been revoked since. */

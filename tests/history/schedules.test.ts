@@ -44,9 +44,12 @@ const ways = [
   "LongPolling json",
   "LongPolling messagepack",
 ];
-const overEachWay = ways.flatMap((way) =>
-  ["attached", "dispatch", "event", "result", "item", "control", "close", "renewed"].map((name) => `${name} ${way}`),
-);
+const shownByAll = ["attached", "dispatch", "event", "result", "control", "close", "renewed"];
+const overEachWay = [
+  ...ways.flatMap((way) => [...shownByAll, "item"].map((name) => `${name} ${way}`)),
+  // Rooms have no streams.
+  ...shownByAll.map((name) => `${name} Rooms json`),
+];
 
 const everything = [
   ["opened", "attached", "dispatch", "effect", "event", "result", "item", "control", "close"],

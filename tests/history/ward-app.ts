@@ -8,16 +8,18 @@ import {
   HubwardError,
   type App,
   type Authentication,
+  type Call,
   type ConnectionId,
   type GroupReference,
   type HubwardOptions,
   type Principal,
 } from "@hubward/server";
 import type { EpochMs } from "@hubward/server/ports";
-import { text, word } from "../support/schemas.js";
+import { anything, text, word } from "../support/schemas.js";
 import type { CredentialFacts, History } from "./history.js";
 
 export const HUB = "/hubs/ward";
+export const ROOMS = "/rooms";
 export const ISSUER = "https://issuer.example";
 export const TENANTS = ["general", "annex"] as const;
 export const WARDS = ["icu", "er", "lab"] as const;
@@ -40,6 +42,13 @@ export interface WardPorts {
 export interface WardApp {
   readonly app: App<Staff>;
   readonly ward: (name: string) => GroupReference<Staff>;
+}
+
+interface Called {
+  readonly connectionId: ConnectionId;
+  readonly method: string;
+  readonly principal: Staff;
+  readonly authentication: Authentication;
 }
 
 export type WardOptions = HubwardOptions<Attributes>;
@@ -76,15 +85,6 @@ export function createWardApp(ports: WardPorts, options: Partial<WardOptions>, p
     const wait = lag();
     return wait === undefined ? mayBe : wait.then(() => mayBe);
   });
-  const group = app.group("ward/{ward}", { ward: word }).allow(ownWard, ({ ward }) => ward);
-  const ward = (name: string): GroupReference<Staff> => group({ ward: name });
-
-  interface Called {
-    readonly connectionId: ConnectionId;
-    readonly method: string;
-    readonly principal: Staff;
-    readonly authentication: Authentication;
-  }
   /** First thing in every method. */
   function entered({ connectionId, method, principal, authentication }: Called): string {
     const connection = nameOf(connectionId);
@@ -97,6 +97,35 @@ export function createWardApp(ports: WardPorts, options: Partial<WardOptions>, p
     });
     return connection;
   }
+
+  /** The wards are rooms, too: what their members publish has the names of the hub's methods. */
+  const group = app
+    .group("ward/{ward}", { ward: word })
+    .allow(ownWard, ({ ward }) => ward)
+    .room((draft) =>
+      draft
+        .publish("Tell", anything, (tell) =>
+          tell.members().handle(async (call, _payload, { ward }) => {
+            entered({ ...calledBy(call), method: "Tell" });
+            await lag();
+            return { tenant: call.authentication.tenant, ward };
+          }),
+        )
+        .publish("Order", anything, (order) =>
+          order
+            .members()
+            .once()
+            .handle(async (call, payload, { ward }) => {
+              entered({ ...calledBy(call), method: "Order" });
+              await lag();
+              const { tenant, subject } = call.authentication;
+              history.record({ type: "effect", owner: JSON.stringify([tenant, subject]), command: String(payload) });
+              return { tenant, ward };
+            }),
+        ),
+    );
+  const ward = (name: string): GroupReference<Staff> => group({ ward: name });
+  app.rooms(ROOMS).allow(anyone);
 
   app
     .hub(HUB, { maxParallelInvocations: 4, statefulReconnect: true, authenticationRefresh: true })
@@ -146,6 +175,10 @@ export function createWardApp(ports: WardPorts, options: Partial<WardOptions>, p
       }),
     }));
   return { app, ward };
+}
+
+function calledBy({ connectionId, principal, authentication }: Call<Staff>): Omit<Called, "method"> {
+  return { connectionId, principal, authentication };
 }
 
 async function* countSlowly(lag: WardPorts["lag"]): AsyncGenerator<number> {

@@ -4,11 +4,22 @@ import { createFakeClock, createSeededRandom, type FakeClock } from "@hubward/te
 import { Secret, type Clock, type ConnectionId } from "@hubward/server/ports";
 import { History, type CredentialFacts } from "./history.js";
 import { Peer } from "./peer.js";
+import { RoomsPeer } from "./rooms-peer.js";
 import { createChoices, type Choices } from "./randomness.js";
 import { bodyOf, EventStreamLine, PollingLine, type Ask, type HttpAnswer, type Line } from "./line.js";
 import { RecordingSocket } from "./recording-socket.js";
 import { readServerFrames, type Encoding } from "./server-frames.js";
-import { createWardApp, HUB, ISSUER, TENANTS, WARDS, type Plant, type WardApp, type WardOptions } from "./ward-app.js";
+import {
+  createWardApp,
+  HUB,
+  ISSUER,
+  ROOMS,
+  TENANTS,
+  WARDS,
+  type Plant,
+  type WardApp,
+  type WardOptions,
+} from "./ward-app.js";
 
 type Endpoint = WardApp["app"]["endpoint"];
 type HttpRequest = Parameters<Endpoint["request"]>[0];
@@ -225,7 +236,9 @@ export class World {
       this.peers.push(peer);
     };
     const isOpen =
-      transport === "WebSockets" ? await this.#open(peer, accepted) : await this.#begin(peer, transport, accepted);
+      transport === "ServerSentEvents" || transport === "LongPolling"
+        ? await this.#begin(peer, transport, accepted)
+        : await this.#open(peer, accepted);
     if (!isOpen) return undefined;
     if (shakesHands) peer.shakeHands();
     return peer;
@@ -244,6 +257,11 @@ export class World {
       query: new Map([["id", peer.connectionToken]]),
       queryToken: peer.ticket,
     });
+    return this.#dial(request, peer, accepted, epoch);
+  }
+
+  /** `accepted` is called where the upgrade is, before anything is heard. */
+  async #dial(request: HttpRequest, peer: Peer, accepted: () => void, epoch = this.#epoch): Promise<boolean> {
     const answer = await this.#ward.app.endpoint.upgrade(request);
     if (!answer.accepted || epoch !== this.#epoch) return false;
     accepted();
@@ -261,7 +279,11 @@ export class World {
   }
 
   /** Opens a transport that is made of requests. */
-  async #begin(peer: Peer, transport: Exclude<Transport, "WebSockets">, accepted: () => void): Promise<boolean> {
+  async #begin(
+    peer: Peer,
+    transport: Exclude<Transport, "WebSockets" | "Rooms">,
+    accepted: () => void,
+  ): Promise<boolean> {
     const epoch = this.#epoch;
     const isStream = transport === "ServerSentEvents";
     const ask: Ask = async (method, body) => {
@@ -301,9 +323,45 @@ export class World {
   /** The same with a token that was issued before. */
   async connectWith(token: string, isResumable = false, how: AttachOptions = {}): Promise<Peer | undefined> {
     const credential = this.issued.get(token);
+    if (how.transport === "Rooms") return credential && this.#enterRooms(token, credential);
     const negotiated = await this.negotiate(token, isResumable);
     if (credential === undefined || negotiated?.accessToken === undefined) return undefined;
     return this.attach(negotiated, credential, negotiated.accessToken, how);
+  }
+
+  /** Connects to the rooms, by token or by ticket. It is there once it was told that it is. */
+  async #enterRooms(token: string, credential: CredentialFacts): Promise<Peer | undefined> {
+    let shown = token;
+    if (this.choices.chance(0.4)) {
+      const reply = await this.#ask({ path: `${ROOMS}/ticket`, token });
+      if (reply?.status !== 200) return undefined;
+      shown = (JSON.parse(reply.body) as { readonly ticket: string }).ticket;
+    }
+    const name = `c${++this.#connections} Rooms json`;
+    let resolve: (peer: Peer | undefined) => void = () => undefined;
+    const entered = new Promise<Peer | undefined>((settle) => (resolve = settle));
+    const peer = new RoomsPeer(
+      {
+        name,
+        history: this.history,
+        credential,
+        connectionToken: "none",
+        // A token may open many.
+        ticket: shown === token ? `the token of ${name}` : shown,
+        isResumable: false,
+      },
+      (connectionId) => {
+        if (connectionId === undefined) return resolve(undefined);
+        this.#names.set(connectionId, name);
+        this.history.record({ type: "opened", connection: name, credential });
+        this.peers.push(peer);
+        resolve(peer);
+      },
+    );
+    const header = (asked: string): string | undefined =>
+      asked === "sec-websocket-protocol" ? "hubward.rooms.v1" : undefined;
+    const request = this.#request({ method: "GET", path: ROOMS, token: shown, header });
+    return (await this.#dial(request, peer, () => undefined)) ? entered : undefined;
   }
 
   /** A new credential by `POST {hub}/refresh`. */
@@ -328,12 +386,12 @@ export class World {
   }
 }
 
-export type Transport = "WebSockets" | "ServerSentEvents" | "LongPolling";
+export type Transport = "WebSockets" | "ServerSentEvents" | "LongPolling" | "Rooms";
 
 export interface AttachOptions {
   readonly shakesHands?: boolean;
   /** Default WebSockets. */
-  readonly transport?: Transport;
+  readonly transport?: Transport | undefined;
   /** Default JSON; the only one for Server-Sent Events. */
   readonly encoding?: Encoding;
 }
