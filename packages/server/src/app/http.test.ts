@@ -134,9 +134,9 @@ describe("a refusal", () => {
       remoteAddress: peer,
       hint: undefined,
     });
-    expect(records.slice(1).map((record) => [record.event, record.reason, record.policy, record.remoteAddress])).toEqual(
-      told.map(({ event, reason, policy, remoteAddress }) => [event, reason, policy, remoteAddress]),
-    );
+    expect(
+      records.slice(1).map((record) => [record.event, record.reason, record.policy, record.remoteAddress]),
+    ).toEqual(told.map(({ event, reason, policy, remoteAddress }) => [event, reason, policy, remoteAddress]));
     expect(records[5]?.principal).toEqual(told[4]?.principal);
     const all = JSON.stringify([events, records]);
     for (const token of ["eyJ-canary", nina, revoked, over]) expect(all).not.toContain(token);

@@ -212,8 +212,7 @@ export function createHttpAuthentication<P extends PrincipalBase>(
     } catch (error) {
       const { authentication, principal } = admission;
       const asker = { remoteAddress: addresses.get(admission) };
-      if (error instanceof HubwardError)
-        refuseRequest(asker, ports, error, { authentication, roles: principal.roles });
+      if (error instanceof HubwardError) refuseRequest(asker, ports, error, { authentication, roles: principal.roles });
       throw error;
     }
   }

@@ -182,7 +182,11 @@ export function revocationTargetOf(target: object, scope: RevokingScope): Revoca
   }
 }
 
-function requestOf(target: object, { reason, by }: Omit<RevokeOptions, "dryRun">, scope: RevokingScope): RevocationRequest {
+function requestOf(
+  target: object,
+  { reason, by }: Omit<RevokeOptions, "dryRun">,
+  scope: RevokingScope,
+): RevocationRequest {
   const made = revocationTargetOf(target, scope);
   const isSuspended = made.type === "identity" || made.type === "tenant" || made.type === "client";
   return { kind: isSuspended ? "suspension" : "end", target: made, reason, by };
