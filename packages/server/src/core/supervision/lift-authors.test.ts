@@ -19,10 +19,10 @@ it("names who asked by the number that the log gave, whatever others lift meanwh
   second.resolve(3);
   first.resolve(2);
   expect(await Promise.all(asked)).toEqual([2, 3]);
-  expect(told.toSorted()).toEqual([
-    [1, undefined],
-    [2, "ann"],
+  expect(told).toEqual([
     [3, "bob"],
+    [2, "ann"],
+    [1, undefined],
   ]);
 });
 
