@@ -6,7 +6,7 @@
 import type { HubwardError, ReasonName } from "@hubward/wire";
 import type { HoldBack } from "../core/admission/hold-back.js";
 import { createShares } from "../core/admission/shares.js";
-import { sessionKey, type Authentication } from "../core/auth/authentication.js";
+import type { Authentication } from "../core/auth/authentication.js";
 import type { Admission } from "../core/auth/policy.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { AuditTrail } from "../core/audit.js";
@@ -183,7 +183,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
       const ageMs = connection.ageMs(clock.monotonic());
       const { authentication, id, hub } = connection;
       // What the client ended, and what ended by the credential's own time, is no loop of ours.
-      if (reason !== "normal" && reason !== "token_expired") holdBack.ended(sessionKey(authentication), ageMs);
+      if (reason !== "normal" && reason !== "token_expired") holdBack.ended(authentication, ageMs);
       telemetry({ event: "connection.closed", connectionId: id, hub, reason, subject: authentication.subject, ageMs });
       audited.delete(id);
       depart(connection, reason);
