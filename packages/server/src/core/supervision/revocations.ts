@@ -203,8 +203,8 @@ export function createRevocations(ports: RevocationPorts): Revocations {
       const announcement = gate.announce(entry);
       const release = releases.begin();
       const found = shut(entry);
-      const released = release.of(found);
       const gatedMs = clock.monotonic() - startedAt;
+      const released = release.of(found);
       let number: number;
       try {
         number = await append(entry);
