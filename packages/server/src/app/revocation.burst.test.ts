@@ -79,7 +79,11 @@ describe("a revocation of very many", () => {
     expect(app.connectionCount).toBeGreaterThan(PEOPLE / 2);
     const general = app.tenant("general");
     expect([...general.connections()]).toEqual([]);
-    expect([general.groups.count(ward({})), general.groups.members(ward({})), general.groups.list()]).toEqual([0, [], []]);
+    expect([general.groups.count(ward({})), general.groups.members(ward({})), general.groups.list()]).toEqual([
+      0,
+      [],
+      [],
+    ]);
     const last = { connection: ids.at(-1) as ConnectionId };
     expect(await general.groups.add(last, ward({}))).toEqual({ joined: 0, refused: [] });
     expect(await general.groups.add({ subject: `staff-${PEOPLE - 1}` }, ward({}))).toEqual({ joined: 0, refused: [] });

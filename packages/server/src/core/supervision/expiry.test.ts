@@ -147,7 +147,9 @@ describe("the watch on expiry", () => {
     // In no order, so that what is left has to be put in order again.
     const lives = Array.from({ length: 400 }, (_, index) => 2_000 + ((index * 7_919) % 401) * 10);
     const { fixture, expiry, peers } = watched(lives);
-    const kept = peers.map((peer, index) => ({ peer, livesMs: lives[index] as number })).filter((_, at) => at % 5 === 0);
+    const kept = peers
+      .map((peer, index) => ({ peer, livesMs: lives[index] as number }))
+      .filter((_, at) => at % 5 === 0);
     for (const [index, { connection }] of peers.entries()) if (index % 5 !== 0) expiry.forget(connection);
     expect(expiry.size).toBe(80);
     // It wakes once a second, whatever is due.
