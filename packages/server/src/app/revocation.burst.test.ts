@@ -48,7 +48,7 @@ async function createTenants() {
     .allow(anyone)
     .disconnected(({ principal }) => void departed.push(principal.subject))
     .methods((m) => ({
-      Join: m.handle((call) => call.groups.join(ward({}))),
+      Join: m.handle((call) => call.groups.join(ward())),
       Wait: m.handle(({ signal }) => {
         signals.push(signal);
         return new Promise(() => undefined);
@@ -79,18 +79,14 @@ describe("a revocation of very many", () => {
     expect(app.connectionCount).toBeGreaterThan(PEOPLE / 2);
     const general = app.tenant("general");
     expect([...general.connections()]).toEqual([]);
-    expect([general.groups.count(ward({})), general.groups.members(ward({})), general.groups.list()]).toEqual([
-      0,
-      [],
-      [],
-    ]);
+    expect([general.groups.count(ward()), general.groups.members(ward()), general.groups.list()]).toEqual([0, [], []]);
     const last = { connection: ids.at(-1) as ConnectionId };
-    expect(await general.groups.add(last, ward({}))).toEqual({ joined: 0, refused: [] });
-    expect(await general.groups.add({ subject: `staff-${PEOPLE - 1}` }, ward({}))).toEqual({ joined: 0, refused: [] });
-    expect(await general.groups.remove(last, ward({}))).toEqual({ removed: 0 });
+    expect(await general.groups.add(last, ward())).toEqual({ joined: 0, refused: [] });
+    expect(await general.groups.add({ subject: `staff-${PEOPLE - 1}` }, ward())).toEqual({ joined: 0, refused: [] });
+    expect(await general.groups.remove(last, ward())).toEqual({ removed: 0 });
     expect(await general.recheck(last)).toMatchObject({ matched: 0 });
     general.toAll().emit("note", "not for you");
-    general.to(ward({})).emit("note", "not for you");
+    general.to(ward()).emit("note", "not for you");
     general.toPrincipal(`staff-${PEOPLE - 1}`).emit("note", "not for you");
     endTurns();
     expect(app.connectionCount).toBe(1);
