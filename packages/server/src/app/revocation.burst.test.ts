@@ -87,7 +87,7 @@ describe("a revocation of very many", () => {
     expect(await general.recheck(last)).toMatchObject({ matched: 0 });
     general.toAll().emit("note", "not for you");
     general.to(ward()).emit("note", "not for you");
-    general.toPrincipal(`staff-${PEOPLE - 1}`).emit("note", "not for you");
+    general.toPrincipal({ subject: `staff-${PEOPLE - 1}` }).emit("note", "not for you");
     endTurns();
     expect(app.connectionCount).toBe(1);
     for (const { socket } of peers) {
