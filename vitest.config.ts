@@ -53,7 +53,16 @@ export default defineConfig({
       { extends: true, test: { name: "units", include: units, isolate: false, restoreMocks: true } },
       { extends: true, test: { name: "clients", include: clients, exclude: elsewhere, isolate: false } },
       { extends: true, test: { name: "worlds", include: worlds, exclude: elsewhere, isolate: false } },
-      { extends: true, test: { name: "real time", include: realTime, maxWorkers: 2, sequence: { groupOrder: 1 } } },
+      {
+        extends: true,
+        test: {
+          name: "real time",
+          include: realTime,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+        },
+      },
     ],
   },
 });
