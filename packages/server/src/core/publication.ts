@@ -24,6 +24,8 @@ export interface Frame {
   readonly yields?: Yielding | undefined;
   /** Of a frame that says what was dropped: that, so that it is not lost with the frame. */
   readonly gap?: Dropped | undefined;
+  /** The first word of a protocol: nothing may come before it, whatever becomes of the credential meanwhile. */
+  readonly isGreeting?: true | undefined;
 }
 
 /** How many frames were dropped, by the group they were said in, if any. */

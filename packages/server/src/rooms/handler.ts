@@ -41,7 +41,7 @@ export class RoomsHandler<P> implements ProtocolHandler {
   begin(id: RequestId | undefined): void {
     const { connection, greeting } = this.#setup;
     const bytes = this.dialect.render({ type: "ready", id, connectionId: connection.id, ...greeting });
-    if (bytes !== undefined) connection.outbox.push({ bytes, group: undefined });
+    if (bytes !== undefined) connection.outbox.push({ bytes, group: undefined, isGreeting: true });
     connection.apply({ type: "handshake-completed" });
   }
 

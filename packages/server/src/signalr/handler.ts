@@ -154,7 +154,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
       this.#handshake = undefined;
       const { connection } = this.#setup;
       // First, so that it leaves before whatever the application does when it hears of the connection.
-      connection.outbox.push({ bytes: done.reply, group: undefined });
+      connection.outbox.push({ bytes: done.reply, group: undefined, isGreeting: true });
       if (this.#setup.isResumable && done.version >= STATEFUL_VERSION) this.#keepForReplay(done.dialect);
       connection.apply({ type: "handshake-completed" });
       if (done.rest.length === 0) return;

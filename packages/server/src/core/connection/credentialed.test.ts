@@ -230,6 +230,21 @@ describe("a connection that lapses", () => {
     expect([other.handler.heard, other.connection.isListening]).toEqual([[], false]);
   });
 
+  it("greets first, also where its credential ends before anything has left", () => {
+    const fixture = createFixture();
+    const peer = connect(fixture);
+    peer.connection.outbox.push({ bytes: bytes("hello"), group: undefined, isGreeting: true });
+    say(peer, "queued");
+    peer.connection.apply({ type: "expiry-due" });
+    peer.connection.answer({ bytes: bytes("refused"), group: undefined });
+    fixture.clock.endTurn();
+    expect(peer.said()).toMatch(/^hello.*refused$/s);
+    expect(peer.said()).not.toContain("queued");
+    expect(renew(fixture, peer)).toBe(true);
+    fixture.clock.endTurn();
+    expect(peer.said()).toMatch(/^hello.*refused.*queued/s);
+  });
+
   it("lapses first, by the clocks as they are, when its credential ended behind a blocked loop", () => {
     const fixture = createFixture();
     const peer = connect(fixture);

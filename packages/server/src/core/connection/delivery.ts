@@ -226,7 +226,10 @@ export abstract class Delivery implements OutboxOwner {
     if (dropped !== undefined) this.#holder().addDropped(dropped);
     // What waits for a group's rule already was said behind what had not left yet.
     const waiting = this.#held?.take(() => "say") ?? [];
-    for (const frame of [...(frames ?? []), ...waiting]) this.#keep(frame);
+    for (const frame of [...(frames ?? []), ...waiting]) {
+      if (frame.isGreeting === true) this.#outbox.push(frame);
+      else this.#keep(frame);
+    }
     // The end that has come holds back the application's frames; what is answered now is of another kind.
     this.#outbox.renew(undefined);
     return frames !== undefined;

@@ -148,7 +148,8 @@ export class ReplayOutbox implements Outgoing {
   takeBack(): readonly Frame[] | undefined {
     const numbered: Frame[] = [];
     const others: Frame[] = [];
-    for (const frame of this.#outbox?.takeBack() ?? []) (this.#controls.has(frame) ? others : numbered).push(frame);
+    for (const frame of this.#outbox?.takeBack() ?? [])
+      (this.#controls.has(frame) || frame.isGreeting === true ? others : numbered).push(frame);
     const { frames, isIntact } = this.#buffer.takeBack(numbered);
     // What says which number comes next, or acknowledges, is no part of the count.
     for (const frame of others) this.#outbox?.push(frame);
