@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { check } from "./check.js";
 import type { History } from "./history.js";
 import { runWithRestarts } from "./restarts.js";
-import { runSchedule } from "./schedule.js";
+import { arriveLate, runSchedule } from "./schedule.js";
 import { World } from "./world.js";
 
 const schedules = Number(process.env["HUBWARD_SCHEDULES"] ?? 60);
@@ -71,6 +71,18 @@ describe("no invariant is broken", () => {
       return world;
     });
     expect(everything.filter((name) => totals[name] === undefined)).toEqual([]);
+  });
+
+  test("where attempts to connect take as long as they may", { timeout }, async () => {
+    const further = { "arrive late": { weight: 20, step: (world: World) => void arriveLate(world) } };
+    const totals = await runAll(Math.ceil(schedules / 3), async (seed) => {
+      const world = new World({ seed });
+      await runSchedule(world, { steps: 150, crowd: 10, further });
+      return world;
+    });
+    expect(
+      ["opened", "attached", "event", "changed", "rechecked"].filter((name) => totals[name] === undefined),
+    ).toEqual([]);
   });
 
   test("where the process drains or dies, and another one goes on with its database", { timeout }, async () => {
