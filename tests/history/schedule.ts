@@ -73,20 +73,25 @@ const ways: readonly AttachOptions[] = [
  * meanwhile. Whoever else is there may not outlast it.
  */
 export async function arriveLate(world: World): Promise<void> {
-  const { choices, clock } = world;
+  const { choices } = world;
+  // What was said before is on its way by then.
+  const pass = (ms: number): void => {
+    world.endTurns();
+    world.clock.advance(ms);
+  };
   const { token, facts } = world.issue({ livesMs: 200_000 });
   const first = await world.negotiate(token);
   const ticket = first?.accessToken;
   if (first === undefined || ticket === undefined) return;
   void changeRights(world, facts);
-  clock.advance(choices.between(20_000, 29_999));
+  pass(choices.between(20_000, 29_999));
   const second = await world.negotiate(ticket);
-  clock.advance(choices.between(0, 25_000));
+  pass(choices.between(0, 25_000));
   void changeRights(world, { ...facts, subject: "somebody-else" });
   const attempt = choices.chance(0.8) ? (second ?? first) : first;
   const shown = choices.chance(0.8) ? token : undefined;
   const peer = await world.attach(attempt, facts, ticket, { shakesHands: false, token: shown });
-  clock.advance(choices.between(0, 14_000));
+  pass(choices.between(0, 14_000));
   peer?.shakeHands();
   settleIn(world, peer);
 }
