@@ -74,15 +74,16 @@ describe("no invariant is broken", () => {
   });
 
   test("where attempts to connect take as long as they may", { timeout }, async () => {
-    const further = { "arrive late": { weight: 20, step: (world: World) => void arriveLate(world) } };
-    const totals = await runAll(Math.ceil(schedules / 3), async (seed) => {
+    const nobody = { weight: 0, step: () => undefined };
+    const late = { weight: 20, step: (world: World) => void arriveLate(world) };
+    const further = { arrive: nobody, "arrive again": nobody, "arrive late": late };
+    const totals = await runAll(schedules, async (seed) => {
       const world = new World({ seed });
-      await runSchedule(world, { steps: 150, crowd: 10, further });
+      await runSchedule(world, { steps: 120, crowd: 0, further });
       return world;
     });
-    expect(
-      ["opened", "attached", "event", "changed", "rechecked"].filter((name) => totals[name] === undefined),
-    ).toEqual([]);
+    const happened = ["opened", "attached", "joining", "event", "changed", "rechecked"];
+    expect(happened.filter((name) => (totals[name] ?? 0) < schedules / 10)).toEqual([]);
   });
 
   test("where the process drains or dies, and another one goes on with its database", { timeout }, async () => {
