@@ -268,7 +268,7 @@ function createSlowWard(options: Partial<HubwardOptions<Attributes>> = {}) {
     return "peerSends" in socket ? { socket, peer: fixture.peerOn(socket) } : socket.status;
   };
   const shakeHands = ({ socket }: AppPeer): void =>
-    void socket.peerSends(new TextEncoder().encode('{"protocol":"json","version":1}\x1e'));
+    socket.peerSends(new TextEncoder().encode('{"protocol":"json","version":1}\x1e'));
   const open = () => {
     state.isSlow = false;
     for (const gate of gates.splice(0)) gate();

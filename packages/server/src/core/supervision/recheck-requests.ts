@@ -17,7 +17,7 @@ import { createRecheckMemory } from "./recheck-memory.js";
 import { select, type RecheckSelector, type SelectorPorts, type TenantSelector } from "./recheck-selector.js";
 
 export interface RecheckResult {
-  /** Connections asked about: those of this node that the selector names. */
+  /** Connections asked about: those of this node that the selector names. Not who connects or joins behind it. */
   readonly matched: number;
   /** Memberships that were lost, of all of them together. */
   readonly lost: number;
@@ -29,7 +29,8 @@ export interface RecheckResult {
 
 export interface RecheckRequests<P> {
   /**
-   * Resolves when no frame of a lost membership can leave this process any more, for none of those that match.
+   * Resolves when no frame of a lost membership can leave this process any more, for none of those that match. From the
+   * call on nobody opens a connection that it names, nor joins a group that it is about, as whoever they were before it.
    * @throws (rejects with) TypeError for what names nobody, or several at once
    */
   request(selector: RecheckSelector<P> | TenantSelector, scope: TenantScope): Promise<RecheckResult>;
