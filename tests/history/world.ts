@@ -206,7 +206,7 @@ export class World {
     negotiated: Negotiated,
     facts: CredentialFacts,
     ticket: string,
-    { shakesHands = true, transport = "WebSockets", encoding = "json" }: AttachOptions = {},
+    { shakesHands = true, transport = "WebSockets", encoding = "json", token }: AttachOptions = {},
   ): Promise<Peer | undefined> {
     const { connectionId, connectionToken, isResumable } = negotiated;
     const name = `c${++this.#connections} ${transport} ${encoding}`;
@@ -225,7 +225,9 @@ export class World {
       this.peers.push(peer);
     };
     const isOpen =
-      transport === "WebSockets" ? await this.#open(peer, accepted) : await this.#begin(peer, transport, accepted);
+      transport === "WebSockets"
+        ? await this.#open(peer, accepted, token)
+        : await this.#begin(peer, transport, accepted);
     if (!isOpen) return undefined;
     if (shakesHands) peer.shakeHands();
     return peer;
@@ -237,12 +239,12 @@ export class World {
   }
 
   /** Opens a WebSocket. */
-  async #open(peer: Peer, accepted: () => void): Promise<boolean> {
+  async #open(peer: Peer, accepted: () => void, token?: string): Promise<boolean> {
     const epoch = this.#epoch;
     const request = this.#request({
       method: "GET",
       query: new Map([["id", peer.connectionToken]]),
-      queryToken: peer.ticket,
+      ...(token === undefined ? { queryToken: peer.ticket } : { token }),
     });
     const answer = await this.#ward.app.endpoint.upgrade(request);
     if (!answer.accepted || epoch !== this.#epoch) return false;
@@ -336,6 +338,8 @@ export interface AttachOptions {
   readonly transport?: Transport;
   /** Default JSON; the only one for Server-Sent Events. */
   readonly encoding?: Encoding;
+  /** What opens its WebSocket in the place of its ticket. */
+  readonly token?: string | undefined;
 }
 
 export interface Negotiated {

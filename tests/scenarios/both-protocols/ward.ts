@@ -1,6 +1,14 @@
 /** One application, mounted twice: its wards are groups for hub clients and rooms for plain WebSockets. */
 
-import { hasRole, HubError, HubwardError, type App, type GroupReference, type Principal } from "@hubward/server";
+import {
+  hasRole,
+  HubError,
+  HubwardError,
+  type App,
+  type GroupReference,
+  type Policy,
+  type Principal,
+} from "@hubward/server";
 import { createSeededRandom } from "@hubward/testing";
 import { runApp, type RunningApp, type RunOptions } from "../../support/running-app.js";
 import { text, word } from "../../support/schemas.js";
@@ -31,6 +39,8 @@ interface World {
   gate: Promise<void>;
   /** Orders that have begun. */
   begun: number;
+  /** Who may give alarm and order; set once it is declared. */
+  nurses: Policy<Staff> | undefined;
 }
 
 export interface Ward extends RunningApp<Staff>, World {
@@ -52,6 +62,7 @@ export interface Ward extends RunningApp<Staff>, World {
 function declare(app: App<Staff>, world: World): (name: string) => GroupReference<Staff> {
   const staff = app.policy("Staff", ({ principal }) => !principal.hasRole("visitor"));
   const nurses = app.policy("Nurses", hasRole("nurse"), { message: "nurses only" });
+  world.nurses = nurses;
   const broken = app.policy("Broken", () => {
     throw new Error("the policy broke");
   });
@@ -139,6 +150,7 @@ export async function runWard(options: RunOptions = {}): Promise<Ward> {
     orders: [],
     gate: Promise.resolve(),
     begun: 0,
+    nurses: undefined,
   };
   const declared: ReturnType<typeof declare>[] = [];
   const running = await runApp<{ readonly ward: string }>(

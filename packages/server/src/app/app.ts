@@ -42,7 +42,8 @@ interface Speaker<P> extends Sender<P, unknown> {
    * again for the same credentials, on this node. Call it when the change can be read. Who may not be here any more is
    * ended, with `forbidden`; memberships, running calls and streams that no rule allows any more end. Resolves when no
    * frame of a lost membership can leave this process; that waits for sockets that are busy, at most until such a peer
-   * counts as slow. Where nobody can say, the connection lapses with `auth_unavailable` and is asked about again.
+   * counts as slow. Where nobody can say, the connection lapses with `auth_unavailable` and is asked about again. Who is
+   * named and was still connecting has to connect anew; who joins a group that it was about is asked about first, also much later.
    */
   recheck(selector: RecheckSelector<P>): Promise<RecheckResult>;
 }

@@ -21,6 +21,8 @@ export interface GroupTemplate<P> {
   readonly parameters: readonly string[];
   /** All must allow; the rule holds wherever the group is joined from. Without any nobody can join. */
   readonly requirements: readonly Requirement<P>[];
+  /** What members are asked beside, for what they may do there: publish, see who is there. Default nothing. */
+  readonly memberRequirements?: readonly Requirement<P>[] | undefined;
   /** What becomes of its events for a peer that does not keep up. Default `close`. */
   readonly whenSlow?: WhenSlow | undefined;
   /** Whether plain WebSockets may be in it. What is said there is then for everybody in it, whichever hub says so. */
