@@ -2,7 +2,10 @@
 
 import type { Recorder } from "../../support/recorder.js";
 
-/** How a connection ended: the reason in full (`token_expired;action=refresh`) and the WebSocket's close code. */
+/**
+ * How a connection ended: the reason in full (`token_expired;action=refresh`) and the WebSocket's close code. Over HTTP
+ * requests there is no code but that of the reason; 1006 where it ended without one.
+ */
 export interface Ending {
   readonly code: number;
   readonly reason: string;
@@ -68,10 +71,15 @@ export interface Peer {
   cut(): void;
 }
 
+export type TransportName = "WebSockets" | "ServerSentEvents" | "LongPolling";
+
 export type FrameKind = "event" | "answer" | "notice" | "membership" | "end";
 
 export interface Protocol {
-  readonly name: "hub" | "rooms";
+  /** With its encoding and transport: `hub, JSON over LongPolling`. */
+  readonly name: string;
+  readonly kind: "hub" | "rooms";
+  readonly transport: TransportName;
   /** The ways in it has, the usual one first. */
   readonly ways: readonly string[];
   /**
