@@ -28,6 +28,8 @@ export class RoomsHandler<P> implements ProtocolHandler {
   readonly #throttle: Throttle;
   readonly #answers: Answers<P>;
   readonly #requests: RoomsRequests<P>;
+  /** Until it is known of what it sees whether it still may. */
+  #seeing: Promise<unknown> | undefined;
 
   constructor(setup: RoomsHandlerSetup<P>) {
     this.#setup = setup;
@@ -79,12 +81,19 @@ export class RoomsHandler<P> implements ProtocolHandler {
   }
 
   replaced(): void {
-    this.#setup.presence.judgeAgain(this.#setup.connection);
+    const seeing = this.#setup.presence.judgeAgain(this.#setup.connection);
+    this.#seeing = seeing;
+    void seeing?.then(() => {
+      if (this.#seeing === seeing) this.#seeing = undefined;
+    });
     this.#requests.queue.judgeAgain();
   }
 
   get judging(): Promise<unknown> | undefined {
-    return this.#requests.queue.judging;
+    const { judging } = this.#requests.queue;
+    return this.#seeing === undefined || judging === undefined
+      ? (this.#seeing ?? judging)
+      : Promise.all([this.#seeing, judging]);
   }
 
   suspended(reason: LapseReason): void {
