@@ -140,7 +140,7 @@ describe.each(variants)("$name", (protocol) => {
     await ada.notices.first((line) => line.startsWith("gap"));
     await ada.heard.take(3);
     expect(said(ada).map((what) => Number.parseInt(String(what), 10))).toEqual([7, 8, 9]);
-    expect(ada.notices.items).toContain("gap 7");
+    expect(ada.notices.items).toContain("gap 7 ward/icu");
   });
 
   test("what runs when the credential ends is not answered with what came of it, nor told to the room", async () => {

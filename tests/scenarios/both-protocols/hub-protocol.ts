@@ -220,15 +220,16 @@ interface HubNotice {
   readonly reason?: string;
   readonly graceSeconds?: number;
   readonly dropped?: number;
+  readonly groups?: readonly string[];
   readonly lost?: readonly string[];
 }
 
-function linesOf({ kind, reason, graceSeconds, dropped, lost }: HubNotice): readonly string[] {
+function linesOf({ kind, reason, graceSeconds, dropped, groups, lost }: HubNotice): readonly string[] {
   switch (kind) {
     case "expired":
       return [`expired ${reason} ${graceSeconds}`];
     case "gap":
-      return [`gap ${dropped}`];
+      return [["gap", dropped, ...(groups ?? [])].join(" ")];
     case "memberships-changed":
       return (lost ?? []).map((name) => `lost ${name}`);
     default:

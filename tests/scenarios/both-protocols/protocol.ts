@@ -57,7 +57,7 @@ export interface Peer {
   subscribe(): Promise<Verdict>;
   /** Every event: name and payload. */
   readonly heard: Recorder<readonly [event: string, payload: unknown]>;
-  /** `expiring`, `expired token_expired 10`, `reauthenticated`, `gap 3`, `lost ward/icu`. */
+  /** `expiring`, `expired token_expired 10`, `reauthenticated`, `gap 3 ward/icu`, `lost ward/icu`. */
   readonly notices: Recorder<string>;
   readonly ended: Promise<Ending>;
   /** Kind of every frame since it was let in, as they came. Keep-alives and the like are not among them. */

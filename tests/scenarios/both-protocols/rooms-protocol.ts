@@ -162,11 +162,11 @@ function verdictOf({ reason, action, retry_after: retryAfter, detail }: Frame): 
 }
 
 function lineOf(frame: Frame): string | undefined {
-  const { type, notice, reason, action, grace, dropped, why, room } = frame;
+  const { type, notice, reason, action, grace, dropped, rooms = [], why, room } = frame;
   if (type === "left") return why === "lost" ? `lost ${String(room)}` : undefined;
   if (type !== "notice") return undefined;
   if (notice === "expired") return `expired ${verdictOf({ reason, action })} ${String(grace)}`;
-  return notice === "gap" ? `gap ${String(dropped)}` : String(notice);
+  return notice === "gap" ? ["gap", dropped, ...(rooms as readonly string[])].join(" ") : String(notice);
 }
 
 function kindsOf({ type }: Frame): readonly FrameKind[] {

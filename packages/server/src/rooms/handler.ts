@@ -6,6 +6,7 @@ import type { LapseReason } from "../core/connection/lifecycle.js";
 import type { MembershipChange, ProtocolHandler } from "../core/connection/protocol-handler.js";
 import { Throttle } from "../core/connection/throttle.js";
 import { asHubwardError } from "../core/errors.js";
+import type { GroupPlace } from "../core/groups/group.js";
 import type { CallLimiter } from "../core/limits/call-limiter.js";
 import type { Reauthenticate } from "../core/supervision/reauthentication.js";
 import { Answers } from "./answers.js";
@@ -70,6 +71,10 @@ export class RoomsHandler<P> implements ProtocolHandler {
   notice(notice: Notice): Uint8Array | undefined {
     // Told room by room, as it happens.
     return notice.kind === "memberships-changed" ? undefined : this.dialect.render({ type: "notice", notice });
+  }
+
+  nameOf(place: GroupPlace): string {
+    return nameOf(place);
   }
 
   membership({ change, place }: MembershipChange): Uint8Array | undefined {

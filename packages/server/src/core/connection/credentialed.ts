@@ -24,6 +24,9 @@ export interface CredentialedSetup<P> extends DeliverySetup {
   readonly times: { readonly graceMs: number };
 }
 
+/** Groups that one notice names, at most: it stands in an outbox that is full already. */
+const MAX_GAP_GROUPS = 100;
+
 export abstract class Credentialed<P> extends Delivery {
   readonly identity: IdentityKey;
   /** What sends to its principal go by. Never for security decisions. */
@@ -153,14 +156,16 @@ export abstract class Credentialed<P> extends Delivery {
     if (frame !== undefined) this.answer(frame);
   }
 
-  /** In the words of now: groups that it has left meanwhile are not named. */
+  /** In the words of now: groups that it has left meanwhile are not named, though counted. */
   override gapNotice(dropped: Dropped): Frame | undefined {
     const groups = new Set<string>();
     let count = 0;
+    const { handler } = this;
     for (const [group, frames] of dropped) {
       count += frames;
       const membership = group === undefined ? undefined : this.#memberships?.get(this.#views?.get(group)?.of ?? group);
-      if (membership !== undefined) groups.add(groupName(membership.reference));
+      if (membership === undefined || groups.size === MAX_GAP_GROUPS) continue;
+      groups.add(handler?.nameOf?.(membership.reference) ?? groupName(membership.reference));
     }
     const frame = this.#frameOf({ kind: "gap", dropped: count, groups: [...groups] });
     return frame && { ...frame, gap: dropped };
