@@ -81,6 +81,14 @@ function declare(app: App<Staff>, world: World): (name: string) => GroupReferenc
     world.orders.push(`${subject} ${what}`);
     return what;
   };
+  /** Hands its signal to what it waits for, and lets through what comes of that. */
+  const watch = (what: string, signal: AbortSignal): Promise<never> => {
+    world.begun++;
+    return new Promise<never>((_resolve, reject) => {
+      const stopped = what === "broken" ? new Error("the monitor broke") : undefined;
+      signal.addEventListener("abort", () => reject(stopped ?? signal.reason));
+    });
+  };
   const group = app
     .group("ward/{ward}", { ward: word })
     .allow(ownWard, ({ ward }) => ward)
@@ -89,6 +97,7 @@ function declare(app: App<Staff>, world: World): (name: string) => GroupReferenc
         .publish("note", text, (draft) => draft.members())
         .publish("alarm", text, (draft) => draft.allow(nurses).allow(gentle, (what) => what))
         .publish("broken", text, (draft) => draft.allow(broken))
+        .publish("watch", text, (draft) => draft.allow(nurses).handle((call, what) => watch(what, call.signal)))
         .publish("order", text, (draft) =>
           draft
             .allow(nurses)
@@ -121,6 +130,10 @@ function declare(app: App<Staff>, world: World): (name: string) => GroupReferenc
           .args(text, text)
           .allow(broken)
           .handle((call, name, what) => call.to(member(call, name)).emit("broken", what)),
+        watch: m
+          .args(text, text)
+          .allow(nurses)
+          .handle((call, _name, what) => watch(what, call.signal)),
         order: m
           .args(text, text, text)
           .allow(nurses)

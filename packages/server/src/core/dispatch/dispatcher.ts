@@ -169,7 +169,8 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
       const committed = await commit.end();
       if (committed !== undefined) {
         // It has happened, and is recorded: an error on the way out cannot take it back.
-        if (outcome.kind === "failed") ports.watch.failed(method.name, outcome.error);
+        if (outcome.kind === "failed" && !request.control.explains(outcome.error))
+          ports.watch.failed(method.name, outcome.error);
         return { kind: "value", value: committed.value };
       }
       if (outcome.kind === "refused" || outcome.kind === "cancelled") await start.abandon();
