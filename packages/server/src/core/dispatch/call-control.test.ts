@@ -25,7 +25,11 @@ describe("a running call", () => {
 
   it("explains what being told to stop makes a method throw, and nothing else", () => {
     const control = new CallControl();
-    const errors = [new HubwardError("session_revoked"), new DOMException("stopped", "AbortError"), new Error("broken")];
+    const errors = [
+      new HubwardError("session_revoked"),
+      new DOMException("stopped", "AbortError"),
+      new Error("broken"),
+    ];
     expect(errors.map((error) => control.explains(error))).toEqual([false, false, false]);
     control.cancel();
     expect(errors.map((error) => control.explains(error))).toEqual([true, true, false]);

@@ -162,7 +162,7 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
         return refused(new HubwardError("rate_limited", { retryAfterSeconds }), method);
       }
       if (start.state === "known") return replay(await start.outcome, method);
-      const refusal = connection.refusal();
+      const refusal = connection.refusal() ?? (await refusalMeanwhile(connection, passage));
       const commit = new CommandCommit(start.commit, () => request.control.assertMaySpeak(connection));
       const outcome =
         refusal === undefined ? await run(connection, hub, request, passage, commit.run) : refused(refusal, method);
@@ -179,6 +179,16 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     } catch (cause) {
       return refused(tryAgain(cause), method);
     }
+  }
+
+  /** The store took its time: what has to hold before anything else is judged, such as a membership, may be gone. */
+  function refusalMeanwhile(
+    connection: Connection<P>,
+    passage: Passage<P>,
+  ): HubwardError | undefined | Promise<HubwardError | undefined> {
+    // Of another principal everything is judged again.
+    if (isOfAnother(connection, passage)) return undefined;
+    return passage.method.precondition?.(connection, passage.args, ports.watch);
   }
 
   /** The method was entered: what came of it is told also when the store cannot keep it. */
