@@ -2,7 +2,6 @@ import { createFakeClock, recordingTelemetry } from "@hubward/testing";
 import { HubwardError } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
 import { admissionOf } from "../../../test/connection-fixture.js";
-import { sessionKey } from "../auth/authentication.js";
 import { identityKey, type ConnectionId } from "../ids.js";
 import { createFailedAttempts } from "../limits/failed-attempts.js";
 import { createPrincipalConnections } from "../limits/principal-connections.js";
@@ -51,7 +50,7 @@ describe("the last word before a connection is made", () => {
       principal: { subject: "ada" },
       remoteAddress: "192.0.2.7",
     });
-    expect(holdBack.delayMs(sessionKey(admission.authentication))).toBe(0);
+    expect(holdBack.delayMs(admission.authentication)).toBe(0);
     // Its credential verified: no failed attempt of its address.
     expect(failed.tokens.refusal(birth.remoteAddress)).toBeUndefined();
   });
@@ -62,7 +61,7 @@ describe("the last word before a connection is made", () => {
     expect(refusal()?.reason).toBe("connection_limit");
     expect(recorded.events.map(({ event }) => event)).toEqual(["connection.refused"]);
     for (let time = 0; time < 2; time++) refusal();
-    expect(holdBack.delayMs(sessionKey(admission.authentication))).toBe(250);
+    expect(holdBack.delayMs(admission.authentication)).toBe(250);
   });
 
   it("is the revocation, where there is no room, either", () => {

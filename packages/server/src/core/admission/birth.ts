@@ -1,7 +1,6 @@
 /** The last word before somebody who was admitted becomes a connection. */
 
 import type { HubwardError } from "@hubward/wire";
-import { sessionKey } from "../auth/authentication.js";
 import type { Admission } from "../auth/policy.js";
 import type { PrincipalBase } from "../auth/principal.js";
 import { identityKey, type ConnectionId } from "../ids.js";
@@ -40,7 +39,7 @@ export function refusalAtBirth<P extends PrincipalBase>(
   const refusal =
     ports.admitter.refusal(authentication, connectionId) ?? ports.places.refusal(identityKey(authentication));
   if (refusal === undefined) return undefined;
-  if (refusal instanceof TooManyConnections) ports.holdBack.ended(sessionKey(authentication), 0);
+  if (refusal instanceof TooManyConnections) ports.holdBack.ended(authentication, 0);
   refuse(birth, birth, ports, refusal, { authentication, roles: principal.roles, connectionId });
   return refusal;
 }
