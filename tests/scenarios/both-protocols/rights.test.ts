@@ -3,11 +3,11 @@
 import { describe, expect, test } from "vitest";
 import { until } from "../../support/until.js";
 import type { Peer } from "./protocol.js";
-import { protocols, runWard } from "./ward.js";
+import { runWard, variants } from "./ward.js";
 
 const said = ({ heard }: Peer): readonly unknown[] => heard.items.map(([, what]) => what);
 
-describe.each(protocols)("$name", (protocol) => {
+describe.each(variants)("$name", (protocol) => {
   test("a rule that does not hold any more takes the membership, tells its member, and nothing follows", async () => {
     const ward = await runWard();
     const ada = await ward.enter(protocol);

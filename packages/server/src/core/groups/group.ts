@@ -14,6 +14,15 @@ export interface Judged {
   readonly judgedVersion: number;
 }
 
+/**
+ * What somebody is told about a group by a rule of its own, beside what is said in it: frames of a key of its own. They
+ * pass only with both, the view's rule and the membership, judged for the present principal.
+ */
+export interface View extends Judged {
+  /** The group it is a view of. */
+  readonly of: GroupKey;
+}
+
 /** A declared kind of group. */
 export interface GroupTemplate<P> {
   /** As declared: `ward/{ward}`. */
