@@ -128,7 +128,7 @@ describe("somebody signs out at the provider", () => {
       const issuer = "https://id.example/";
       const signer = createSigner("a", { issuer, audience: AUDIENCE, clock: { now: () => Date.now() as EpochMs } });
       const keys = localJwks({ keys: [signer.jwk] });
-      const hub = await runHub(jwt({ issuer, audience: AUDIENCE, keys, tenantClaim }), () => ["nurse"]);
+      const hub = await runHub(jwt({ issuer, audience: AUDIENCE, keys, tenantClaim }), { rolesOf: () => ["nurse"] });
       const receiver = await startReceiver();
       const carried: CarriedOut[] = [];
       const carryOut = async ({ action }: Logout) => void carried.push(await hub.app.carryOut(action));

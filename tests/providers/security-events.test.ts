@@ -54,7 +54,7 @@ async function setUp(tenantClaim: string | undefined) {
   const signer = createSigner("key-1", { issuer, audience: "hub", clock });
   const keys = localJwks({ keys: [signer.jwk] });
   const rights = { roles: ["nurse"] as readonly string[] };
-  const hub = await runHub(jwt({ issuer, audience: "hub", keys, tenantClaim }), () => rights.roles);
+  const hub = await runHub(jwt({ issuer, audience: "hub", keys, tenantClaim }), { rolesOf: () => rights.roles });
 
   const carried: number[] = [];
   const receive = securityEvents({

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { HubConnectionBuilder, LogLevel, type HubConnection } from "@microsoft/signalr";
 import { hubward, type App, type Authentication, type HubwardOptions, type TelemetryEvent } from "@hubward/server";
 import { attach, requirePolicy } from "@hubward/server/node";
+import type { Clock } from "@hubward/server/ports";
 import { onTestFinished } from "vitest";
 import { Recorder } from "../../support/recorder.js";
 import { ask, bearer, listen, shut, type PlainReply } from "../../support/server.js";
@@ -21,10 +22,16 @@ export interface RunningHub {
   negotiate(accessToken: string): Promise<PlainReply>;
 }
 
-/** `rolesOf`: what the directory says of somebody; by default what the credential says. */
+export interface HubSetting {
+  /** What the directory says of somebody. Default: what the credential says. */
+  readonly rolesOf?: ((who: Authentication) => readonly string[]) | undefined;
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined;
+}
+
 export async function runHub(
   authenticator: HubwardOptions["authenticator"],
-  rolesOf: (who: Authentication) => readonly string[] = ({ claims }) => claims["roles"] as readonly string[],
+  { rolesOf = ({ claims }) => claims["roles"] as readonly string[], clock }: HubSetting = {},
 ): Promise<RunningHub> {
   const telemetry = new Recorder<TelemetryEvent>();
   const app = hubward({
@@ -32,6 +39,7 @@ export async function runHub(
     authenticationRefresh: true,
     principal: (authentication) => ({ roles: rolesOf(authentication) }),
     telemetry: telemetry.push,
+    ...(clock === undefined ? {} : { clock }),
   });
   const staff = app.policy("Staff", ({ principal }) => principal.hasRole("doctor", "nurse"));
   app

@@ -43,7 +43,8 @@ export type TenantRevokeTarget = SubjectTarget | SessionTarget | TokenTarget | I
 
 /**
  * What can be revoked. `subject` without a tenant is one of those without; within a tenant it is `app.tenant(id)`'s to
- * revoke, and in whatever tenant `app.everyTenant()`'s. A session and a token are that in whatever tenant. A subject, a tenant and a client are suspended until they are lifted; everything else ends for good.
+ * revoke, and in whatever tenant `app.everyTenant()`'s. A session and a token are that in whatever tenant. A subject, a
+ * tenant and a client are suspended until they are lifted; everything else ends for good.
  */
 export type RevokeTarget =
   | TenantRevokeTarget
@@ -137,7 +138,7 @@ const BESIDE: Partial<Record<Name, readonly string[]>> = {
   all: [],
 };
 
-/** What is not a whole application's to revoke. */
+/** What people have, and so what can be revoked of a tenant's. */
 const OF_PEOPLE: readonly Name[] = ["issuedBefore", "tokenId", "session", "subject"];
 
 /** @throws TypeError for a target that cannot be meant, or one that needs an issuer and has none */
