@@ -39,6 +39,10 @@ const CANARY_EVERY_MS = 120;
 const MOST_P99_MS = 250;
 /** Of one socket that is let in: a frame that is not complete yet, and what is made of it. */
 const SOCKET_CAP_BYTES = 128 * 1024;
+/** Of the kernel's buffers for one socket: what it itself allows, here for both ends. Bytes, NaN elsewhere. */
+const KERNEL_CAP_BYTES = 2 * (mostOf("tcp_rmem") + mostOf("tcp_wmem"));
+/** Buffers of others on this machine come and go. */
+const KERNEL_SLACK_BYTES = 8 * 1024 * 1024;
 /** Of one that does not read: `outbox.maxBytes`. */
 const STALLED_CAP_BYTES = 1024 * 1024;
 /** The heap is collected when it has grown: not by this does one tell a leak. */
@@ -67,6 +71,10 @@ async function startCanary(kind) {
   await peer.answered();
   if (kind === "hub") peer.say({ protocol: "json", version: 1 }, SEPARATOR);
   await peer.until(({ heard }) => heard > 0);
+  if (kind === "rooms") {
+    peer.say({ type: "join", id: 0, room: "room/canaries" });
+    await peer.until(({ heard }) => heard > 1);
+  }
   peer.keeps = false;
   /** When each was asked, by its number. @type {Map<number, number>} */
   const open = new Map();
@@ -83,7 +91,8 @@ async function startCanary(kind) {
   const timer = setInterval(() => {
     const id = `canary-${++serial}`;
     open.set(serial, performance.now());
-    if (kind === "rooms") peer.say({ type: "ping", id });
+    // Both pass the gate, with everything it asks.
+    if (kind === "rooms") peer.say({ type: "publish", id, room: "room/canaries", event: "note", payload: "" });
     else peer.say({ type: 1, invocationId: id, target: "Echo", arguments: [""] }, SEPARATOR);
   }, CANARY_EVERY_MS);
   return {
@@ -114,6 +123,14 @@ async function startCanary(kind) {
 function kernelBytes() {
   try {
     return 4_096 * Number(/^TCP:.* mem (\d+)/m.exec(readFileSync("/proc/net/sockstat", "latin1"))?.[1]);
+  } catch {
+    return Number.NaN;
+  }
+}
+
+function mostOf(setting) {
+  try {
+    return Number(readFileSync(`/proc/sys/net/ipv4/${setting}`, "latin1").trim().split(/\s+/)[2]);
   } catch {
     return Number.NaN;
   }
@@ -177,6 +194,7 @@ for (const name of chosen) {
     most.sockets * SOCKET_CAP_BYTES +
     (name === "stalled" ? plan.count * STALLED_CAP_BYTES : 0) +
     SLACK_BYTES;
+  const allowedKernelBytes = base.kernelBytes + most.sockets * KERNEL_CAP_BYTES;
   const news = Object.entries(reasons).map(([reason, count]) => [reason, count - (before.reasons[reason] ?? 0)]);
   measured[name] = {
     peers: plan.count,
@@ -194,8 +212,15 @@ for (const name of chosen) {
     rssBytes: most.rssBytes,
     allowedBytes,
     kernelBytes: most.kernelBytes,
+    allowedKernelBytes,
   };
   if (most.rssBytes > allowedBytes) troubles.push(`${name}: memory ${most.rssBytes} of ${allowedBytes} allowed`);
+  if (!small && most.kernelBytes > allowedKernelBytes)
+    troubles.push(`${name}: ${most.kernelBytes} bytes in the kernel, ${allowedKernelBytes} allowed`);
+  // Those that do not finish their headers are Node's own to refuse.
+  const reset = told["cut off"] ?? 0;
+  const withReason = news.reduce((sum, [reason, count]) => (reason.startsWith("connection.") ? sum + count : sum), 0);
+  if (reset > withReason) troubles.push(`${name}: ${reset} were cut off, ${withReason} for a reason`);
   if (newcomerMs === undefined) troubles.push(`${name}: nobody new got in`);
   for (const canary of canaries)
     if (!canary.isWell) troubles.push(`${name}: the canary of ${canary.kind} ended: ${canary.outcome}`);
@@ -203,6 +228,8 @@ for (const name of chosen) {
   console.error(`${name}: p99 ${Math.round(measured[name].p99Ms)} ms, RSS ${Math.round(most.rssBytes / 1e6)} MB`, told);
   // What is left of it goes before the next one comes.
   for (let tries = 0; tries < 100 && (await server.ask("open")).sockets > canaries.length; tries++) await wait(100);
+  const kept = kernelBytes() - base.kernelBytes;
+  if (!small && kept > KERNEL_SLACK_BYTES) troubles.push(`${name}: the kernel still holds ${kept} bytes`);
 }
 for (const canary of canaries) {
   if (canary.waiting > 2)

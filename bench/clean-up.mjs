@@ -28,7 +28,7 @@ const SEPARATOR = "\x1e";
 const random = createRandom(flags.amount("seed", 1));
 const server = await spawnServer({
   file: new URL("./peers/hostile-server.mjs", import.meta.url),
-  execArgv: ["--expose-gc"],
+  execArgv: ["--expose-gc", "--import", new URL("./lib/tracked-collections.mjs", import.meta.url).href],
   lifeLimitMs: 300_000,
   config: {
     app: { limits: { connection: false, principal: false, authentication: false } },

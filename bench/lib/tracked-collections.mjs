@@ -1,6 +1,6 @@
 /**
  * Every Map and Set that Hubward makes, by the line that makes it: to see from outside whether one of them keeps what is
- * over. To be imported before anything else; what lives is told by the garbage collector, so collect before asking.
+ * over. To be imported before anything else (`--import`); what lives is told by the garbage collector, so collect before asking.
  */
 
 const own = /\/packages\/(?:server|wire)\/dist\/(?<place>[^?)]+:\d+):\d+/;

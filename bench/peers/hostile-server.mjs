@@ -3,7 +3,6 @@
  * what it holds. Nothing here catches what escapes.
  */
 
-import { countCollections } from "../lib/tracked-collections.mjs";
 import { readdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { setImmediate as turn } from "node:timers/promises";
@@ -11,6 +10,10 @@ import { hubward, HubwardError } from "@hubward/server";
 import { attach } from "@hubward/server/node";
 import { listenOnLoopback } from "../lib/peer-process.mjs";
 
+/** Where `--import` has made them count: it costs too much for what is measured. */
+const { countCollections } = process.execArgv.some((argument) => argument.endsWith("tracked-collections.mjs"))
+  ? await import("../lib/tracked-collections.mjs")
+  : {};
 const options = JSON.parse(process.env["BENCH_CONFIG"] ?? "{}");
 const HOUR = 3_600_000;
 
@@ -127,7 +130,7 @@ const actions = {
       sockets: await sockets(),
       descriptors: readdirSync("/proc/self/fd").length,
       resources,
-      collections: countCollections(),
+      collections: countCollections?.(),
       heapBytes: process.memoryUsage().heapUsed,
     };
   },

@@ -15,7 +15,7 @@ import { requirePolicy } from "@hubward/server/node";
 import type { Clock } from "@hubward/server/ports";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createDpopKey, type DpopKey, type ProofTerms } from "../support/dpop.js";
-import { upgrade } from "../support/raw-web-socket.js";
+import { openWebSocket, upgrade } from "../support/raw-web-socket.js";
 import { outcomeOf, runApp, type RunningApp, type RunOptions } from "../support/running-app.js";
 import { ask, type PlainReply } from "../support/server.js";
 import { holdsJwt } from "../support/tokens.js";
@@ -69,7 +69,7 @@ async function runWard({
     (app) => {
       const anyone = app.policy("Anyone", () => true);
       app
-        .hub(HUB, { authenticationRefresh: true })
+        .hub(HUB, { authenticationRefresh: true, statefulReconnect: true })
         .allow(anyone)
         .methods((m) => ({ WhoAmI: m.handle(({ principal }) => principal.subject) }));
       const guarded = requirePolicy(app, anyone, (_request, response, { principal }) => {
@@ -439,4 +439,68 @@ test("no other listener sees a proof", async () => {
   seen.push(JSON.stringify([raw?.headers, raw?.rawHeaders, ward.telemetry.items]));
   expect(seen[0]).toContain("host");
   expect(holdsJwt(seen.join())).toBe(false);
+});
+
+describe("a connection with stateful reconnect", () => {
+  const resumable = { method: "POST", path: `${NEGOTIATE}?negotiateVersion=1&useStatefulReconnect=true` };
+
+  async function enter(ward: Ward, headers: Record<string, string>) {
+    const reply = await ask(ward.port, { ...resumable, headers });
+    const { connectionToken, accessToken } = JSON.parse(reply.body) as Record<string, string>;
+    const path = `${HUB}?id=${connectionToken}`;
+    const [line] = [reply.headers["set-cookie"] ?? []].flat();
+    const cookie = line === undefined ? undefined : { cookie: line.split(";")[0] ?? "" };
+    const ticket = {
+      authorization: `Bearer ${accessToken}`,
+      "x-forwarded-proto": headers["x-forwarded-proto"] ?? "http",
+    };
+    const socket = await openWebSocket({ port: ward.port, path, headers: { ...ticket, ...cookie } });
+    onTestFinished(() => void socket.socket.destroy());
+    socket.sendJson({ protocol: "json", version: 2 });
+    await socket.frames.first();
+    return { socket, path, ticket, cookie };
+  }
+
+  test("that is bound to a key is nobody's who has its ticket alone, and notices nothing", async () => {
+    const ward = await runWard();
+    const token = await ward.token();
+    const { socket, path, ticket } = await enter(ward, await ward.proven({ token, method: "POST" }));
+    const stranger = await upgrade({ port: ward.port, path, headers: ticket });
+    expect(stranger).toMatchObject({ isOpen: false, status: 404 });
+    socket.sendJson({ type: 1, invocationId: "1", target: "WhoAmI", arguments: [] });
+    const answer = await socket.frames.first(({ payload }) => payload.includes('"invocationId":"1"'));
+    expect(answer.payload.toString()).toContain('"result":"ada"');
+    const proven = await ward.proven({ token, method: "GET", url: ORIGIN + HUB });
+    expect(await upgrade({ port: ward.port, path, headers: proven })).toMatchObject({ isOpen: true });
+    expect(await socket.closed).toEqual({ wasReset: true });
+  });
+
+  test("that is bound to a key is its browser's, which shows the cookie of the ticket", async () => {
+    const ward = await runWard({ attachOptions: { trustedProxies: ["127.0.0.1"] } });
+    const proven = await ward.proven({ token: await ward.token(), method: "POST" });
+    const { path, ticket, cookie } = await enter(ward, { ...proven, "x-forwarded-proto": "https" });
+    expect(cookie?.cookie).toContain("__Host-hubward");
+    expect(await upgrade({ port: ward.port, path, headers: ticket })).toMatchObject({ isOpen: false, status: 404 });
+    const browser = { ...ticket, ...cookie };
+    expect(await upgrade({ port: ward.port, path, headers: browser })).toMatchObject({ isOpen: true });
+  });
+
+  test("that became bound meanwhile is so from then on", async () => {
+    const ward = await runWard();
+    const plain = { authorization: `Bearer ${await ward.token(null)}` };
+    const { path, ticket, socket } = await enter(ward, plain);
+    const later = await ward.token(ward.key.jkt, 7_200);
+    const proof = await ward.key.prove({ method: "POST", url: `${ORIGIN}${HUB}/refresh`, token: later });
+    socket.sendJson({ type: 1, invocationId: "r", target: "hubward.reauthenticate", arguments: [later, proof] });
+    const answer = await socket.frames.first(({ payload }) => payload.includes('"invocationId":"r"'));
+    expect(answer.payload.toString()).toContain("expiresInSeconds");
+    socket.socket.destroy();
+    expect(await upgrade({ port: ward.port, path, headers: ticket })).toMatchObject({ isOpen: false, status: 404 });
+  });
+
+  test("that is bound to none comes back with its ticket", async () => {
+    const ward = await runWard();
+    const { path, ticket } = await enter(ward, { authorization: `Bearer ${await ward.token(null)}` });
+    expect(await upgrade({ port: ward.port, path, headers: ticket })).toMatchObject({ isOpen: true });
+  });
 });

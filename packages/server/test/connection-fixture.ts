@@ -145,6 +145,7 @@ export const times = {
   clientTimeoutMs: 30_000,
   keepAliveMs: 15_000,
   graceMs: 10_000,
+  claimsGraceMs: 10_000,
 } as const;
 
 export function admissionOf({

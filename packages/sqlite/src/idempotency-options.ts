@@ -9,7 +9,10 @@ export interface SqliteIdempotencyOptions {
   readonly keepMs?: number | undefined;
   /** Commands remembered at most; then new ones are refused rather than old ones forgotten. Default 100000. */
   readonly maxCommands?: number | undefined;
-  /** Of one owner; then new ones of this owner are refused. Default 10000. */
+  /**
+   * Of one owner; then new ones of this owner are refused. Never more than there is room left for others: however many
+   * use all they may, who has none yet finds room. Default 10000.
+   */
   readonly maxCommandsPerOwner?: number | undefined;
   /**
    * The longest outcome that is kept, in characters of JSON. Whoever sends a command with a longer one again is told

@@ -99,21 +99,22 @@ describe.each(engines)("the store for commands on %s", (engine) => {
       database,
       clock,
       keepMs: 1_000,
-      maxCommands: 100,
-      maxCommandsPerOwner: 50,
+      maxCommands: 200,
     });
     for (let index = 0; index < 50; index++)
       await (await begin(store, `a${index}`, "alice")).finish({ kind: "hidden" });
     for (let index = 0; index < 50; index++) await (await begin(store, `b${index}`, "bob")).finish({ kind: "hidden" });
+    for (let index = 0; index < 100; index++)
+      await (await begin(store, `d${index}`, `dora ${index}`)).finish({ kind: "hidden" });
     expect(await ask(store, "c", "carol")).toMatchObject({ state: "full" });
     clock.advance(1_000);
     const left = (): unknown => database.prepare("select count(*) as n from hubward_commands").get()?.["n"];
     await begin(store, "b-next", "bob");
-    expect(left()).toBe(100 - 64 + 1);
+    expect(left()).toBe(200 - 64 + 1);
     await begin(store, "c", "carol");
-    expect(left()).toBe(100 - 96 + 2);
+    expect(left()).toBe(200 - 96 + 2);
     await begin(store, "b49", "bob");
-    expect(left()).toBe(3);
+    expect(left()).toBe(200 - 128 + 3);
   });
 
   it("keeps what an answer in MessagePack may hold, and texts that look like it", async () => {

@@ -66,8 +66,10 @@ class SqliteIdempotencyStore implements IdempotencyStore {
       return { state: "known", outcome };
     }
     this.#table.forget(now, owner);
-    if (this.#table.countOf(owner) >= maxCommandsPerOwner) return full(this.#table.oldestForgetAt(owner), now);
-    if (this.#table.count >= maxCommands) return full(this.#table.oldestForgetAt(), now);
+    const count = this.#table.countOf(owner);
+    if (count >= maxCommandsPerOwner) return full(this.#table.oldestForgetAt(owner), now);
+    // Never more than there is room left for others (Choudhury and Hahne, Dynamic queue length thresholds, 1998).
+    if (count >= maxCommands - this.#table.count) return full(this.#table.oldestForgetAt(), now);
     this.#table.add(key, owner, argumentsDigest);
     return this.#begin(key);
   }

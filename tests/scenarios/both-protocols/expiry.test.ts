@@ -163,6 +163,24 @@ describe.each(protocols)("$name", (protocol) => {
     expect([said(ada), said(ben)]).toEqual([["end"], ["end"]]);
   });
 
+  test("rights that changed wait until a newer credential can be told from an older one", async () => {
+    const ward = await runWard();
+    const ada = await ward.enter(protocol, "ada", { lifetime: 900 });
+    await ada.subscribe();
+    await ada.join("icu");
+    await ward.pass(1);
+    await ward.app.requireReauthentication({ subject: "ada" });
+    expect(await ada.notices.first()).toBe("expired reauth_required;action=refresh 70");
+    ward.tell("icu", "held back");
+    await ward.pass(30);
+    const early = await ada.reauthenticate(await ward.token("ada", { lifetime: 900 }));
+    const [, seconds] = /^reauth_required;action=refresh;retry_after=(\d+)$/.exec(early) ?? [];
+    expect(Number(seconds)).toBeGreaterThan(29);
+    await ward.pass(Number(seconds));
+    expect(await ada.reauthenticate(await ward.token("ada", { lifetime: 900 }))).toBe("ok");
+    expect(await ada.heard.first()).toEqual(["vitals", "held back"]);
+  });
+
   test("rights that changed end it, unless a newer credential comes", async () => {
     const ward = await runWard({ maxIssuerSkewMs: 0 });
     const [ada, ben] = [await ward.enter(protocol, "ada"), await ward.enter(protocol, "ben")];

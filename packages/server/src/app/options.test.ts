@@ -14,7 +14,13 @@ describe("an application's options", () => {
       allowedOrigins: new Set(),
       allowQueryToken: false,
       outbox: { maxBytes: 1_048_576, maxLagMs: 30_000 },
-      times: { handshakeTimeoutMs: 15_000, clientTimeoutMs: 30_000, keepAliveMs: 15_000, graceMs: 10_000 },
+      times: {
+        handshakeTimeoutMs: 15_000,
+        clientTimeoutMs: 30_000,
+        keepAliveMs: 15_000,
+        graceMs: 10_000,
+        claimsGraceMs: 70_000,
+      },
       hub: { maxMessageBytes: 32_768, maxParallelInvocations: 1, maxUploadItems: 10, hasStatefulReconnect: false },
       maxGroupsPerConnection: 100,
     });
@@ -46,6 +52,7 @@ describe("an application's options", () => {
       clientTimeoutMs: 30_000,
       keepAliveMs: 1_000,
       graceMs: 10_000,
+      claimsGraceMs: 70_000,
     });
     expect(resolved.allowedOrigins).toEqual(new Set(["https://a.example"]));
   });

@@ -103,7 +103,8 @@ export interface HubwardOptions<Attributes extends object = object> extends Scop
   readonly maxGroupsPerConnection?: number | undefined;
   /**
    * How long a connection whose credential has ended waits for a new one, where its client has shown that it can bring
-   * one. Milliseconds, default 10000.
+   * one. Milliseconds, default 10000. Behind `requireReauthentication` `maxIssuerSkewMs` longer: tokens that pass are
+   * issued from then on.
    */
   readonly graceMs?: number | undefined;
   /**
@@ -241,6 +242,7 @@ export function resolveOptions<Attributes extends object>(
       clientTimeoutMs: count("clientTimeoutMs"),
       keepAliveMs: count("keepAliveMs"),
       graceMs: count("graceMs"),
+      claimsGraceMs: count("graceMs") + maxIssuerSkewMs,
     },
     maxGroupsPerConnection: count("maxGroupsPerConnection"),
     policyTimeoutMs: count("policyTimeoutMs"),

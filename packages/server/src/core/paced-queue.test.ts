@@ -56,4 +56,50 @@ describe("a paced queue", () => {
     clock.endTurn();
     expect([done, clock.pendingTurn]).toEqual([[0, 1, 2, 3, 4, 5], 0]);
   });
+
+  describe("with work that comes in pieces", () => {
+    function createSharedQueue() {
+      const clock = createFakeClock();
+      const queue = createPacedQueue(clock);
+      const done: string[] = [];
+      const add = (name: string, pieces: number): void => {
+        let piece = 0;
+        queue.add(() => {
+          clock.block(1);
+          done.push(`${name}${++piece}`);
+          return piece < pieces;
+        });
+      };
+      return { clock, add, done };
+    }
+
+    it("does the pieces of what comes alone one behind the other", () => {
+      const { clock, add, done } = createSharedQueue();
+      add("a", 14);
+      expect(done).toHaveLength(2);
+      clock.endTurn();
+      expect(done).toHaveLength(12);
+      clock.endTurn();
+      expect(done).toEqual(Array.from({ length: 14 }, (_, piece) => `a${piece + 1}`));
+      expect(clock.pendingTurn).toBe(0);
+    });
+
+    it("lets others have their turn in between", () => {
+      const { clock, add, done } = createSharedQueue();
+      add("a", 100);
+      add("b", 3);
+      add("c", 1);
+      clock.endTurn();
+      expect(done).toEqual(["a1", "a2", "a3", "b1", "c1", "a4", "b2", "a5", "b3", "a6", "a7", "a8"]);
+    });
+
+    it("forgets what is done, however long others go on", () => {
+      const { clock, add, done } = createSharedQueue();
+      add("a", 6_000);
+      add("b", 2);
+      while (clock.pendingTurn > 0) clock.endTurn();
+      expect(done).toHaveLength(6_002);
+      expect(done.at(-1)).toBe("a6000");
+    });
+  });
 });

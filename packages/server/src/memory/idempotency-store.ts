@@ -11,7 +11,10 @@ export interface MemoryIdempotencyOptions {
   readonly keepMs?: number | undefined;
   /** Commands remembered at most; then new ones are refused rather than old ones forgotten. Default 100000. */
   readonly maxCommands?: number | undefined;
-  /** Of one owner; then new ones of this owner are refused. Default 10000. */
+  /**
+   * Of one owner; then new ones of this owner are refused. Never more than there is room left for others: however many
+   * use all they may, who has none yet finds room. Default 10000.
+   */
   readonly maxCommandsPerOwner?: number | undefined;
 }
 
@@ -105,7 +108,9 @@ export function createMemoryIdempotencyStore({
         if (command.argumentsDigest !== argumentsDigest) return { state: "conflict" };
         return { state: "known", outcome: command.outcome };
       }
-      if (running.size + ended.size >= maxCommands || !shares.take(owner)) return full(now);
+      // Choudhury and Hahne, Dynamic queue length thresholds, IEEE/ACM Transactions on Networking 6 (1998): N that take
+      // all they can leave one part in N + 1.
+      if (!shares.take(owner, maxCommands - running.size - ended.size)) return full(now);
       return begin(key, argumentsDigest, owner);
     },
   };

@@ -16,7 +16,7 @@ import type { Hub } from "../core/dispatch/hub.js";
 import type { UpgradeAnswer } from "../core/endpoint.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
 import type { ConnectionId } from "../core/ids.js";
-import type { Holder } from "./attempts.js";
+import type { Attempt, Holder } from "./attempts.js";
 import {
   admit,
   arrive,
@@ -27,6 +27,7 @@ import {
   refusalTexts,
   takeLater,
   type Arrival,
+  type Known,
   type OpenSocket,
 } from "./claim.js";
 import { clientKind } from "./client.js";
@@ -42,6 +43,7 @@ const HAS_TRANSPORT = textReply(409, refusalTexts.hasTransport);
 const OTHER_TRANSPORT = textReply(400, refusalTexts.otherTransport);
 const NOT_NEGOTIATED = "a cookie opens no connection that was not negotiated";
 const NOT_RESUMABLE_HINT = "the connection has ended, or its replay holds what may no longer be seen";
+const KEY_HINT = "the connection is bound to a key, and only its ticket was shown";
 
 export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open: OpenSocket<P>): Upgrade<P> {
   async function withoutNegotiate(
@@ -124,6 +126,10 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     if (connection !== undefined && resumption !== undefined) {
       const refusal = ports.admitter.refusal(connection.authentication, connection.id);
       if (refusal !== undefined) throw refusal;
+      if (!holdsKey(known, claimed.attempt, connection.authentication)) {
+        refuse(request, hub, ports, new HubwardError("not_found"), applicant, KEY_HINT);
+        return no(UNKNOWN_ID);
+      }
       await takeLater(known, claimed.attempt, hub, ports.reauthenticate);
       return resume(resumption, request, hub, applicant);
     }
@@ -145,6 +151,14 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
       return no(isCookieOver(request, hub, reply.status) ? UNKNOWN_ID : reply);
     }
   };
+}
+
+/**
+ * Who comes back to a connection that is bound to a key shows more than a ticket that may have been read in a URL: a
+ * proof of that key beside its token, or that it is the same browser.
+ */
+function holdsKey<P>({ presented }: Known<P>, { binding }: Attempt<P>, { keyThumbprint }: Authentication): boolean {
+  return keyThumbprint === undefined || presented.kind === "token" || binding?.isShown === true;
 }
 
 function ignore(): void {

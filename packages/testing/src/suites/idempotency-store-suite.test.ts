@@ -7,6 +7,7 @@ import {
 } from "./idempotency-store-suite.js";
 
 interface Entry {
+  readonly owner: string;
   readonly digest: string;
   readonly outcome: Promise<CommandOutcome>;
   forgetAt: number;
@@ -45,18 +46,24 @@ class SmallStore implements IdempotencyStore {
     return forgetAt <= this.settings.clock.monotonic();
   }
 
-  start(rawKey: string, digest: string): CommandStart | Promise<CommandStart> {
+  /** Whether this owner leaves room for others. */
+  isModest(owner: string): boolean {
+    const own = [...this.entries.values()].filter((entry) => entry.owner === owner).length;
+    return own < this.settings.maxCommands - this.entries.size;
+  }
+
+  start(rawKey: string, digest: string, owner: string): CommandStart | Promise<CommandStart> {
     const key = this.keyOf(rawKey);
     for (const [each, entry] of this.entries) if (this.isForgotten(entry)) this.entries.delete(each);
     const known = this.entries.get(key);
     if (known !== undefined) {
       return known.digest === digest ? { state: "known", outcome: known.outcome } : { state: "conflict" };
     }
-    if (this.isFull) return { state: "full" };
-    return this.claim(key, digest);
+    if (this.isFull || !this.isModest(owner)) return { state: "full" };
+    return this.claim(key, digest, owner);
   }
 
-  claim(key: string, digest: string): CommandStart {
+  claim(key: string, digest: string, owner: string): CommandStart {
     let settle: (outcome: CommandOutcome) => void = () => undefined;
     let giveUp: (error: Error) => void = () => undefined;
     const outcome = new Promise<CommandOutcome>((resolve, reject) => {
@@ -64,7 +71,7 @@ class SmallStore implements IdempotencyStore {
       giveUp = reject;
     });
     outcome.catch(() => undefined);
-    const entry: Entry = { digest, outcome, forgetAt: Infinity };
+    const entry: Entry = { owner, digest, outcome, forgetAt: Infinity };
     this.entries.set(key, entry);
     return {
       state: "started",
@@ -86,8 +93,8 @@ type Started = Extract<CommandStart, { state: "started" }>;
 
 /** The same with transactions. */
 class CommittingStore extends SmallStore {
-  override claim(key: string, digest: string): CommandStart {
-    const started = super.claim(key, digest) as Started;
+  override claim(key: string, digest: string, owner: string): CommandStart {
+    const started = super.claim(key, digest, owner) as Started;
     return { ...started, commit: (work) => this.commit(started, work) as ReturnType<typeof work> };
   }
 
@@ -115,7 +122,7 @@ describe("the suite for idempotency stores", () => {
     expect(await failures((settings) => new CommittingStore(settings))).toEqual([]);
     const later: CreateIdempotencyStore = async (settings) => {
       const store = new SmallStore(settings);
-      return { start: async (key, digest) => store.start(key, digest) };
+      return { start: async (key, digest, owner) => store.start(key, digest, owner) };
     };
     expect(await failures(later)).toEqual([]);
   });
@@ -124,10 +131,10 @@ describe("the suite for idempotency stores", () => {
     [
       "looks, pauses, then claims",
       class extends SmallStore {
-        override async start(key: string, digest: string): Promise<CommandStart> {
+        override async start(key: string, digest: string, owner: string): Promise<CommandStart> {
           const found = this.entries.get(key);
           await Promise.resolve();
-          return found === undefined ? this.claim(key, digest) : super.start(key, digest);
+          return found === undefined ? this.claim(key, digest, owner) : super.start(key, digest, owner);
         }
       },
       /exactly one/,
@@ -171,8 +178,8 @@ describe("the suite for idempotency stores", () => {
     [
       "ignores the arguments",
       class extends SmallStore {
-        override start(key: string): CommandStart | Promise<CommandStart> {
-          return super.start(key, "same");
+        override start(key: string, _digest: string, owner: string): CommandStart | Promise<CommandStart> {
+          return super.start(key, "same", owner);
         }
       },
       /conflict/,
@@ -180,8 +187,8 @@ describe("the suite for idempotency stores", () => {
     [
       "lets a stranger settle a claim",
       class extends SmallStore {
-        override claim(key: string, digest: string): CommandStart {
-          const own = super.claim(key, digest) as CommandStart & { state: "started" };
+        override claim(key: string, digest: string, owner: string): CommandStart {
+          const own = super.claim(key, digest, owner) as CommandStart & { state: "started" };
           return {
             ...own,
             abandon: () => {
@@ -249,8 +256,21 @@ describe("the suite for idempotency stores", () => {
         override get isFull(): boolean {
           return false;
         }
+
+        override isModest(): boolean {
+          return true;
+        }
       },
       /full store/,
+    ],
+    [
+      "lets some use up the room of all",
+      class extends SmallStore {
+        override isModest(): boolean {
+          return true;
+        }
+      },
+      /finds room/,
     ],
     [
       "makes room by forgetting the oldest",

@@ -54,8 +54,8 @@ function assertSame(actual: CommandOutcome, expected: CommandOutcome, message?: 
   assert.deepEqual(JSON.parse(JSON.stringify(actual)), JSON.parse(JSON.stringify(expected)), message);
 }
 
-async function claim(store: IdempotencyStore, key: string, digest = "digest"): Promise<Started> {
-  const start = await store.start(key, digest, "owner");
+async function claim(store: IdempotencyStore, key: string, digest = "digest", owner = "owner"): Promise<Started> {
+  const start = await store.start(key, digest, owner);
   assert.equal(start.state, "started", `${key} was not free`);
   return start as Started;
 }
@@ -226,24 +226,34 @@ export const idempotencyStoreSuite: readonly IdempotencyStoreCase[] = [
   contractCase(
     "a full store refuses new commands, keeps what it knows, and has room again when that is forgotten",
     async (store, clock) => {
-      const first = await claim(store, "first");
-      const second = await claim(store, "second");
-      await claim(store, "third");
-      assert.equal((await store.start("fourth", "digest", "owner")).state, "full");
+      const mine = (key: string): Promise<Started> => claim(store, key, "digest", `owner of ${key}`);
+      const state = async (key: string): Promise<string> => (await store.start(key, "digest", `owner of ${key}`)).state;
+      const first = await mine("first");
+      const second = await mine("second");
+      await mine("third");
+      assert.equal(await state("fourth"), "full");
       await first.finish(DONE);
-      assert.equal(
-        (await store.start("fourth", "digest", "owner")).state,
-        "full",
-        "an ended command is still remembered",
-      );
+      assert.equal(await state("fourth"), "full", "an ended command is still remembered");
       assertSame(await ended(store, "first"), DONE);
-      assert.equal((await store.start("first", "other", "owner")).state, "conflict");
+      assert.equal((await store.start("first", "other", "owner of first")).state, "conflict");
       await second.abandon();
-      await claim(store, "fourth");
-      assert.equal((await store.start("fifth", "digest", "owner")).state, "full");
+      await mine("fourth");
+      assert.equal(await state("fifth"), "full");
       clock.advance(DAY_MS);
-      await claim(store, "fifth");
+      await mine("fifth");
     },
     { needs: ["clock", "keepMs", "maxCommands"], maxCommands: 3 },
+  ),
+  contractCase(
+    "however many use up what they may, who has nothing yet finds room",
+    async (store) => {
+      for (const owner of ["a", "b", "c", "d"]) {
+        let taken = 0;
+        while (taken < 64 && (await store.start(`${owner}${taken}`, "digest", owner)).state === "started") taken++;
+        assert.ok(taken > 0, `nothing was left for ${owner}`);
+      }
+      await claim(store, "mine", "digest", "newcomer");
+    },
+    { needs: ["maxCommands"], maxCommands: 64 },
   ),
 ];

@@ -13,6 +13,7 @@ import { openReply } from "./reply-channel.js";
 import { pathOf, takeRequest, type Edge } from "./request.js";
 import { NodeRequestBody } from "./request-body.js";
 import { createTrustedProxies, UNIX_PEER } from "./trusted-proxies.js";
+import { INTAKE_BYTES } from "./intake.js";
 import { NodeWebSocket, WebSocketWithLastWords } from "./web-socket.js";
 
 export interface AttachOptions {
@@ -39,7 +40,7 @@ export interface Attachment {
 const DEFAULT_MAX_PAYLOAD_BYTES = 128 * 1024;
 const MAX_FRAGMENTS = 64;
 /**
- * Network reads one incomplete frame may be spread over. `ws` joins them in quadratic time: a frame that comes a
+ * Reads that one incomplete frame may be spread over, beside what is its size alone. `ws` joins them in quadratic time: a frame that comes a
  * byte at a time, with its own default of 262144, holds the event loop for seconds.
  */
 const MAX_BUFFERED_CHUNKS = 1024;
@@ -72,7 +73,7 @@ export function attach(
     perMessageDeflate: false,
     maxPayload: maxPayloadBytes,
     maxFragments: MAX_FRAGMENTS,
-    maxBufferedChunks: MAX_BUFFERED_CHUNKS,
+    maxBufferedChunks: MAX_BUFFERED_CHUNKS + Math.ceil(maxPayloadBytes / INTAKE_BYTES),
     handleProtocols: (_offered, request) => subprotocols.get(request) ?? false,
   });
 

@@ -10,6 +10,7 @@ import { WebSocket } from "ws";
 import type { Socket, SocketListener } from "../../core/connection/socket.js";
 import { createPacedQueue } from "../../core/paced-queue.js";
 import { systemClock } from "../../platform/system-clock.js";
+import { Intake } from "./intake.js";
 
 /** After the closing handshake was begun, the peer has this long to answer. */
 const CLOSE_TIMEOUT_MS = 2_000;
@@ -26,9 +27,11 @@ const resets = createPacedQueue(systemClock);
 
 const port = Symbol("hubward.socket");
 
-interface Carrier extends WebSocket {
+interface Carrier extends WebSocketWithLastWords {
   [port]: NodeWebSocket;
 }
+
+type Opening = Partial<Pick<Carrier, typeof port>>;
 
 /**
  * `ws` answers a frame that breaks the rules with a Close frame of its own, and tells of it afterwards. Here the
@@ -36,24 +39,32 @@ interface Carrier extends WebSocket {
  * front of the Close frame stop it.
  */
 export class WebSocketWithLastWords extends WebSocket {
+  /** Called by `ws` alone: for a Close frame of the peer, and for a broken rule. */
   override close(code?: number, reason?: string | Buffer): void {
-    // Nobody else gives a code and no reason.
-    const isBroken = code !== undefined && reason === undefined && this.readyState === OPEN;
-    if (isBroken) (this as Partial<Pick<Carrier, typeof port>>)[port]?.broken(code);
+    const opened = (this as Opening)[port];
+    // Only the rule gives a code and no reason.
+    if (code !== undefined && reason === undefined && this.readyState === OPEN) opened?.broken(code);
+    opened?.concluded();
     // Neither: the answer to a Close frame without a code. ASP.NET Core puts one in, and stock clients expect it.
     super.close(code ?? NORMAL, reason);
   }
 
+  /** Begins the closing handshake. @throws RangeError for a code or reason that may not be sent */
+  conclude(code: number, reason: string): void {
+    super.close(code, reason);
+  }
+
   /** Called by `ws` alone: for a peer that pings and does not read the answers. */
   override terminate(): void {
-    if (this.readyState === OPEN) (this as Partial<Pick<Carrier, typeof port>>)[port]?.broken(POLICY_VIOLATION);
+    if (this.readyState === OPEN) (this as Opening)[port]?.broken(POLICY_VIOLATION);
     super.terminate();
   }
 }
 
 export class NodeWebSocket implements Socket {
-  readonly #ws: WebSocket;
+  readonly #ws: WebSocketWithLastWords;
   readonly #net: NetSocket;
+  readonly #intake: Intake;
   readonly #closesAsNormal: boolean;
   /** What the transport itself calls the rule that was broken. */
   #brokenCode: number | undefined;
@@ -71,9 +82,10 @@ export class NodeWebSocket implements Socket {
    * Takes over a socket that is open. `listen` must follow in the same turn. `closesAsNormal`: once last frames have
    * said why, the code is 1000.
    */
-  constructor(ws: WebSocket, net: NetSocket, closesAsNormal = false) {
+  constructor(ws: WebSocketWithLastWords, net: NetSocket, closesAsNormal = false) {
     this.#ws = ws;
     this.#net = net;
+    this.#intake = new Intake(ws, net);
     this.#closesAsNormal = closesAsNormal;
     (ws as Carrier)[port] = this;
   }
@@ -125,6 +137,7 @@ export class NodeWebSocket implements Socket {
 
   resume(): void {
     this.#ws.resume();
+    this.#intake.resume();
   }
 
   close(lastFrames: Uint8Array, code: number, reason: string): void {
@@ -133,7 +146,7 @@ export class NodeWebSocket implements Socket {
       if (lastFrames.length > 0) this.#net.write(lastFrames);
       try {
         const isToldAlready = this.#closesAsNormal && lastFrames.length > 0;
-        this.#ws.close(isToldAlready ? NORMAL : (this.#brokenCode ?? code), reason);
+        this.#ws.conclude(isToldAlready ? NORMAL : (this.#brokenCode ?? code), reason);
       } catch {
         // A code or reason that may not be sent would leave the socket open: it must end whatever happens.
         this.#net.uncork();
@@ -141,7 +154,7 @@ export class NodeWebSocket implements Socket {
       }
       this.#net.uncork();
     }
-    this.#ws.resume();
+    this.resume();
     if (this.#closeTimer === undefined) this.#readAtClose = this.#net.bytesRead;
     this.#closeTimer ??= setTimeout(() => this.#giveUp(), CLOSE_TIMEOUT_MS).unref();
   }
@@ -184,6 +197,11 @@ export class NodeWebSocket implements Socket {
 
   failed(): void {
     this.#listener?.failed();
+  }
+
+  /** Nothing that follows means anything. */
+  concluded(): void {
+    this.#intake.stop();
   }
 
   closed(wasClean: boolean): void {

@@ -1,17 +1,17 @@
 /** How much of something bounded each identity holds, so that one cannot use up what all need. */
 
 export interface Shares {
-  /** False when this identity has its share already. */
-  take(owner: string): boolean;
+  /** False when this identity has its share already, or as much as `max`. */
+  take(owner: string, max?: number): boolean;
   give(owner: string): void;
 }
 
 export function createShares(maxPerOwner: number): Shares {
   const held = new Map<string, number>();
   return {
-    take(owner) {
+    take(owner, max = maxPerOwner) {
       const count = held.get(owner) ?? 0;
-      if (count >= maxPerOwner) return false;
+      if (count >= Math.min(max, maxPerOwner)) return false;
       held.set(owner, count + 1);
       return true;
     },

@@ -7,7 +7,7 @@ import { HubwardError, type ReasonName } from "@hubward/wire";
 import type { Authentication } from "../auth/authentication.js";
 import { readInstant, type Instant } from "../clock.js";
 import type { ConnectionId } from "../ids.js";
-import { Credentialed, type CredentialedSetup } from "./credentialed.js";
+import { Credentialed, type CredentialedSetup, type GraceTimes } from "./credentialed.js";
 import {
   initialLifecycle,
   step,
@@ -42,12 +42,10 @@ export interface ConnectionObserver<P> {
   failed(connection: Connection<P>, error: unknown): void;
 }
 
-export interface ConnectionTimes {
+export interface ConnectionTimes extends GraceTimes {
   readonly handshakeTimeoutMs: number;
   readonly clientTimeoutMs: number;
   readonly keepAliveMs: number;
-  /** How long a lapsed connection waits for a new credential. */
-  readonly graceMs: number;
 }
 
 export interface ConnectionSetup<P> extends CredentialedSetup<P> {

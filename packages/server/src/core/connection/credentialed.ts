@@ -16,11 +16,18 @@ import type { LapseReason, LifecycleEvent } from "./lifecycle.js";
 import { isOver, remainingMs, type Lifetime } from "./lifetime.js";
 import type { MembershipChange, ProtocolHandler } from "./protocol-handler.js";
 
+/** How long a lapsed connection waits for a new credential. Milliseconds. */
+export interface GraceTimes {
+  readonly graceMs: number;
+  /** Where claims have changed: until tokens that pass can have been issued, and as long again as by `graceMs`. */
+  readonly claimsGraceMs: number;
+}
+
 export interface CredentialedSetup<P> extends DeliverySetup {
   readonly admission: Admission<P>;
   /** A random fraction in [0, 1), anew for each credential: spreads warnings over connections. */
   readonly spread: () => number;
-  readonly times: { readonly graceMs: number };
+  readonly times: GraceTimes;
 }
 
 export abstract class Credentialed<P> extends Delivery {
@@ -30,7 +37,7 @@ export abstract class Credentialed<P> extends Delivery {
   readonly #setup: {
     readonly clock: Clock;
     readonly spread: () => number;
-    readonly times: { readonly graceMs: number };
+    readonly times: GraceTimes;
   };
   readonly #times: CredentialTimes;
   #admission: Admission<P>;
@@ -230,7 +237,8 @@ export abstract class Credentialed<P> extends Delivery {
     const { clock, times } = this.#setup;
     // One that lapsed already has nothing queued but answers: they still go out.
     const isIntact = this.#times.isGraceRunning || this.holdBack();
-    this.#times.lapsed(readInstant(clock), times.graceMs, reason === "auth_unavailable");
+    const graceMs = reason === "reauth_required" ? times.claimsGraceMs : times.graceMs;
+    this.#times.lapsed(readInstant(clock), graceMs, reason === "auth_unavailable");
     this.rescheduled();
     // Behind what was queued: whoever hears of it may have something to say.
     this.loseStanding();
@@ -239,7 +247,7 @@ export abstract class Credentialed<P> extends Delivery {
     this.notify({
       kind: "expired",
       reason: formatReason(reason),
-      graceSeconds: Math.floor(times.graceMs / 1000),
+      graceSeconds: Math.floor(graceMs / 1000),
     });
   }
 

@@ -44,10 +44,11 @@ export type CommandStart =
 
 export interface IdempotencyStore {
   /**
-   * Claims a command. `owner` is the identity it belongs to: one owner must not use up the room of all. For one key exactly one caller gets `started` until the record is forgotten (24 h by
-   * default) or abandoned; everyone else gets `known` or `conflict`, also while it runs. Whoever waits for a
-   * command that is abandoned sees its promise rejected. A rejection of `start` itself means that nothing is
-   * known: the command must not be run.
+   * Claims a command. `owner` is the identity it belongs to: neither one owner nor many together must use up the room
+   * of all. For one key exactly one caller gets `started` until the record is forgotten (24 h by default) or
+   * abandoned; everyone else gets `known` or `conflict`, also while it runs. Whoever waits for a command that is
+   * abandoned sees its promise rejected. A rejection of `start` itself means that nothing is known: the command must
+   * not be run.
    */
   start(key: string, argumentsDigest: string, owner: string): CommandStart | Promise<CommandStart>;
 }
