@@ -15,8 +15,8 @@ import { realTime } from "./support/ward.js";
 const newest = everyStockClient.filter(({ version, encoding }) => version === 10 && encoding === "json");
 
 /** All of them at once, each in a ward of its own. */
-async function sideBySide(drills: readonly Drill[], client: StockClient): Promise<void> {
-  const outcomes = await Promise.allSettled(drills.map(({ run }) => run(client, realTime)));
+async function sideBySide(drills: readonly Drill[], client: StockClient, times = realTime): Promise<void> {
+  const outcomes = await Promise.allSettled(drills.map(({ run }) => run(client, times)));
   const failures = outcomes.flatMap((outcome, index) =>
     outcome.status === "rejected" ? [new Error(drills[index]?.name, { cause: outcome.reason })] : [],
   );
@@ -32,4 +32,6 @@ const groups = {
 
 describe.each(newest)("$transport", (client) => {
   for (const [name, drills] of Object.entries(groups)) test(name, () => sideBySide(drills, client));
+  test("1, 2 and 5, renewed at the hub's /refresh", () =>
+    sideBySide([...idle, ...busy, ...unavailable], client, { ...realTime, renewal: "refresh endpoint" }));
 });

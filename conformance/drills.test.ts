@@ -21,3 +21,11 @@ for (const client of newest) {
     for (const { name, run } of drills) test(name, () => run(client, fakeTime));
   });
 }
+
+// What brings a later token is the same, whatever the encoding.
+for (const client of newest.filter(({ encoding }) => encoding === "json")) {
+  describe(`${client.name}, renewed at the hub's /refresh`, () => {
+    for (const { name, run } of [...idle, ...busy, ...loss, ...unavailable, behind])
+      test(name, () => run(client, { ...fakeTime, renewal: "refresh endpoint" }));
+  });
+}

@@ -3,10 +3,11 @@
  * people who connect to it. On the fake clock time passes when a drill says so, on the real one by itself.
  */
 
+import type { HubConnection } from "@microsoft/signalr";
 import { hasRole, type HubwardOptions, type TelemetryEvent } from "@hubward/server";
 import { issuers } from "@hubward/server/jose";
 import type { Authenticator, Clock, EpochMs, MonotonicMs } from "@hubward/server/ports";
-import { HubwardError, type Notice } from "@hubward/wire";
+import { formatReason, HubwardError, isReasonName, type Notice } from "@hubward/wire";
 import type { TestContext } from "vitest";
 import { Recorder } from "../../tests/support/recorder.js";
 import { text, wholeNumber, word } from "../../tests/support/schemas.js";
@@ -26,7 +27,7 @@ export interface Visitor extends Party {
   present: () => string | Promise<string>;
   /** What a call comes to: its value, or the text of its failure behind the client's own words. */
   try(method: string, ...args: readonly unknown[]): Promise<unknown>;
-  /** Brings a token in band. */
+  /** Brings a later token: in band, or to the hub's `/refresh` where the times say so. The same comes of both. */
   reauthenticate(token: string | Promise<string>): Promise<unknown>;
 }
 
@@ -65,6 +66,8 @@ export interface WardTimes {
   /** Of each token. Seconds. */
   readonly lifetime: number;
   readonly graceMs: number;
+  /** How later tokens are brought. Default in band. */
+  readonly renewal?: "in band" | "refresh endpoint" | undefined;
   /** The test's own, where tests run side by side. */
   readonly onTestFinished?: TestContext["onTestFinished"] | undefined;
 }
@@ -86,7 +89,7 @@ const serverClock: Clock = {
 type WardEvents = { vitals: [reading: number] };
 
 export async function createWard(
-  { isReal, lifetime, graceMs, onTestFinished }: WardTimes = fakeTime,
+  { isReal, lifetime, graceMs, renewal = "in band", onTestFinished }: WardTimes = fakeTime,
   options: Partial<HubwardOptions> = {},
   { tenant, accessTokenSeconds = 300 }: WardPeople = {},
 ): Promise<Ward> {
@@ -222,7 +225,10 @@ export async function createWard(
           holder.present = next;
         },
         try: attempt,
-        reauthenticate: async (next) => attempt("hubward.reauthenticate", await next),
+        reauthenticate: async (next) =>
+          renewal === "in band"
+            ? attempt("hubward.reauthenticate", await next)
+            : refresh(`${url}/refresh?id=${connectionTokenOf(connection)}`, await next),
       };
     },
     async pass({ client }, seconds) {
@@ -240,4 +246,27 @@ export async function createWard(
         event.event === "reauthentication.refused" ? [event.reason] : [],
       ),
   };
+}
+
+/** `POST {hub}/refresh`, as .NET 11's client does it; what comes of it in the words of the call in band. */
+async function refresh(url: string, token: string): Promise<unknown> {
+  const reply = await fetch(url, { method: "POST", headers: { authorization: `Bearer ${token}` } });
+  const body = (await reply.json()) as { readonly tokenLifetimeSeconds?: number; readonly error?: string };
+  if (reply.status === 200) return { expiresInSeconds: body.tokenLifetimeSeconds };
+  const [name = ""] = String(body.error).split(";");
+  return body.error === name && isReasonName(name) ? formatReason(name) : body.error;
+}
+
+/** What stands as `id` in the URLs of its transport. Stock clients do not tell it. */
+function connectionTokenOf(connection: HubConnection): string {
+  const { transport } = (connection as unknown as { readonly connection: { readonly transport: StockTransport } })
+    .connection;
+  const token = new URL(transport._webSocket?.url ?? transport._url ?? "").searchParams.get("id");
+  if (token === null) throw new TypeError("a transport without an id in its URL");
+  return token;
+}
+
+interface StockTransport {
+  readonly _url?: string;
+  readonly _webSocket?: { readonly url: string };
 }

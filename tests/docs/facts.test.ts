@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { hubDefaults, hubwardDefaults } from "@hubward/server";
+import { hubDefaults, hubwardDefaults, telemetryLevels } from "@hubward/server";
 import {
   backChannelLogoutDefaults,
   introspectionDefaults,
@@ -70,6 +70,12 @@ describe("the security model's reasons", () => {
     const used = reasonsInUse().filter((name) => !elsewhere.includes(name));
     expect([...present].toSorted()).toEqual(used.toSorted());
   });
+});
+
+test("the table of what is logged has every event, as loud as it is", () => {
+  const rows = rowsUnder(recipes, "event", "level", "says");
+  expect(Object.fromEntries(rows.map(([event = "", level]) => [named(event)[0], level]))).toEqual(telemetryLevels);
+  expect(rows).toHaveLength(Object.keys(telemetryLevels).length);
 });
 
 test("the defaults that the pages name are the code's", () => {

@@ -1,7 +1,7 @@
 /**
  * Everything that happens to credentials, at once and for a while, on real sockets of clients in other processes:
  * revocations, churn, re-authentications, claims that changed, roles that are lost, tokens that expire, peers that are
- * slow or silent. `npm run soak` holds 10,000 connections and revokes 50 times a second for a minute and a half;
+ * slow or silent, an event loop that stands still. `npm run soak` holds 10,000 connections and revokes 50 times a second for a minute and a half;
  * `HUBWARD_SOAK` says how many, `HUBWARD_SEED` which choices (not which races: clients and kernel have a say in those).
  */
 
@@ -25,6 +25,9 @@ const stepMs = 20;
 /** A loop that lags takes so many steps at once: what it owes beyond them is left undone, and the count says so. */
 const maxArrears = 5;
 const LOOK_EVERY_MS = 20;
+/** Every so many steps the server's event loop stands still. */
+const STALL_EVERY = isSoak ? 250 : 25;
+const STALL_MS = 300;
 /**
  * How much later than its look at the clock a write may be seen, on a machine that does other things: what the history
  * knows as the end of a credential is so much behind its `exp`. Milliseconds.
@@ -129,6 +132,7 @@ test(`no promise about credentials is broken, seed ${seed}`, { timeout: 290_000 
       if (step % 4 === 0) crowd.leave(somebody(), choices.chance(0.5));
       if (step % 10 === 0) crowd.stall(somebody(), choices.between(500, 8_000));
       if (step % 100 === 0) crowd.stall(somebody());
+      if (step % STALL_EVERY === STALL_EVERY - 1) standStill();
     }
 
     // Half of those that are left, all at once.
@@ -163,4 +167,10 @@ function late(credential: CredentialFacts): CredentialFacts {
 function tellWards({ ward: { app, ward } }: Crowd): void {
   for (const tenant of TENANTS)
     for (const name of WARDS) app.tenant(tenant).to(ward(name)).emit("vitals", { tenant, ward: name });
+}
+
+/** What a synchronous mistake of an application does to everybody. */
+function standStill(): void {
+  const until = performance.now() + STALL_MS;
+  while (performance.now() < until);
 }

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { readFile, stat } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import {
@@ -222,6 +224,109 @@ describe("revocations", () => {
   });
 });
 
+/** A request whose sender keeps the end of its body back: the server has its head when this resolves. */
+async function beginChange(own: RunningClinic, { token }: Granted, path: string, body: unknown) {
+  const text = JSON.stringify(body);
+  const socket = connect(own.port, "127.0.0.1").setEncoding("latin1");
+  let answer = "";
+  socket.on("data", (chunk: string) => (answer += chunk));
+  const head = [`POST /api/admin/${path} HTTP/1.1`, `Host: 127.0.0.1:${own.port}`, `Authorization: Bearer ${token}`];
+  const about = ["Content-Type: application/json", `Content-Length: ${text.length}`, "Connection: close"];
+  socket.write([...head, ...about, "Expect: 100-continue", "", text.slice(0, 3)].join("\r\n"));
+  // Said when the request is handed to its handler.
+  while (!answer.includes("100 Continue")) await once(socket, "data");
+  return {
+    async finish(): Promise<string> {
+      answer = "";
+      const closed = once(socket, "close");
+      socket.write(text.slice(3));
+      await closed;
+      return answer;
+    },
+  };
+}
+
+describe("a request whose body is kept back", () => {
+  test.each<[string, string, unknown, string]>([
+    ["suspended", "revocations", { subject: "nurse-er" }, "account_disabled"],
+    ["without the role", "people/nurse-er/roles", { roles: [] }, "forbidden"],
+  ])("changes nothing when whoever began it is %s by then", async (_how, path, body, reason) => {
+    const own = await runClinic();
+    onTestFinished(() => own.end());
+    const [first, second] = [await own.grant("admin"), await own.grant("nurse-er")];
+    const ask = (by: Granted, where: string, what: unknown): Promise<Response> =>
+      post(`${own.url}/api/admin/${where}`, what, bearer(by));
+    expect((await ask(first, "people/nurse-er/roles", { roles: ["admin"] })).status).toBe(200);
+    const held = [
+      await beginChange(own, second, "people/doctor-er/roles", { roles: ["admin"] }),
+      await beginChange(own, second, "revocations", { subject: "doctor-icu" }),
+      await beginChange(own, second, "revocations", { lift: { subject: "nurse-er" } }),
+    ];
+    // Whatever could be decided about those has been decided when a later one was.
+    const people = async (by: Granted) => fetch(`${own.url}/api/admin/people`, { headers: bearer(by) });
+    expect((await people(second)).status).toBe(200);
+    expect((await ask(first, path, body)).status).toBe(200);
+
+    for (const one of held) {
+      const answer = await one.finish();
+      expect(answer).toMatch(/^HTTP\/1\.1 403 /);
+      expect(answer).toContain(reason);
+    }
+    const listed = (await (await people(first)).json()) as { people: readonly Record<string, unknown>[] };
+    expect(listed.people.filter(({ username }) => String(username).startsWith("doctor"))).toEqual([
+      expect.objectContaining({ username: "doctor-icu", isSuspended: false }),
+      expect.objectContaining({ username: "doctor-er", roles: ["doctor"] }),
+    ]);
+    expect((await people(second)).status).toBe(403);
+    expect(own.log.filter(({ event }) => event === "administered").map(({ subject }) => subject)).toEqual([
+      "admin",
+      "admin",
+    ]);
+  });
+
+  test("is carried out for whoever may still ask when it is complete", async () => {
+    const held = await beginChange(running, admin, "people/visitor/roles", { roles: ["nurse"] });
+    expect(await held.finish()).toMatch(/^HTTP\/1\.1 200 /);
+    expect((await change({ roles: [] }, {}, "people/visitor/roles")).status).toBe(200);
+  });
+});
+
+describe("refusals", () => {
+  test("are in the log and the audit, with who asked and what said no, and many bad tokens are stopped", async () => {
+    const dataDirectory = join(await newFolder(), "data");
+    const own = await runClinic({ dataDirectory });
+    const nurse = await own.grant("nurse-icu");
+    const get = async (token: string) => fetch(`${own.url}/api/admin/people`, { headers: bearer({ ...nurse, token }) });
+    expect((await get(nurse.token)).status).toBe(403);
+    const answers: Response[] = [];
+    for (let count = 0; count < 200 && answers.at(-1)?.status !== 429; count++) answers.push(await get("eyJ-canary"));
+    expect(answers[0]?.status).toBe(401);
+    expect(answers.at(-1)?.status).toBe(429);
+    expect(Number(answers.at(-1)?.headers.get("retry-after"))).toBeGreaterThan(0);
+    await own.end();
+
+    const text = await readFile(join(dataDirectory, "audit.jsonl"), "utf8");
+    const records = text.trimEnd().split("\n").slice(0, 2);
+    expect(records.map((line) => JSON.parse(line) as unknown)).toEqual([
+      expect.objectContaining({
+        event: "request.refused",
+        reason: "forbidden",
+        policy: "Administrator",
+        remoteAddress: "127.0.0.1",
+        principal: expect.objectContaining({ tenant: "general", subject: "nurse-icu" }) as unknown,
+      }),
+      expect.objectContaining({ event: "request.refused", reason: "invalid_token" }),
+    ]);
+    const refused = own.log.filter(({ event }) => event === "request.refused");
+    expect(refused[0]).toMatchObject({ level: "warn", subject: "nurse-icu", policy: "Administrator" });
+    expect(refused.at(-1)).toMatchObject({ reason: "rate_limited", remoteAddress: "127.0.0.1" });
+    for (const secret of ["eyJ-canary", nurse.token]) {
+      expect(text).not.toContain(secret);
+      expect(own.lines.join("")).not.toContain(secret);
+    }
+  });
+});
+
 describe("roles", () => {
   test("a role taken away ends the connection, and given back lets the same token in again", async () => {
     const grant = await running.grant("doctor-icu");
@@ -296,7 +401,7 @@ describe("the audit", () => {
       expect.objectContaining({ event: "connection.opened", hub: "/hubs/clinical" }),
       expect.objectContaining({ event: "membership.joined", groups: ["ward/icu"] }),
       expect.objectContaining({ event: "call.refused", reason: "forbidden", policy: "OwnWard" }),
-      expect.objectContaining({ event: "revocation.applied", matched: 1 }),
+      expect.objectContaining({ event: "revocation.applied", matched: 1, by: "admin" }),
       expect.objectContaining({ event: "connection.closed", reason: "account_disabled" }),
     ]);
     for (const { principal, event } of records) {

@@ -3,14 +3,17 @@
  * somebody, changing roles. By bearer token alone; what is changed has taken effect when it is answered.
  */
 
-import { HubwardError, refusalReply, type HttpReply, type LiveConnection } from "@hubward/server";
-import { readJson, type Sessions } from "@hubward/sessions";
-import { Hono, type Context } from "hono";
+import { HubwardError, type LiveConnection } from "@hubward/server";
+import type { Sessions } from "@hubward/sessions";
+import type { Hono } from "hono";
 import { z } from "zod";
 import type { ClinicApp, Policies } from "./access.js";
+import type { ClinicEnv } from "./asked-by.js";
 import { roles, type Directory, type Person } from "./directory.js";
 import type { FailureCounter } from "./failure-counter.js";
+import { createGuardedRoutes, type Administrator } from "./guarded-routes.js";
 import type { ClinicLog } from "./log.js";
+import { suspendedKey } from "./suspensions.js";
 
 export interface AdminParts {
   readonly app: ClinicApp;
@@ -19,19 +22,11 @@ export interface AdminParts {
   readonly sessions: Pick<Sessions, "end" | "list">;
   /** Counts what each administrator changes: people do not press that fast. */
   readonly changes: Pick<FailureCounter, "begin" | "blockedMs">;
-  readonly log: Pick<ClinicLog, "administered">;
+  /** Keys of those who are suspended, as the log of revocations had them at the start. Kept up to date here. */
+  readonly suspended: Set<string>;
+  readonly log: Pick<ClinicLog, "administered" | "failed">;
 }
 
-interface Administrator {
-  readonly subject: string;
-  readonly tenant: string;
-}
-
-interface AdminVariables {
-  readonly Variables: { readonly administrator: Administrator };
-}
-
-const noStore = { "cache-control": "no-store" } as const;
 const id = z.string().min(1).max(256);
 const ofPerson = z.strictObject({ subject: id });
 const ofTenant = z.strictObject({ tenant: id });
@@ -46,79 +41,60 @@ const revocationSchema = z.union([
 type Revocation = z.infer<typeof revocationSchema>;
 const rolesSchema = z.strictObject({ roles: z.array(z.enum(roles)).max(roles.length) });
 
-export function createAdminRoutes(parts: AdminParts): Hono<AdminVariables> {
-  const { app, directory, sessions, log } = parts;
-  const routes = new Hono<AdminVariables>();
-  /** By tenant and name: for people who look, the revocations themselves are the server's to keep. */
-  const suspended = new Set<string>();
+export function createAdminRoutes(parts: AdminParts): Hono<ClinicEnv> {
+  const { app, directory, sessions, suspended, log } = parts;
+  const { look, change, routes } = createGuardedRoutes(app, parts.policies);
 
-  routes.use("*", async (c, next) => {
-    // A browser that says no Origin and brings cookies is not told from one that another page sent here.
-    const isAmbient = c.req.header("origin") === undefined && c.req.header("cookie") !== undefined;
-    if (isAmbient) throw new HubwardError("origin_denied");
-    const { principal } = await app.http.authorize(c.req.raw, parts.policies.administrator);
-    if (principal.tenant === undefined) throw new HubwardError("forbidden");
-    c.set("administrator", { subject: principal.subject, tenant: principal.tenant });
-    await next();
-    c.res.headers.set("cache-control", "no-store");
-  });
+  look("/connections", ({ tenant }) => ({
+    at: Date.now(),
+    connections: Array.from(app.tenant(tenant).connections(), describe),
+  }));
 
-  routes.get("/connections", (c) => {
-    const { tenant } = c.get("administrator");
-    return c.json(
-      { at: Date.now(), connections: Array.from(app.tenant(tenant).connections(), describe) },
-      200,
-      noStore,
-    );
-  });
-
-  routes.get("/people", (c) => {
-    const { tenant } = c.get("administrator");
+  look("/people", ({ tenant }) => {
     const people = directory.inTenant(tenant).map(({ person, usualRoles }) => ({
       username: person.username,
       department: person.department,
       roles: person.roles,
       usualRoles,
-      isSuspended: suspended.has(keyOf(person)),
+      isSuspended: suspended.has(suspendedKey(person)),
     }));
-    return c.json({ tenant, people }, 200, noStore);
+    return { tenant, people };
   });
 
-  routes.post("/revocations", async (c) => {
-    const who = c.get("administrator");
-    const body = await readBody(c, revocationSchema);
-    if (body instanceof Response) return body;
+  change("/revocations", revocationSchema, async (who, body) => {
     takeTurn(who);
     const receipt = await apply(who, body);
     log.administered({ ...who, action: "lift" in body ? "lift" : "revoke", target: "lift" in body ? body.lift : body });
-    return c.json(receipt, 200, noStore);
+    return receipt;
   });
 
-  routes.post("/people/:username/roles", async (c) => {
-    const who = c.get("administrator");
-    const body = await readBody(c, rolesSchema);
-    if (body instanceof Response) return body;
-    const { username } = personOf(who, c.req.param("username"));
+  change("/people/:username/roles", rolesSchema, async (who, body, param) => {
+    const { username } = personOf(who, param("username"));
     assertOther(who, username);
     takeTurn(who);
-    directory.setRoles(who.tenant, username, body.roles);
-    const receipt = await app.tenant(who.tenant).recheck({ subject: username });
+    // Held at once, whatever becomes of the disk: as with a revocation, nobody goes on because it is full.
+    const kept = directory.setRoles(who.tenant, username, body.roles).catch((cause: unknown) => {
+      log.failed("roles", cause);
+      throw new HubwardError("not_durable", { retryAfterSeconds: 1, cause });
+    });
+    const [receipt] = await Promise.all([app.tenant(who.tenant).recheck({ subject: username }), kept]);
     log.administered({ ...who, action: "roles", target: { subject: username, roles: body.roles } });
-    return c.json(receipt, 200, noStore);
+    return receipt;
   });
 
   async function apply(who: Administrator, body: Revocation): Promise<object> {
     const own = app.tenant(who.tenant);
+    const asked = { by: who.subject };
     if ("lift" in body) {
-      if ("tenant" in body.lift) return app.lift({ tenant: ownTenant(who, body.lift.tenant) });
+      if ("tenant" in body.lift) return app.lift({ tenant: ownTenant(who, body.lift.tenant) }, asked);
       const person = personOf(who, body.lift.subject);
-      const receipt = await own.lift({ subject: person.username });
-      suspended.delete(keyOf(person));
+      const receipt = await own.lift({ subject: person.username }, asked);
+      suspended.delete(suspendedKey(person));
       return receipt;
     }
     if ("session" in body) {
       await assertOwnSession(who, body.session);
-      const receipt = await own.revoke({ session: body.session });
+      const receipt = await own.revoke({ session: body.session }, asked);
       // Its cookie gets no further token either.
       await sessions.end(body.session);
       return receipt;
@@ -126,21 +102,21 @@ export function createAdminRoutes(parts: AdminParts): Hono<AdminVariables> {
     if ("tokenId" in body) {
       const isOwn = some(own.connections(), ({ tokenId }) => tokenId === body.tokenId);
       if (!isOwn) throw nothingHere("no connection here has such a token");
-      return app.revoke({ tokenId: body.tokenId });
+      return app.revoke({ tokenId: body.tokenId }, asked);
     }
     if ("issuedBefore" in body) {
       if (body.issuedBefore > Date.now())
         throw new HubwardError("invalid_request", { detail: "that is still to come" });
       const { issuedBefore, subject } = body;
       if (subject !== undefined) personOf(who, subject);
-      return own.revoke(subject === undefined ? { issuedBefore } : { issuedBefore, subject });
+      return own.revoke(subject === undefined ? { issuedBefore } : { issuedBefore, subject }, asked);
     }
-    if ("tenant" in body) return app.revoke({ tenant: ownTenant(who, body.tenant) });
+    if ("tenant" in body) return app.revoke({ tenant: ownTenant(who, body.tenant) }, asked);
     const person = personOf(who, body.subject);
     assertOther(who, person.username);
-    const receipt = await own.revoke({ subject: person.username });
-    suspended.add(keyOf(person));
-    return receipt;
+    // It stands from here on, also where the log cannot keep it.
+    suspended.add(suspendedKey(person));
+    return own.revoke({ subject: person.username }, asked);
   }
 
   function personOf({ tenant }: Administrator, username: string): Person {
@@ -165,24 +141,12 @@ export function createAdminRoutes(parts: AdminParts): Hono<AdminVariables> {
     parts.changes.begin(key).settle(true);
   }
 
-  routes.onError((error) => {
-    if (error instanceof HubwardError) return refuse(error);
-    throw error;
-  });
   return routes;
 }
 
 /** What a person needs to tell connections apart, and their ids to act on. All are of the administrator's own tenant. */
 function describe({ tenant: _tenant, issuer: _issuer, ...connection }: LiveConnection): object {
   return connection;
-}
-
-async function readBody<T>(c: Context, schema: z.ZodType<T>): Promise<T | Response> {
-  const body = await readJson(c.req.raw);
-  if (!body.ok) return body.response;
-  const parsed = schema.safeParse(body.value);
-  if (!parsed.success) throw new HubwardError("invalid_request");
-  return parsed.data;
 }
 
 /** @throws HubwardError not_found: of another hospital even the name is none of theirs */
@@ -199,16 +163,7 @@ function nothingHere(detail: string): HubwardError {
   return new HubwardError("not_found", { detail });
 }
 
-function keyOf({ tenant, username }: Person): string {
-  return `${tenant}/${username}`;
-}
-
 function some<T>(items: Iterable<T>, isMeant: (item: T) => boolean): boolean {
   for (const item of items) if (isMeant(item)) return true;
   return false;
-}
-
-function refuse(error: HubwardError): Response {
-  const { status, headers, body }: HttpReply = refusalReply(error);
-  return new Response(body, { status, headers });
 }

@@ -67,10 +67,10 @@ export async function startClinic(
     person,
     password: demoPasswords ? demoPassword : randomBytes(12).toString("base64url"),
   }));
-  const directory = await createDirectory(accounts, createPasswords());
   const front = createServer({ headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 1_000 });
   const sockets = trackSockets(front);
   const stores = await openStores(config.database);
+  const directory = await createDirectory(accounts, createPasswords(), stores.roles);
   const { port } = await listen(front, config).catch(async (error: unknown) => {
     await stores.close();
     throw error;
@@ -136,6 +136,7 @@ export async function startClinic(
       policies,
       directory,
       sessions,
+      suspended: stores.suspended,
       changes: createFailureCounter({ ...changeLimit, now: () => performance.now() }),
       log,
     }),

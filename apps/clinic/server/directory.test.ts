@@ -41,6 +41,40 @@ test("an unknown name costs the same one comparison as a wrong password", async 
   expect(asked).toEqual([expect.anything(), undefined]);
 });
 
+test("roles that were changed before are held from the start, and what is usual stays what it was", async () => {
+  const changed: (readonly [string, readonly string[]])[][] = [];
+  const later = await createDirectory(accounts, createPasswords(), {
+    held: new Map([
+      ["nurse-er", []],
+      ["somebody-gone", ["nurse"]],
+    ]),
+    keep: (held) => Promise.resolve(void changed.push([...held])),
+  });
+  expect(later.find("general", "nurse-er")).toMatchObject({ roles: [] });
+  const nurse = later.inTenant("general").find(({ person }) => person.username === "nurse-er");
+  expect(nurse?.usualRoles).toEqual(["nurse"]);
+  expect(await later.setRoles("general", "doctor-er", ["nurse"])).toBe(true);
+  expect(await later.setRoles("annex", "doctor-er", ["admin"])).toBe(false);
+  expect(changed).toEqual([
+    [
+      ["nurse-er", []],
+      ["somebody-gone", ["nurse"]],
+      ["doctor-er", ["nurse"]],
+    ],
+  ]);
+});
+
+test("a role holds before the disk has it, and also where the disk is full", async () => {
+  const full = await createDirectory(accounts, createPasswords(), {
+    held: new Map(),
+    keep: () => Promise.reject(new Error("full")),
+  });
+  const kept = full.setRoles("general", "nurse-er", []);
+  expect(full.find("general", "nurse-er")).toMatchObject({ roles: [] });
+  await expect(kept).rejects.toThrow("full");
+  expect(full.find("general", "nurse-er")).toMatchObject({ roles: [] });
+});
+
 test("the visitor has no role, and one person belongs to the other tenant", () => {
   expect(directory.find("general", "visitor")).toMatchObject({ roles: [], department: null });
   expect(demoPeople.filter(({ tenant }) => tenant === "annex").map(({ username }) => username)).toEqual([

@@ -32,8 +32,11 @@ export interface Directory {
   find(tenant: string | undefined, subject: string): Person | undefined;
   /** Everybody of a tenant, with the roles they began with. */
   inTenant(tenant: string): readonly Employment[];
-  /** False where there is no such person. What follows from it is for a recheck. */
-  setRoles(tenant: string, subject: string, roles: readonly Role[]): boolean;
+  /**
+   * Holds from the call on; resolves when it is kept, with false where there is no such person. What follows from it is
+   * for a recheck. @throws (rejects with) what `keep` does: it holds until a restart
+   */
+  setRoles(tenant: string, subject: string, roles: readonly Role[]): Promise<boolean>;
   /** The person with that name and password. Takes equally long for a wrong password and for an unknown name. */
   signIn(username: string, password: string): Promise<Person | undefined>;
 }
@@ -48,10 +51,32 @@ export interface Account {
   readonly password: string;
 }
 
-export async function createDirectory(accounts: readonly Account[], passwords: Passwords): Promise<Directory> {
+/** Roles by name, which is unique over all tenants. */
+export type HeldRoles = ReadonlyMap<string, readonly Role[]>;
+
+/** Where changed roles are kept. Those of people who are not here any more are kept on. */
+export interface RoleKeeping {
+  /** As of the start. */
+  readonly held: HeldRoles;
+  /**
+   * Puts these in the place of what is kept. Resolves when a restart would find them; what is asked for later is kept
+   * later. @throws (rejects with) why not: what was kept before is kept
+   */
+  keep(held: HeldRoles): Promise<void>;
+}
+
+const inMemory: RoleKeeping = { held: new Map(), keep: () => Promise.resolve() };
+
+/** @param keeping default: changed roles end with the process */
+export async function createDirectory(
+  accounts: readonly Account[],
+  passwords: Passwords,
+  keeping: RoleKeeping = inMemory,
+): Promise<Directory> {
+  const changed = new Map(keeping.held);
   const entries = await Promise.all(
     accounts.map(async ({ person, password }) => ({
-      person,
+      person: { ...person, roles: changed.get(person.username) ?? person.roles },
       usualRoles: person.roles,
       hash: await passwords.hash(password),
     })),
@@ -68,10 +93,12 @@ export async function createDirectory(accounts: readonly Account[], passwords: P
       entries
         .filter(({ person }) => person.tenant === tenant)
         .map(({ person, usualRoles }) => ({ person, usualRoles })),
-    setRoles(tenant, subject, held) {
+    async setRoles(tenant, subject, held) {
       const entry = entryOf(tenant, subject);
       if (entry === undefined) return false;
       entry.person = { ...entry.person, roles: [...held] };
+      changed.set(subject, entry.person.roles);
+      await keeping.keep(changed);
       return true;
     },
     async signIn(username, password) {

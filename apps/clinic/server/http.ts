@@ -1,11 +1,11 @@
 /** Everything the demo answers over plain HTTP. */
 
-import type { HttpBindings } from "@hono/node-server";
 import { HubwardError, refusalReply, type HttpReply } from "@hubward/server";
 import type { Sessions } from "@hubward/sessions";
 import { Hono } from "hono";
 import type { createAdminRoutes } from "./admin.js";
 import type { ClinicApp, Policies } from "./access.js";
+import { askedBy, type ClinicEnv } from "./asked-by.js";
 import type { Person } from "./directory.js";
 import type { ClinicLog } from "./log.js";
 import type { NoteBook } from "./notes.js";
@@ -31,7 +31,7 @@ export interface HttpParts {
   readonly log: Pick<ClinicLog, "failed">;
 }
 
-export type ClinicRoutes = Hono<{ Bindings: HttpBindings }>;
+export type ClinicRoutes = Hono<ClinicEnv>;
 
 const noStore = { "cache-control": "no-store" } as const;
 
@@ -55,7 +55,7 @@ export function createRoutes(parts: HttpParts): ClinicRoutes {
   routes.get("/api/patients", async (c) => {
     const ward = c.req.query("ward") ?? "";
     try {
-      const admission = await app.http.authorize(c.req.raw, policies.clinicalOrAdmin);
+      const admission = await app.http.authorize(askedBy(c), policies.clinicalOrAdmin);
       await app.http.require(admission, policies.ownWard, ward);
       const { principal } = admission;
       if (!isWardId(ward)) throw new HubwardError("invalid_request", { detail: "there is no ward of this name" });
@@ -74,7 +74,7 @@ export function createRoutes(parts: HttpParts): ClinicRoutes {
   routes.get("/api/notes", async (c) => {
     const ward = c.req.query("ward") ?? "";
     try {
-      const admission = await app.http.authorize(c.req.raw, policies.clinicalOrAdmin);
+      const admission = await app.http.authorize(askedBy(c), policies.clinicalOrAdmin);
       await app.http.require(admission, policies.ownWard, ward);
       if (!isWardId(ward)) throw new HubwardError("invalid_request", { detail: "there is no ward of this name" });
       return c.json(parts.notes.latest(admission.principal.tenant, ward), 200, noStore);

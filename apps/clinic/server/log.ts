@@ -79,6 +79,11 @@ function describeEvent(event: TelemetryEvent): { fields: Record<string, unknown>
       const fields = { connectionId, hub, reason, ...principalFields(principal), remoteAddress, hint };
       return { fields, message: "refused a connection" };
     }
+    case "request.refused": {
+      const { reason, principal, policy, remoteAddress, hint } = event;
+      const fields = { reason, ...principalFields(principal), policy, remoteAddress, hint };
+      return { fields, message: "refused a request" };
+    }
     case "connection.lapsed": {
       const { connectionId, hub, reason, subject } = event;
       return { fields: { connectionId, hub, reason, subject }, message: "waits for a new credential" };
@@ -131,15 +136,15 @@ function describeEvent(event: TelemetryEvent): { fields: Record<string, unknown>
       };
     }
     case "revocation.applied": {
-      const { number, kind, target, reason, matched, gatedMs } = event;
+      const { number, kind, target, reason, by, matched, gatedMs } = event;
       return {
-        fields: { number, kind, target, reason, matched, gatedMs: Math.round(gatedMs * 100) / 100 },
+        fields: { number, kind, target, reason, by, matched, gatedMs: Math.round(gatedMs * 100) / 100 },
         message: "revoked",
       };
     }
     case "revocation.failed": {
-      const { kind, target, error } = event;
-      return { fields: { kind, target, error: describeError(error) }, message: "could not keep a revocation" };
+      const { kind, target, by, error } = event;
+      return { fields: { kind, target, by, error: describeError(error) }, message: "could not keep a revocation" };
     }
     case "revocation.unavailable":
       return { fields: { error: describeError(event.error) }, message: "lets nobody in: revocations are unknown" };

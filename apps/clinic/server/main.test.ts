@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { HttpTransportType, HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
@@ -128,6 +129,54 @@ test("a token outlives a restart, also one on another port", async () => {
   } finally {
     formerPort.release();
   }
+});
+
+test("who was suspended and which roles were taken outlive a restart, with a database", async () => {
+  const env = { CLINIC_DATABASE: join(dataFolder, "..", "clinic.db") };
+  const as = ({ token }: Granted) => ({ authorization: `Bearer ${token}` });
+  const change = async (url: string, who: Granted, path: string, body: unknown) =>
+    (await post(`${url}/api/admin/${path}`, body, as(who))).status;
+  const people = async (url: string, who: Granted) => {
+    const response = await fetch(`${url}/api/admin/people`, { headers: as(who) });
+    const { people: all } = (await response.json()) as { people: { username: string; isSuspended: boolean }[] };
+    return all.filter(({ isSuspended }) => isSuspended).map(({ username }) => username);
+  };
+  const patients = async (url: string, who: Granted, ward: string) =>
+    (await fetch(`${url}/api/patients?ward=${ward}`, { headers: as(who) })).status;
+
+  const first = start(env);
+  const before = await first.url();
+  const admin = await grant(before, "admin");
+  const [nurse, doctor, lifted] = [
+    await grant(before, "nurse-er"),
+    await grant(before, "doctor-icu"),
+    await grant(before, "doctor-er"),
+  ];
+  expect(await change(before, admin, "people/nurse-er/roles", { roles: [] })).toBe(200);
+  expect(await change(before, admin, "revocations", { subject: "doctor-icu" })).toBe(200);
+  expect(await change(before, admin, "revocations", { subject: "doctor-er" })).toBe(200);
+  expect(await change(before, admin, "revocations", { lift: { subject: "doctor-er" } })).toBe(200);
+  expect(await patients(before, nurse, "er")).toBe(403);
+  first.child.kill("SIGTERM");
+  expect(await first.ended).toEqual({ code: 0, signal: null });
+
+  const second = start(env);
+  const url = await second.url();
+  expect([await patients(url, nurse, "er"), await patients(url, doctor, "icu")]).toEqual([403, 403]);
+  expect(await patients(url, lifted, "er")).toBe(200);
+  expect(await people(url, admin)).toEqual(["doctor-icu"]);
+  expect(await change(url, admin, "revocations", { lift: { subject: "doctor-icu" } })).toBe(200);
+  expect(await change(url, admin, "people/nurse-er/roles", { roles: ["nurse"] })).toBe(200);
+  expect([await patients(url, nurse, "er"), await patients(url, doctor, "icu")]).toEqual([200, 200]);
+  expect(await people(url, admin)).toEqual([]);
+});
+
+test("a file of roles that says something else is one clear line and exit 1", async () => {
+  const database = join(dataFolder, "..", "clinic.db");
+  await writeFile(`${database}.roles.json`, '{"visitor":["emperor"]}');
+  const clinic = start({ CLINIC_DATABASE: database });
+  expect(await clinic.ended).toEqual({ code: 1, signal: null });
+  expect(clinic.stderr()).toBe(`clinic: CLINIC_DATABASE: ${database}.roles.json: cannot be used\n`);
 });
 
 describe("a signal", () => {

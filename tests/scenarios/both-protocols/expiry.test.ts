@@ -171,8 +171,14 @@ describe.each(protocols)("$name", (protocol) => {
     await ward.pass(1);
     await ward.app.requireReauthentication({ subject: "ada" });
     expect(await ada.notices.first()).toBe("expired reauth_required;action=refresh 70");
+    const ben = await ward.enter(protocol, "ben", { lifetime: 20 });
+    await ben.subscribe();
+    await ward.app.requireReauthentication({ subject: "ben" });
+    // As long as if its credential had lived to its end.
+    expect(await ben.notices.first()).toBe("expired reauth_required;action=refresh 30");
     ward.tell("icu", "held back");
     await ward.pass(30);
+    expect((await ben.ended).reason).toBe("reauth_required;action=refresh");
     const early = await ada.reauthenticate(await ward.token("ada", { lifetime: 900 }));
     const [, seconds] = /^reauth_required;action=refresh;retry_after=(\d+)$/.exec(early) ?? [];
     expect(Number(seconds)).toBeGreaterThan(29);

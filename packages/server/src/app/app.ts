@@ -16,6 +16,7 @@ import type { GroupDraft, GroupSchemas, GroupValues } from "./group-builder.js";
 import type { HttpAuthentication } from "./http.js";
 import type { HubDraft } from "./hub-builder.js";
 import type {
+  AskedBy,
   ReauthenticationTarget,
   Revoking,
   RevokeTarget,
@@ -94,9 +95,10 @@ export interface Scope<P> extends Speaker<P>, Revoking<RevokeTarget, SuspendedTa
    * of it. `revoke` ends the session, or whatever was issued to the person until now, or to the issuer's people of the
    * tenant, as {@link Revoking.revoke} does, durably; `recheck` is of this scope's connections on this node; `none` is
    * the application's own to understand. A person in a tenant is also that of an issuer whose tokens name no tenant.
+   * Who asks for what is revoked is the issuer, unless `by` says another.
    * @throws (rejects with) HubwardError `not_durable`: ask again
    */
-  carryOut(action: SecurityAction): Promise<CarriedOut>;
+  carryOut(action: SecurityAction, asked?: AskedBy): Promise<CarriedOut>;
   /** Speaks within one tenant. The app itself speaks to those without a tenant. */
   tenant(id: string): Tenant<P>;
   /** The only address that spans tenants, and the only place where whoever is in several is revoked in all of them. */

@@ -94,10 +94,11 @@ describe("an issuer's word that something is over", () => {
     ["tenant", ["ann in north", "bob in north"]],
     ["nobody", []],
   ])("about a %s ends whom it is about, live and at the doors, and nobody else", async (name, gone) => {
-    const { app, clock, negotiate, present, tokenOf, tokens } = await gather();
+    const { app, clock, negotiate, of, present, tokenOf, tokens } = await gather();
     const carried = await app.carryOut({ kind: "revoke", target: targets[name] });
     expect(carried).toEqual({ matched: gone.length });
     expect(present()).toEqual(without(...gone));
+    expect(new Set(of("revocation.applied").map(({ by }) => by))).toEqual(new Set([issuer]));
     for (const each of everybody)
       expect([each, (await negotiate(tokens[each], { headers: {} })).status]).toEqual([
         each,
@@ -112,10 +113,14 @@ describe("an issuer's word that something is over", () => {
   });
 
   it("ends people of issuers whose tokens name no tenant, though the event names one", async () => {
-    const { app, present } = await gather();
+    const { app, of, present } = await gather();
     const target = { type: "identity", tenant: "as the issuer calls it", issuer, subject: "ann" } as const;
-    expect(await app.carryOut({ kind: "revoke", target })).toEqual({ matched: 1 });
+    expect(await app.carryOut({ kind: "revoke", target }, { by: "a transmitter" })).toEqual({ matched: 1 });
     expect(present()).toEqual(without("ann of no tenant"));
+    expect(of("revocation.applied").map(({ by, matched }) => [by, matched])).toEqual([
+      ["a transmitter", 0],
+      ["a transmitter", 1],
+    ]);
   });
 
   it("rejects when no log has it, and everybody it is about is shut all the same", async () => {

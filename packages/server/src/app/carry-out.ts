@@ -5,6 +5,7 @@ import type { RevocationTarget } from "../core/auth/revocation.js";
 import type { EventTarget, SecurityAction } from "../core/auth/security-action.js";
 import type { EpochMs } from "../core/clock.js";
 import type { TenantScope } from "../core/groups/fanout.js";
+import type { AskedBy } from "./revocation-face.js";
 
 /** What came of it on this node. */
 export interface CarriedOut {
@@ -23,14 +24,19 @@ export interface CarryOutPorts {
 }
 
 /** @throws TypeError (rejects) for an action that is none. As revoking does (rejects): HubwardError `not_durable` */
-export async function carryOut(action: SecurityAction, { now, revoke, recheck }: CarryOutPorts): Promise<CarriedOut> {
+export async function carryOut(
+  action: SecurityAction,
+  { by }: AskedBy,
+  { now, revoke, recheck }: CarryOutPorts,
+): Promise<CarriedOut> {
   switch (action.kind) {
     case "none":
       return { matched: 0 };
     case "revoke": {
-      const before = now();
+      const targets = targetsOf(action.target, now());
+      const asking = by ?? action.target.issuer;
       // All of them are asked for before anything is awaited.
-      return total(targetsOf(action.target, before).map((target) => revoke({ kind: "end", target })));
+      return total(targets.map((target) => revoke({ kind: "end", target, by: asking })));
     }
     case "recheck":
       return total(selectionsOf(action.target).map(([selector, scope]) => recheck(selector, scope)));

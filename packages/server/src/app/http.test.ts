@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createApp } from "../../test/app-fixture.js";
 import { Secret } from "../core/auth/secret.js";
 import { forwardedIdentity } from "./forwarded-identity.js";
-import { HubwardError, refusalReply } from "./index.js";
+import { hasRole, HubwardError, refusalReply, type AuditRecord } from "./index.js";
 import { decideRequest, rawPathOf, readBearer } from "./http.js";
 
 async function refusal(asked: Promise<unknown>): Promise<HubwardError> {
@@ -87,6 +87,116 @@ describe("who asks over HTTP", () => {
     const policy = app.policy("Counting", () => (asked++, true));
     await refusal(app.http.authorize(by("Bearer eyJ-unknown"), policy));
     expect(asked).toBe(0);
+  });
+});
+
+describe("a refusal", () => {
+  const peer = "203.0.113.9";
+  const from = (authorization: string, remoteAddress: string | undefined = peer) => ({
+    headers: { authorization },
+    remoteAddress,
+  });
+
+  it("is told with who it was as far as that was known, which policy said no, and from where", async () => {
+    const records: AuditRecord[] = [];
+    const { app, tokenOf, of, events } = createApp({ audit: { record: (record) => void records.push(record) } });
+    const doctors = app.policy("Doctors", hasRole("doctor"));
+    const nina = tokenOf({ subject: "nina", sessionId: "s-1", tokenId: "j-1" });
+    const revoked = tokenOf({ subject: "rea", sessionId: "s-2" });
+    const over = tokenOf({ subject: "otto", livesMs: 0 });
+    await app.revoke({ session: "s-2" });
+    await refusal(app.http.authorize({ headers: {}, remoteAddress: peer }, doctors));
+    await refusal(app.http.authorize(from("Bearer eyJ-canary"), doctors));
+    await refusal(app.http.authorize(from(`Bearer ${over}`), doctors));
+    await refusal(app.http.authorize(from(`Bearer ${revoked}`), doctors));
+    await refusal(app.http.authorize(from(`Bearer ${nina}`), doctors));
+    const told = of("request.refused");
+    expect(told.map(({ reason, policy, principal }) => [reason, policy, principal?.subject])).toEqual([
+      ["invalid_token", undefined, undefined],
+      ["invalid_token", undefined, undefined],
+      ["token_expired", undefined, undefined],
+      ["session_revoked", undefined, "rea"],
+      ["forbidden", "Doctors", "nina"],
+    ]);
+    expect(told[0]?.hint).toBe("no credential was presented");
+    expect(told[4]).toEqual({
+      event: "request.refused",
+      reason: "forbidden",
+      principal: {
+        tenant: undefined,
+        issuer: "https://issuer.example",
+        subject: "nina",
+        roles: ["nurse"],
+        sessionId: "s-1",
+        tokenId: "j-1",
+      },
+      policy: "Doctors",
+      remoteAddress: peer,
+      hint: undefined,
+    });
+    expect(
+      records.slice(1).map((record) => [record.event, record.reason, record.policy, record.remoteAddress]),
+    ).toEqual(told.map(({ event, reason, policy, remoteAddress }) => [event, reason, policy, remoteAddress]));
+    expect(records[5]?.principal).toEqual(told[4]?.principal);
+    const all = JSON.stringify([events, records]);
+    for (const token of ["eyJ-canary", nina, revoked, over]) expect(all).not.toContain(token);
+  });
+
+  it("is told once by a guard, also where a policy is asked later; and nothing is told of who was let in", async () => {
+    const { app, tokenOf, of } = createApp();
+    const ownWard = app.policy("OwnWard", ({ principal }, ward: string) => principal.department === ward);
+    const request = from(`Bearer ${tokenOf({ department: "icu" })}`);
+    const admission = await app.http.authorize(request, ownWard, "icu");
+    expect(await decideRequest(app, request, ownWard, () => "icu")).toMatchObject({ isAllowed: true });
+    expect(of("request.refused")).toEqual([]);
+    await refusal(app.http.require(admission, ownWard, "er"));
+    expect(of("request.refused")).toMatchObject([{ reason: "forbidden", policy: "OwnWard", remoteAddress: peer }]);
+    await decideRequest(app, request, ownWard, () => "er");
+    expect(of("request.refused")).toHaveLength(2);
+  });
+
+  it("is what a policy asked later says to who was revoked meanwhile", async () => {
+    const { app, tokenOf, of } = createApp();
+    const all = app.policy("All", () => true);
+    const admission = await app.http.authenticate(from(`Bearer ${tokenOf({ subject: "ann" })}`));
+    await app.revoke({ subject: "ann" });
+    expect((await refusal(app.http.require(admission, all))).reason).toBe("account_disabled");
+    expect(of("request.refused")).toMatchObject([{ reason: "account_disabled", principal: { subject: "ann" } }]);
+  });
+
+  it("of what does not verify counts as it does at a hub, and both doors are shut then for that address", async () => {
+    const { app, clock, tokenOf, negotiate, of } = createApp({
+      limits: { authentication: { burst: 3, perSecond: 0.5 } },
+    });
+    const all = app.policy("All", () => true);
+    app
+      .hub("/hubs/ward")
+      .allow(all)
+      .methods(() => ({}));
+    const path = "/hubs/ward/negotiate";
+    const genuine = tokenOf({ subject: "ann" });
+    await negotiate("eyJ-none", { path, remoteAddress: peer });
+    // None of these says of a credential that it is none.
+    await refusal(app.http.authorize({ headers: {}, remoteAddress: peer }, all));
+    await refusal(app.http.authenticate(from(`Bearer ${tokenOf({ subject: "otto", livesMs: 0 })}`)));
+    for (const token of ["eyJ-1", "eyJ-2"])
+      expect((await refusal(app.http.authenticate(from(`Bearer ${token}`)))).reason).toBe("invalid_token");
+
+    const refused = await refusal(app.http.authorize(from(`Bearer ${genuine}`), all));
+    expect(refusalReply(refused)).toMatchObject({ status: 429, headers: { "retry-after": "2" } });
+    expect((await negotiate(genuine, { path, remoteAddress: peer })).status).toBe(429);
+    expect(of("request.refused").filter(({ reason }) => reason === "rate_limited")).toHaveLength(1);
+    expect(of("connection.refused").filter(({ reason }) => reason === "rate_limited")).toEqual([]);
+    await expect(app.http.authorize(from(`Bearer ${genuine}`, "203.0.113.10"), all)).resolves.toMatchObject({});
+    clock.advance(2_000);
+    await expect(app.http.authorize(from(`Bearer ${genuine}`), all)).resolves.toMatchObject({});
+  });
+
+  it("counts for nobody where the route does not know whose request it is", async () => {
+    const { app, tokenOf } = createApp({ limits: { authentication: { burst: 1, perSecond: 0.1 } } });
+    for (let count = 0; count < 5; count++)
+      expect((await refusal(app.http.authenticate(by("Bearer eyJ-none")))).reason).toBe("invalid_token");
+    await expect(app.http.authenticate(by(`Bearer ${tokenOf({})}`))).resolves.toMatchObject({});
   });
 });
 

@@ -3,11 +3,14 @@
 import { HubwardError } from "@hubward/wire";
 import type { Admitter } from "../core/admission/admission.js";
 import { cookieOfRoute } from "../core/admission/cookie.js";
+import { assertMayTry } from "../core/admission/failed-credential.js";
 import { joinCredentials } from "../core/admission/forwarded.js";
 import { judgeAmbientOrigin } from "../core/admission/origin.js";
 import { MissingCredential, refusalReply } from "../core/admission/refusal-reply.js";
+import { refuseRequest, type Applicant, type RefusalPorts } from "../core/admission/refused-attempt.js";
 import type { Admission, Policy, PolicyFailure, Requirement } from "../core/auth/policy.js";
-import type { BearerCredential, ForwardedHeaders } from "../core/auth/credential.js";
+import type { PrincipalBase } from "../core/auth/principal.js";
+import type { BearerCredential, Credential, ForwardedHeaders } from "../core/auth/credential.js";
 import { readCookie } from "../core/auth/cookie-header.js";
 import type { CookieRule } from "../core/auth/cookie-options.js";
 import { isTicket } from "../core/auth/tickets.js";
@@ -23,6 +26,11 @@ export interface RequestWithHeaders {
   readonly url?: string | undefined;
   /** The same, before a framework took a prefix off. */
   readonly originalUrl?: string | undefined;
+  /**
+   * Who the client is, where whoever asks knows it: an IP address, not a proxy's. Told with a refusal, and credentials
+   * that fail count for it as at a hub (`limits.authentication`). Default: nobody is counted.
+   */
+  readonly remoteAddress?: string | undefined;
 }
 
 type ReadHeader = "authorization" | "dpop" | "cookie" | "host" | "origin" | FetchMetadata;
@@ -30,6 +38,10 @@ type ReadHeader = "authorization" | "dpop" | "cookie" | "host" | "origin" | Fetc
 /** What browsers say of a request's context (W3C Fetch Metadata). */
 type FetchMetadata = `sec-fetch-${"site" | "mode" | "dest"}`;
 
+/**
+ * Every refusal is told to telemetry and the audit, as `request.refused`. What is decided holds for that moment: a body
+ * takes as long as its sender likes, so a route reads it first, and asks then.
+ */
 export interface HttpAuthentication<P> {
   /**
    * Who asks, by `Authorization: Bearer`, or `DPoP` with its proof; queries and tickets are no credential here. The application's `cookie` is
@@ -39,13 +51,16 @@ export interface HttpAuthentication<P> {
    * `Sec-Fetch-Site` must be `same-origin` or `none`, or the request a navigation. A browser that sends neither (an old
    * one, or one over plain HTTP) is let through as a client that is no browser: no route may change anything by GET.
    * @throws HubwardError invalid_token | token_expired | invalid_dpop_proof | use_dpop_nonce | forbidden |
-   * auth_unavailable | invalid_request | origin_denied; `refusalReply` answers it
+   * auth_unavailable | invalid_request | origin_denied | rate_limited; `refusalReply` answers it
    */
   authenticate(request: RequestWithHeaders): Promise<Admission<P>>;
   /** Who asks, if the policy allows it. @throws HubwardError as `authenticate`, and forbidden */
   authorize(request: RequestWithHeaders, policy: Policy<P>): Promise<Admission<P>>;
   authorize<R>(request: RequestWithHeaders, policy: Policy<P, R>, resource: NoInfer<R>): Promise<Admission<P>>;
-  /** Asks one more policy about who was let in already. @throws HubwardError forbidden | auth_unavailable */
+  /**
+   * Asks one more policy about who was let in already, and whether that was revoked since.
+   * @throws HubwardError forbidden | auth_unavailable | a revocation's reason
+   */
   require(admission: Admission<P>, policy: Policy<P>): Promise<void>;
   require<R>(admission: Admission<P>, policy: Policy<P, R>, resource: NoInfer<R>): Promise<void>;
   /** Tells telemetry that a route's own code failed. */
@@ -133,7 +148,7 @@ export function saysBearer(authorization: string | null | undefined): boolean {
   return /^\s*(?:bearer|dpop)\b/i.test(authorization ?? "");
 }
 
-export interface HttpAuthenticationPorts<P> {
+export interface HttpAuthenticationPorts<P> extends RefusalPorts {
   readonly admitter: Admitter<P>;
   readonly onFailure: PolicyFailure;
   /** What adapters cut out of requests, by the requests' own `headers`. */
@@ -142,13 +157,13 @@ export interface HttpAuthenticationPorts<P> {
   readonly cookie: CookieRule | undefined;
 }
 
-export function createHttpAuthentication<P>({
-  admitter,
-  onFailure,
-  forwarded,
-  allowedOrigins,
-  cookie: rule,
-}: HttpAuthenticationPorts<P>): HttpAuthentication<P> {
+export function createHttpAuthentication<P extends PrincipalBase>(
+  ports: HttpAuthenticationPorts<P>,
+): HttpAuthentication<P> {
+  const { admitter, onFailure, forwarded, allowedOrigins, cookie: rule } = ports;
+  /** Where who was let in came from, for what is refused later. */
+  const addresses = new WeakMap<Admission<P>, string>();
+
   /** The cookie, where nothing else says who asks. */
   function readRouteCookie({ headers, method }: RequestWithHeaders): BearerCredential | undefined {
     if (rule === undefined || forwarded.get(headers) !== undefined) return undefined;
@@ -157,7 +172,8 @@ export function createHttpAuthentication<P>({
     return cookieOfRoute(readCookie(header("cookie") ?? "", rule.name), rule, { method, header }, allowedOrigins);
   }
 
-  async function authenticate(request: RequestWithHeaders): Promise<Admission<P>> {
+  /** @throws HubwardError where nothing was presented, or what may not stand there */
+  function credentialOf(request: RequestWithHeaders): Credential {
     const { headers } = request;
     const bearer = readBearer(headerOf(headers, "authorization"), request, () => {
       const proof = headerOf(headers, "dpop") ?? undefined;
@@ -170,12 +186,35 @@ export function createHttpAuthentication<P>({
     const isAmbient = credential.kind === "forwarded";
     const refusal = isAmbient ? judgeAmbientOrigin((name) => headerOf(headers, name), allowedOrigins) : undefined;
     if (refusal !== undefined) throw refusal;
-    return admitter.identify(await admitter.authenticate(credential));
+    return credential;
   }
 
-  function requireOf(admission: Admission<P>, policy: Policy<P, never>, resource?: unknown): Promise<void> {
+  async function authenticate(request: RequestWithHeaders): Promise<Admission<P>> {
+    const { remoteAddress } = request;
+    const applicant: Applicant = { authentication: undefined, roles: [] };
+    try {
+      const credential = credentialOf(request);
+      assertMayTry({ remoteAddress }, ports.failed.tokens);
+      applicant.authentication = await admitter.authenticate(credential);
+      const admission = await admitter.identify(applicant.authentication);
+      if (remoteAddress !== undefined) addresses.set(admission, remoteAddress);
+      return admission;
+    } catch (error) {
+      if (error instanceof HubwardError) refuseRequest({ remoteAddress }, ports, error, applicant);
+      throw error;
+    }
+  }
+
+  async function requireOf(admission: Admission<P>, policy: Policy<P, never>, resource?: unknown): Promise<void> {
     const requirement: Requirement<P> = { policy, resource: () => resource };
-    return admitter.authorize(admission, [requirement], []);
+    try {
+      await admitter.authorize(admission, [requirement], []);
+    } catch (error) {
+      const { authentication, principal } = admission;
+      const asker = { remoteAddress: addresses.get(admission) };
+      if (error instanceof HubwardError) refuseRequest(asker, ports, error, { authentication, roles: principal.roles });
+      throw error;
+    }
   }
 
   return {

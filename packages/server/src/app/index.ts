@@ -42,6 +42,7 @@ export type {
 } from "./method-builder.js";
 export type { HttpAuthentication, RequestWithHeaders } from "./http.js";
 export type {
+  AskedBy,
   DryRunOptions,
   IssuedBeforeTarget,
   ReauthenticationTarget,

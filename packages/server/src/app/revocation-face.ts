@@ -61,7 +61,13 @@ export type SuspendedTarget = SubjectTarget | { readonly tenant: string } | ({ r
 /** Whose tokens say what is not so any more. `all`: everybody's, of every issuer. */
 export type ReauthenticationTarget = SubjectTarget | { readonly tenant: string } | { readonly all: true };
 
-export interface RevokeOptions {
+/** Who asks, as telemetry and the audit are to say it: ids, never a secret. The refused are not told. */
+export interface AskedBy {
+  /** 1 to 2048 characters without control characters, such as an administrator's subject. */
+  readonly by?: string | undefined;
+}
+
+export interface RevokeOptions extends AskedBy {
   /** What those who are refused are told. Default: what fits the target, such as `tenant_suspended`. */
   readonly reason?: RevocationReason | undefined;
   readonly dryRun?: false | undefined;
@@ -98,13 +104,13 @@ export interface Revoking<Target, Suspended, Changed> {
   revoke(target: Target, options?: RevokeOptions): Promise<RevocationReceipt>;
   revoke(target: Target, options: DryRunOptions): Promise<RevocationPreview>;
   /** Takes a suspension back, also one that is not there. @throws (rejects with) HubwardError `not_durable`: it stands */
-  lift(target: Suspended): Promise<{ readonly number: number }>;
+  lift(target: Suspended, options?: AskedBy): Promise<{ readonly number: number }>;
   /**
    * Tokens issued until now no longer say what is true. Live connections lapse with `reauth_required` and have the grace
    * where their client can refresh, else they end and may come back; doors refuse such tokens, with `retry_after` as
    * long as new ones would be refused, too: `maxIssuerSkewMs`. @throws (rejects with) HubwardError `not_durable`
    */
-  requireReauthentication(target: Changed): Promise<RevocationReceipt>;
+  requireReauthentication(target: Changed, options?: AskedBy): Promise<RevocationReceipt>;
 }
 
 /** Who speaks. */
@@ -201,9 +207,13 @@ export function revocationTargetOf(target: object, scope: RevokingScope): Revoca
 /** What stands until it is lifted. */
 const SUSPENDED: readonly RevocationTarget["type"][] = ["identity", "subject", "tenant", "client"];
 
-function requestOf(target: object, reason: RevocationReason | undefined, scope: RevokingScope): RevocationRequest {
+function requestOf(
+  target: object,
+  { reason, by }: Omit<RevokeOptions, "dryRun">,
+  scope: RevokingScope,
+): RevocationRequest {
   const made = revocationTargetOf(target, scope);
-  return { kind: SUSPENDED.includes(made.type) ? "suspension" : "end", target: made, reason };
+  return { kind: SUSPENDED.includes(made.type) ? "suspension" : "end", target: made, reason, by };
 }
 
 /** Binds revocation to a scope, or to one tenant of it, or to all of them. */
@@ -215,9 +225,9 @@ export function createRevoking(
   function revoke(target: RevokeTarget, options: DryRunOptions): Promise<RevocationPreview>;
   async function revoke(
     target: RevokeTarget,
-    options: (RevokeOptions & { readonly reason?: RevocationReason | undefined }) | DryRunOptions = {},
+    options: Omit<RevokeOptions, "dryRun"> & { readonly dryRun?: boolean | undefined } = {},
   ): Promise<RevocationReceipt | RevocationPreview> {
-    const request = requestOf(target, "reason" in options ? options.reason : undefined, scope);
+    const request = requestOf(target, options, scope);
     if (options.dryRun !== true) return revocations.revoke(request);
     const connections = revocations.preview(request).map(summaryOf);
     return { matched: connections.length, connections };
@@ -226,9 +236,9 @@ export function createRevoking(
   return {
     revoke,
     // async: what cannot be meant rejects, as everywhere here.
-    lift: async (target) => revocations.lift(revocationTargetOf(target, scope)),
-    requireReauthentication: async (target) =>
-      revocations.revoke({ kind: "claims-changed", target: revocationTargetOf(target, scope) }),
+    lift: async (target, { by } = {}) => revocations.lift(revocationTargetOf(target, scope), by),
+    requireReauthentication: async (target, { by } = {}) =>
+      revocations.revoke({ kind: "claims-changed", target: revocationTargetOf(target, scope), by }),
   };
 }
 

@@ -12,6 +12,7 @@ import {
 import { text } from "../../test/connection-fixture.js";
 import { bodyOfText, requestOf } from "../../test/http-fixture.js";
 import { deferred } from "../../test/hub-fixture.js";
+import type { AuditRecord } from "../core/audit.js";
 import type { NewRevocation, Revocation } from "../core/auth/revocation.js";
 import type { RevocationLog } from "../core/auth/revocation-log.js";
 import { systemRandom } from "../platform/system-crypto.js";
@@ -720,6 +721,68 @@ describe("a suspension", () => {
     expect(await ward.app.lift({ tenant: "general" })).toEqual({ number: 2 });
     expect(await ask()).toBe(200);
     await expect(ward.app.lift({ session: "s" } as never)).rejects.toThrow(TypeError);
+  });
+});
+
+describe("who asks", () => {
+  const audited = () => {
+    const records: AuditRecord[] = [];
+    return { records, ward: createWard({ audit: { record: (record) => void records.push(record) } }) };
+  };
+
+  it("is told to telemetry and the audit, of every kind of entry, and to nobody who is refused", async () => {
+    const { records, ward } = audited();
+    const token = ward.tokenOf(ann);
+    const peer = await ward.connect(token);
+    const general = inGeneral(ward);
+    const revoked = general.revoke({ subject: "ann" }, { by: "admin-of-the-audit" });
+    const said = goodbye(peer);
+    expect(said).toContain("account_disabled");
+    peer.socket.end();
+    await revoked;
+    await general.lift({ subject: "ann" }, { by: "lift-of-the-audit" });
+    await general.requireReauthentication({ subject: "ann" }, { by: "claims-of-the-audit" });
+    await ward.app.revoke({ tenant: "general" });
+    await ward.app.lift({ tenant: "general" });
+    const told = ward.of("revocation.applied").map(({ kind, by, number }) => [kind, by, number]);
+    expect(told).toEqual([
+      ["suspension", "admin-of-the-audit", undefined],
+      ["lift", "lift-of-the-audit", 2],
+      ["claims-changed", "claims-of-the-audit", undefined],
+      ["suspension", undefined, undefined],
+      ["lift", undefined, 5],
+    ]);
+    const kept = records.filter(({ event }) => event === "revocation.applied");
+    expect(kept.map(({ kind, by }) => [kind, by])).toEqual(told.map(([kind, by]) => [kind, by]));
+    const { status, body, headers } = await ward.negotiate(token, { headers: {} });
+    expect(status).toBe(401);
+    expect([said, body, JSON.stringify(headers)].join()).not.toContain("of-the-audit");
+  });
+
+  it("is told of what no log could keep, too", async () => {
+    const ward = createWard({ revocations: createFullLog().log });
+    await ward.app.ready();
+    expect(await reasonOf(inGeneral(ward).revoke({ subject: "ann" }, { by: "boss" }))).toContain("not_durable");
+    expect(await reasonOf(inGeneral(ward).lift({ subject: "ann" }, { by: "boss" }))).toContain("not_durable");
+    expect(ward.of("revocation.failed")).toMatchObject([
+      { kind: "suspension", by: "boss" },
+      { kind: "lift", by: "boss" },
+    ]);
+  });
+
+  it.each<[string, unknown]>([
+    ["empty text", ""],
+    ["text without end", "x".repeat(2_049)],
+    ["text of two lines", "two\nlines"],
+    ["number", 7],
+  ])("is no %s: nothing has happened then", async (_what, by) => {
+    const { records, ward } = audited();
+    const asked = { by: by as string };
+    await expect(ward.app.revoke({ tenant: "general" }, asked)).rejects.toThrow(TypeError);
+    await expect(ward.app.lift({ tenant: "general" }, asked)).rejects.toThrow(TypeError);
+    await expect(ward.app.requireReauthentication({ all: true }, asked)).rejects.toThrow(TypeError);
+    expect((await ward.negotiate(ward.tokenOf(ann), { headers: {} })).status).toBe(200);
+    expect(records).toEqual([]);
   });
 });
 

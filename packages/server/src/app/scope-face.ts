@@ -108,8 +108,8 @@ export function createScopeFace<P extends PrincipalBase>(ports: ScopeFacePorts<P
     connections: () => own.connections(),
     recheck: (selector) => own.recheck(selector),
     ...createRevoking(revocations, { issuer, within: "app" }),
-    carryOut: (action) =>
-      carryOut(action, {
+    carryOut: (action, asked = {}) =>
+      carryOut(action, asked, {
         now: () => clock.now(),
         revoke: (request) => revocations.revoke(request),
         recheck: (selector, within) => rechecks.request(selector, within),

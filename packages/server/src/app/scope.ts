@@ -260,6 +260,8 @@ export function createScope<Attributes extends object>(
       list: createListing({ registry, groups, clock, transportOf: connections.transportOf }),
       http: createHttpAuthentication({
         admitter,
+        telemetry,
+        failed: limits.failed,
         onFailure,
         forwarded,
         allowedOrigins: settings.allowedOrigins,

@@ -9,6 +9,7 @@ import type { RevocationReceipt, Revocations } from "../core/supervision/revocat
 import type { Tenant } from "./app.js";
 import {
   createRevoking,
+  type AskedBy,
   type DryRunOptions,
   type RevocationPreview,
   type RevokeOptions,
@@ -59,12 +60,12 @@ export class TenantFace<P> extends ScopedSender<P, unknown> implements Tenant<P>
     return this.#revocations().revoke(target, options as DryRunOptions);
   }
 
-  lift(target: SubjectTarget): Promise<{ readonly number: number }> {
-    return this.#revocations().lift(target);
+  lift(target: SubjectTarget, options?: AskedBy): Promise<{ readonly number: number }> {
+    return this.#revocations().lift(target, options);
   }
 
-  requireReauthentication(target: SubjectTarget): Promise<RevocationReceipt> {
-    return this.#revocations().requireReauthentication(target);
+  requireReauthentication(target: SubjectTarget, options?: AskedBy): Promise<RevocationReceipt> {
+    return this.#revocations().requireReauthentication(target, options);
   }
 
   #revocations(): Revoking<TenantRevokeTarget, SubjectTarget, SubjectTarget> {

@@ -39,8 +39,8 @@ export interface AuditRecord {
   readonly method: string | undefined;
   /** As a person reads them, `ward/icu`, within the principal's tenant. */
   readonly groups: readonly string[] | undefined;
-  /** What a membership came of; or what a recheck went by. */
-  readonly by: Extract<AuditedEvent, { readonly by: unknown }>["by"] | undefined;
+  /** What a membership came of; what a recheck went by; or who asked for a revocation, in the application's words. */
+  readonly by: string | undefined;
   /** When the credential ends that was taken. */
   readonly expiresAt: number | undefined;
   /** Of a revocation, and whom it is about. */

@@ -50,6 +50,21 @@ export type TelemetryEvent =
       /** A constant text for the operator, such as which option to set. */
       readonly hint: string | undefined;
     }
+  /**
+   * A request to one of the application's own routes that `app.http` or a guard refused. Which one is not said: a path
+   * can hold what is secret. `principal` is known when the credential verified.
+   */
+  | {
+      readonly event: "request.refused";
+      readonly reason: ReasonName;
+      readonly principal: PrincipalFields | undefined;
+      /** Which policy said no. */
+      readonly policy: string | undefined;
+      /** As far as the route's request says it (`RequestWithHeaders`). */
+      readonly remoteAddress: string | undefined;
+      /** A constant text for the operator. */
+      readonly hint: string | undefined;
+    }
   | {
       readonly event: "connection.closed";
       readonly connectionId: ConnectionId;
@@ -155,6 +170,8 @@ export type TelemetryEvent =
       readonly kind: RevocationKind;
       readonly target: RevocationTarget;
       readonly reason: RevocationReason;
+      /** Who asked for it, where the application said so and it was asked for here. */
+      readonly by: string | undefined;
       /** Live connections it stood against. */
       readonly matched: number;
       /** Until all of them were shut. */
@@ -165,6 +182,7 @@ export type TelemetryEvent =
       readonly event: "revocation.failed";
       readonly kind: RevocationKind;
       readonly target: RevocationTarget;
+      readonly by: string | undefined;
       readonly error: unknown;
     }
   /** The log could not be read, or entries may have been missed: nobody is let in until all of it was read. */
@@ -196,6 +214,7 @@ export type TelemetryLevel = "info" | "warning" | "error";
 export const telemetryLevels: Readonly<Record<TelemetryEvent["event"], TelemetryLevel>> = {
   "connection.opened": "info",
   "connection.refused": "warning",
+  "request.refused": "warning",
   "connection.closed": "info",
   "connection.lapsed": "info",
   "connection.restored": "info",

@@ -1,8 +1,10 @@
-import { createServer } from "node:http";
+import { once } from "node:events";
+import { createServer, request, type IncomingMessage } from "node:http";
 import express, { type Express, type NextFunction, type Request, type Response } from "express";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ask, bearer, listen, shut } from "../../../../../tests/support/server.js";
 import { createApp, type AppFixture } from "../../../test/app-fixture.js";
+import { deferred } from "../../../test/hub-fixture.js";
 import { admissionOf, answerRefusals, requirePolicy } from "./index.js";
 
 interface Routes extends AppFixture {
@@ -50,6 +52,65 @@ describe("a guarded route", () => {
     expect(await get("/wards/icu", ann)).toBe("200 ann in icu");
     expect(await get("/wards/er", ann)).toBe('403 {"error":"forbidden"}');
     expect(seen).toHaveLength(2);
+  });
+
+  test("behind what reads the body is closed to whoever was revoked while it arrived", async () => {
+    const { app, routes, tokenOf } = await createRoutes();
+    const all = app.policy("All", () => true);
+    const began = deferred<void>();
+    let runs = 0;
+    routes.post(
+      "/",
+      (_request, _response, next) => {
+        began.resolve();
+        next();
+      },
+      express.json({ limit: "1kb" }),
+      requirePolicy(app, all),
+      (_request, response) => void response.send(String(++runs)),
+    );
+    const server = createServer(routes);
+    const port = await listen(server);
+    onTestFinished(() => shut(server));
+    const text = '{"subject":"bob"}';
+    const headers = { ...bearer(tokenOf({ subject: "ann" })), "content-type": "application/json" };
+    const sent = request({ port, method: "POST", headers: { ...headers, "content-length": text.length } });
+    sent.write(text.slice(0, 3));
+    await began.promise;
+    await app.revoke({ subject: "ann" });
+    const answered = once(sent, "response") as Promise<[IncomingMessage]>;
+    sent.end(text.slice(3));
+    const [response] = await answered;
+    response.resume();
+    expect([response.statusCode, runs]).toEqual([403, 0]);
+  });
+
+  test("counts failed credentials by the address that a middleware in front of it vouches for", async () => {
+    const fixture = createApp({ limits: { authentication: { burst: 1, perSecond: 0.1 } } });
+    const { app, tokenOf, of } = fixture;
+    const routes = express();
+    routes.use((request, _response, next) => {
+      Object.assign(request, { remoteAddress: request.ip });
+      next();
+    });
+    routes.get(
+      "/",
+      requirePolicy(
+        app,
+        app.policy("All", () => true),
+      ),
+      (_request, response) => void response.send("in"),
+    );
+    const server = createServer(routes);
+    const port = await listen(server);
+    onTestFinished(() => shut(server));
+    const statusOf = async (token: string) => (await ask(port, { path: "/", headers: bearer(token) })).status;
+    const genuine = tokenOf({});
+    expect([await statusOf(genuine), await statusOf("eyJ-none"), await statusOf(genuine)]).toEqual([200, 401, 429]);
+    expect(of("request.refused").map(({ reason, remoteAddress }) => [reason, remoteAddress])).toEqual([
+      ["invalid_token", expect.stringContaining("127.0.0.1")],
+      ["rate_limited", expect.stringContaining("127.0.0.1")],
+    ]);
   });
 
   test("never runs for whom no policy allowed, and what others set on the answer stays", async () => {

@@ -27,6 +27,8 @@ export type ResourcePolicyMiddleware<Params> = (
  * itself; who was let in is `admissionOf(app, request)` from then on. With a resource:
  * `requirePolicy(app, ownWard, (request: Request<{ ward: string }>) => request.params.ward)`. A resource that cannot
  * be read out of the request is a 400.
+ * Behind whatever reads the body, as `express.json()`: a body takes as long as its sender likes, and this decides when it is
+ * reached.
  */
 export function requirePolicy<P>(app: GuardingApp<P>, policy: Policy<P>): PolicyMiddleware;
 export function requirePolicy<P, R, Params = Request["params"]>(

@@ -22,6 +22,7 @@ export type ResourcePolicyHook<Route extends RouteGenericInterface> = (
  * the reason itself; who was let in is `admissionOf(app, request)` from then on. With a resource:
  * `requirePolicy(app, ownWard, (request: FastifyRequest<WardRoute>) => request.params.ward)`. A resource that cannot
  * be read out of the request is a 400.
+ * Where a body counts, as `preHandler`: a body takes as long as its sender likes, and this decides when it is reached.
  */
 export function requirePolicy<P>(app: GuardingApp<P>, policy: Policy<P>): PolicyHook;
 export function requirePolicy<P, R, Route extends RouteGenericInterface>(

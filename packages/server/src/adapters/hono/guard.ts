@@ -18,6 +18,8 @@ export interface AdmissionEnv<P> extends Env {
  * who was let in is `context.get("admission")` from then on. With a resource:
  * `requirePolicy(app, ownWard, (context) => context.req.param("ward") ?? "")`. A resource that cannot be read out of
  * the request is a 400.
+ * A body that a handler reads behind it takes as long as its sender likes: where one counts, read it first and call
+ * `app.http.authorize` then.
  */
 export function requirePolicy<P>(app: GuardingApp<P>, policy: Policy<P>): MiddlewareHandler<AdmissionEnv<P>>;
 export function requirePolicy<P, R, Path extends string>(

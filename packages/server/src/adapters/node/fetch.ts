@@ -19,6 +19,7 @@ export type FetchHandler<Rest extends readonly unknown[]> = (request: Request, .
  * `guardFetch(app, staff, handler)`: answers 400, 401, 403 or 503 with the reason itself, otherwise the handler's
  * Response; a HubwardError that it throws is answered, too, and any other error is the caller's. With a resource:
  * `guardFetch(app, ownWard, handler, (request) => wardOf(request.url))`.
+ * A body takes as long as its sender likes: where one counts, read it first and call `app.http.authorize` then.
  */
 export function guardFetch<P, Rest extends readonly unknown[]>(
   app: GuardingApp<P>,

@@ -18,6 +18,7 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
  * handler with who asks. With a resource: `requirePolicy(app, ownWard, handler, (request) => wardOf(request))`.
  * A resource that cannot be read out of the request is a 400. A handler that fails is a 500, unless it has begun
  * to answer, and is told to telemetry; it never ends the process.
+ * A body takes as long as its sender likes: where one counts, read it first and call `app.http.authorize` then.
  */
 export function requirePolicy<P>(app: GuardingApp<P>, policy: Policy<P>, handler: GuardedHandler<P>): RequestHandler;
 export function requirePolicy<P, R>(

@@ -1,4 +1,7 @@
-/** An attempt to connect that comes to nothing: counted, logged with what is known of who made it, and answered. */
+/**
+ * An attempt that comes to nothing, to connect or at one of the application's own routes: counted, and told with what
+ * is known of who made it.
+ */
 
 import { HubwardError, type ReasonName } from "@hubward/wire";
 import type { Authentication } from "../auth/authentication.js";
@@ -7,7 +10,7 @@ import { LongLivedCredential, RevokedCredential } from "../auth/revocation-gate.
 import type { HttpReply, HttpRequest } from "../http.js";
 import type { ConnectionId } from "../ids.js";
 import { LimitRefusal } from "../limits/limit-refusal.js";
-import { principalFields, type Telemetry } from "../telemetry.js";
+import { principalFields, type Telemetry, type TelemetryEvent } from "../telemetry.js";
 import { CookieRefused } from "./cookie.js";
 import { countFailure, type FailedCredentials } from "./failed-credential.js";
 import { CredentialConflict } from "./forwarded.js";
@@ -31,33 +34,61 @@ const FAILURES_HINT = "too many failed attempts from this address: see limits.au
 const LONG_LIVED_HINT = "the token lives longer than revocations are remembered: see maxTokenAgeMs";
 const QUERY_TOKEN_HINT = "a JWT stood in the query, and allowQueryToken is off";
 
+type Asker = Pick<HttpRequest, "remoteAddress">;
+
+export interface RefusalPorts {
+  readonly telemetry: Telemetry;
+  readonly failed: FailedCredentials;
+}
+
 /**
- * Counts and logs a refused attempt and makes the answer. `hint`: a constant text for the operator. Those that a limit
- * turns away by the thousand are logged once a second.
+ * Counts and logs a refused attempt to connect and makes the answer. `hint`: a constant text for the operator. Those
+ * that a limit turns away by the thousand are logged once a second.
  */
 export function refuse(
-  { remoteAddress }: Pick<HttpRequest, "remoteAddress">,
+  asker: Asker,
   { path }: { readonly path: string },
-  { telemetry, failed }: { readonly telemetry: Telemetry; readonly failed: FailedCredentials },
+  { telemetry, failed }: RefusalPorts,
   error: HubwardError,
   applicant?: Applicant,
-  hint: string | undefined = refusalHint(error),
+  hint?: string,
 ): HttpReply {
+  const told = countRefusal(asker, failed, error, applicant, hint);
+  if (told !== undefined)
+    telemetry({ event: "connection.refused", connectionId: applicant?.connectionId, hub: path, ...told });
+  return refusalReply(error);
+}
+
+/** The same for a request that is no attempt to connect. How it is answered is for the route. */
+export function refuseRequest(
+  asker: Asker,
+  { telemetry, failed }: RefusalPorts,
+  error: HubwardError,
+  applicant: Applicant,
+): void {
+  const told = countRefusal(asker, failed, error, applicant);
+  if (told !== undefined) telemetry({ event: "request.refused", ...told });
+}
+
+/** What is told of a refusal at every door; undefined where the like was told just now. */
+function countRefusal(
+  { remoteAddress }: Asker,
+  failed: FailedCredentials,
+  error: HubwardError,
+  applicant: Applicant | undefined,
+  hint: string | undefined = refusalHint(error),
+): Omit<Extract<TelemetryEvent, { readonly event: "request.refused" }>, "event"> | undefined {
   const authentication =
     applicant?.authentication ?? (error instanceof RevokedCredential ? error.authentication : undefined);
   if (authentication === undefined) countFailure({ remoteAddress }, error, failed);
-  if (error instanceof LimitRefusal && !error.isTold) return refusalReply(error);
-  telemetry({
-    event: "connection.refused",
-    connectionId: applicant?.connectionId,
-    hub: path,
+  if (error instanceof LimitRefusal && !error.isTold) return undefined;
+  return {
     reason: error.reason,
     principal: authentication === undefined ? undefined : principalFields(authentication, applicant?.roles ?? []),
     policy: error instanceof PolicyRefusal ? error.policy : undefined,
     remoteAddress,
     hint,
-  });
-  return refusalReply(error);
+  };
 }
 
 function refusalHint(error: HubwardError): string | undefined {

@@ -19,6 +19,8 @@ export interface RevocationRequest {
   readonly target: RevocationTarget;
   /** Default: what fits kind and target, such as `tenant_suspended` for the suspension of a tenant. */
   readonly reason?: RevocationReason | undefined;
+  /** Who asks for it: told to telemetry, and no part of the entry. As an identifier. */
+  readonly by?: string | undefined;
 }
 
 export interface RevocationTerms {
@@ -62,6 +64,7 @@ export function createRevocation(
   }
   const kind = readMember(request.kind, KINDS, "kind") as RevocationKind;
   const target = readTarget(request.target);
+  readOptional(request.by, "by");
   const reason =
     request.reason === undefined
       ? defaultReason(kind, target)

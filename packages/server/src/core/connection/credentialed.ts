@@ -237,8 +237,11 @@ export abstract class Credentialed<P> extends Delivery {
     const { clock, times } = this.#setup;
     // One that lapsed already has nothing queued but answers: they still go out.
     const isIntact = this.#times.isGraceRunning || this.holdBack();
-    const graceMs = reason === "reauth_required" ? times.claimsGraceMs : times.graceMs;
-    this.#times.lapsed(readInstant(clock), graceMs, reason === "auth_unavailable");
+    const instant = readInstant(clock);
+    // Never longer than if the credential had lived to its end.
+    const untilEndMs = remainingMs(this.#times.lifetime, instant) + times.graceMs;
+    const graceMs = reason === "reauth_required" ? Math.min(times.claimsGraceMs, untilEndMs) : times.graceMs;
+    this.#times.lapsed(instant, graceMs, reason === "auth_unavailable");
     this.rescheduled();
     // Behind what was queued: whoever hears of it may have something to say.
     this.loseStanding();

@@ -17,6 +17,7 @@ import type { LapseReason, LifecycleEvent } from "../connection/lifecycle.js";
 import type { ConnectionId } from "../ids.js";
 import type { Telemetry } from "../telemetry.js";
 import { createHeartbeat, type Beating } from "./heartbeat.js";
+import { createLiftAuthors } from "./lift-authors.js";
 import { createReleases } from "./releases.js";
 import { createRevocationReader } from "./revocation-reader.js";
 
@@ -74,7 +75,7 @@ export interface Revocations {
    */
   revoke(request: RevocationRequest): Promise<RevocationReceipt>;
   /** Opens what a suspension shut: once the log has it. @throws as `revoke`; it stays shut then */
-  lift(target: RevocationTarget): Promise<{ readonly number: number }>;
+  lift(target: RevocationTarget, by?: string): Promise<{ readonly number: number }>;
   /** Live connections it would stand against. Changes nothing. @throws TypeError | RangeError */
   preview(request: RevocationRequest): readonly RevocableConnection[];
   stop(): void;
@@ -101,6 +102,7 @@ export function createRevocations(ports: RevocationPorts): Revocations {
   /** Lapsed because the view was not fresh. */
   const fenced = new WeakSet<RevocableConnection>();
   const sweeper: Beating = { beat: ({ now }) => gate.forget(now) };
+  const lifts = createLiftAuthors(shut);
 
   const reader = createRevocationReader({
     log,
@@ -110,7 +112,7 @@ export function createRevocations(ports: RevocationPorts): Revocations {
     gate,
     told(entry) {
       // One that is in force by our own doing has shut its connections.
-      if (gate.apply(entry)) shut(entry);
+      if (gate.apply(entry) && !lifts.holds(entry)) shut(entry);
       heartbeat.watch(sweeper);
     },
     refreshed,
@@ -149,14 +151,14 @@ export function createRevocations(ports: RevocationPorts): Revocations {
   }
 
   /** Shuts what an entry stands against. Nothing is awaited. */
-  function shut(entry: NewRevocation | Revocation): readonly RevocableConnection[] {
+  function shut(entry: NewRevocation | Revocation, by?: string): readonly RevocableConnection[] {
     const startedAt = clock.monotonic();
     const found = matching(entry);
     for (const each of found) tell(each, eventOf(entry));
     const { kind, target, reason } = entry;
     const number = "number" in entry ? entry.number : undefined;
     const gatedMs = clock.monotonic() - startedAt;
-    telemetry({ event: "revocation.applied", number, kind, target, reason, matched: found.length, gatedMs });
+    telemetry({ event: "revocation.applied", number, kind, target, reason, by, matched: found.length, gatedMs });
     return found;
   }
 
@@ -180,11 +182,11 @@ export function createRevocations(ports: RevocationPorts): Revocations {
     }
   }
 
-  async function append(entry: NewRevocation): Promise<number> {
+  async function append(entry: NewRevocation, by: string | undefined): Promise<number> {
     try {
       return (await log.append(entry)).number;
     } catch (error) {
-      telemetry({ event: "revocation.failed", kind: entry.kind, target: entry.target, error });
+      telemetry({ event: "revocation.failed", kind: entry.kind, target: entry.target, by, error });
       if (error instanceof HubwardError && error.reason === "not_durable") throw error;
       throw new HubwardError("not_durable", { retryAfterSeconds: 1, cause: error });
     }
@@ -202,12 +204,12 @@ export function createRevocations(ports: RevocationPorts): Revocations {
       if (entry.kind === "lift") throw new TypeError("revoke: a lift is none");
       const announcement = gate.announce(entry);
       const release = releases.begin();
-      const found = shut(entry);
+      const found = shut(entry, request.by);
       const released = release.of(found);
       const gatedMs = clock.monotonic() - startedAt;
       let number: number;
       try {
-        number = await append(entry);
+        number = await append(entry, request.by);
       } catch (error) {
         gate.lost(announcement);
         throw error;
@@ -224,8 +226,9 @@ export function createRevocations(ports: RevocationPorts): Revocations {
       };
     },
 
-    async lift(target) {
-      return { number: await append(createRevocation({ kind: "lift", target }, terms())) };
+    async lift(target, by) {
+      const entry = createRevocation({ kind: "lift", target, by }, terms());
+      return { number: await lifts.run(by, () => append(entry, by)) };
     },
 
     preview: (request) => matching(createRevocation(request, terms())),
