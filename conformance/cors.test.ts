@@ -22,18 +22,19 @@ const notShared = {
   vary: "Origin",
 };
 
-describe("a preflight", () => {
-  const preflight = (world: World, path: string, method: string, origin: string): Promise<PlainReply> =>
-    ask(world.port, {
-      method: "OPTIONS",
-      path,
-      headers: {
-        origin,
-        "access-control-request-method": method,
-        "access-control-request-headers": "authorization,x-requested-with,x-signalr-user-agent",
-      },
-    });
+function preflight(world: World, path: string, method: string, origin: string): Promise<PlainReply> {
+  return ask(world.port, {
+    method: "OPTIONS",
+    path,
+    headers: {
+      origin,
+      "access-control-request-method": method,
+      "access-control-request-headers": "authorization,x-requested-with,x-signalr-user-agent",
+    },
+  });
+}
 
+describe("a preflight", () => {
   test.each([
     ["POST", "/negotiate?negotiateVersion=1"],
     ["GET", "?id=unknown"],
@@ -132,6 +133,41 @@ describe("answers", () => {
     );
     expect(replies.map(({ status }) => status)).toEqual([400, 401, 403, 404, 405, 413, 409, 503]);
     for (const reply of replies) expect(sharing(reply)).toEqual(shared);
+  });
+
+  test("of a refresh beside the connection can, with its preflight and its refusal; another origin's is refused", async () => {
+    const world = await createWorld(options);
+    const path = "/hubs/refreshing";
+    world.app
+      .hub(path, { authenticationRefresh: true })
+      .allow(world.app.policy("RefreshingAnyone", () => true))
+      .methods((m) => ({ Nothing: m.handle(() => null) }));
+    const from = (origin: string): Record<string, string> => ({ origin, "sec-fetch-site": "cross-site" });
+    const post = async (rest: string, token: string, headers: Readonly<Record<string, string>>): Promise<PlainReply> =>
+      ask(world.port, { method: "POST", path: path + rest, headers: { ...bearer(token), ...headers } });
+    const token = await world.issuer.token("ada");
+    const negotiated = await post("/negotiate?negotiateVersion=1", token, from(PAGE));
+    const { connectionToken } = JSON.parse(negotiated.body) as { readonly connectionToken: string };
+    const client = rawClient(world, connectionToken, token);
+    const poll = { path: `${path}?id=${connectionToken}`, headers: from(PAGE) };
+    await client.get(poll);
+    await client.post(HELLO, poll);
+
+    const refresh = `/refresh?id=${connectionToken}`;
+    const asked = await preflight(world, path + refresh, "POST", PAGE);
+    expect([asked.status, sharing(asked)]).toEqual([204, shared]);
+    const later = await world.issuer.token("ada", { lifetime: 600 });
+    const refreshed = await post(refresh, later, from(PAGE));
+    expect([refreshed.status, sharing(refreshed)]).toEqual([200, shared]);
+    expect(refreshed.body).toMatch(/^\{"tokenLifetimeSeconds":5\d\d\}$/);
+    const refused = await post(refresh, "nonsense", from(PAGE));
+    expect([refused.status, refused.body, sharing(refused)]).toEqual([401, '{"error":"invalid_token"}', shared]);
+    const foreign = await post(refresh, await world.issuer.token("ada", { lifetime: 900 }), from(FOREIGN));
+    expect([foreign.status, sharing(foreign)]).toEqual([403, notShared]);
+    expect((await preflight(world, path + refresh, "POST", FOREIGN)).status).toBe(403);
+    const again = await post(refresh, later, from(PAGE));
+    // What is told is shortened by a random share; of the foreign page's 900 s it would be more than 600.
+    expect(`${again.status} ${again.body}`).toMatch(/^200 \{"tokenLifetimeSeconds":5\d\d\}$/);
   });
 
   test("to another origin are refusals that its page cannot read; nothing was touched", async () => {

@@ -84,6 +84,21 @@ describe("a session whose connections the server keeps ending", () => {
     expect((await negotiatePatiently(world, next)).delayMs).toBe(0);
   });
 
+  test("that is a new one each time waits as well, once its person's others were ended twenty times", async () => {
+    const world = await createWorld();
+    const anotherSession = async (count: number): Promise<string> =>
+      world.issuer.token("ada", { claims: { sid: `session ${count}` } });
+    for (let count = 0; count < 20; count++) {
+      expect(await misbehaveTimes(world, await anotherSession(count), 1)).toEqual([0]);
+    }
+    const held = postNegotiate(world, bearer(await anotherSession(20)));
+    await until(() => world.clock.pending.length > 0);
+    expect(world.clock.pending).toEqual([3_000]);
+    expect((await negotiate(world, await world.issuer.token("bob"))).connectionId).toMatch(/^[\w-]{22}$/);
+    world.clock.advance(3_000);
+    expect((await held).status).toBe(200);
+  });
+
   test("loses its place when its token expires while it waits", async () => {
     const world = await createWorld();
     const token = await world.issuer.token("ada", { lifetime: 11 });

@@ -4,6 +4,7 @@
  */
 
 import { describe, expect, test } from "vitest";
+import { upgrade } from "../tests/support/raw-web-socket.js";
 import { ask, bearer } from "../tests/support/server.js";
 import { until } from "../tests/support/until.js";
 import { enter, negotiateTicket, told, tryUpgrade } from "./support/plain-http.js";
@@ -447,5 +448,29 @@ describe("a transport that is switched off", () => {
     if (transport !== "WebSockets") {
       expect(told(await tryUpgrade(world, "", token, {}))).toContain("404");
     }
+  });
+
+  test("for one hub is offered by the others of its application", async () => {
+    const world = await createWorld();
+    const path = "/hubs/polled";
+    world.app
+      .hub(path, { transports: ["LongPolling"] })
+      .allow(world.app.policy("PolledAnyone", () => true))
+      .methods((m) => ({ Nothing: m.handle(() => null) }));
+    const headers = bearer(await world.issuer.token("ada"));
+    const offered = async (hub: string): Promise<readonly string[]> => {
+      const reply = await ask(world.port, { method: "POST", path: `${hub}/negotiate?negotiateVersion=1`, headers });
+      const { availableTransports } = JSON.parse(reply.body) as {
+        readonly availableTransports: readonly { readonly transport: string }[];
+      };
+      return availableTransports.map(({ transport }) => transport);
+    };
+    expect(await offered(path)).toEqual(["LongPolling"]);
+    expect(await offered(HUB_PATH)).toEqual(["WebSockets", "ServerSentEvents", "LongPolling"]);
+    const refused = await upgrade({ port: world.port, path, headers });
+    expect(told(refused)).toContain("WebSockets transport not supported by this end point type");
+    const taken = await upgrade({ port: world.port, path: HUB_PATH, headers });
+    expect(taken.isOpen).toBe(true);
+    if (taken.isOpen) taken.webSocket.socket.destroy();
   });
 });

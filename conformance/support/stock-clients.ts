@@ -56,8 +56,6 @@ export const capabilities = {
   "stateful reconnect": 8,
   /** The connection is a WebSocket: no matter of versions, but some features have no other transport. */
   WebSockets: 0,
-  /** Reads a flood of items: stock clients in Node take some 0.15 ms for each server-sent event, and fall behind. */
-  "a fast reader": 0,
 } as const;
 
 export type Capability = keyof typeof capabilities;
@@ -119,7 +117,6 @@ function stockClient(
     transport,
     can(capability) {
       if (capability === "WebSockets") return transport === "WebSockets";
-      if (capability === "a fast reader") return transport !== "ServerSentEvents";
       if (capability === "cancelling" && encoding === "json") return true;
       return version >= capabilities[capability];
     },

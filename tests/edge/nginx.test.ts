@@ -65,6 +65,28 @@ nginxSuite("behind nginx, with the documented configuration", () => {
     await expect.poll(() => nginx.accessLog()).toContain(`"GET ${path} HTTP/1.1" 101`);
   });
 
+  test("a wish for another protocol than WebSocket goes no further, and its request does, with its body", async () => {
+    const clock = createFakeClock();
+    const issuer = await createIssuer(clock);
+    const seen: string[] = [];
+    const { authenticator } = issuer;
+    const { port } = await runEdgeApp({
+      authenticator,
+      clock,
+      listener({ method, headers }) {
+        seen.push(`${method} ${headers.upgrade} ${headers.connection} ${headers["content-length"]}`);
+      },
+    });
+    const nginx = await inFrontOf(port);
+    const upgrade = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "AAMAAABk" };
+    const headers = { ...bearer(await issuer.token("anna", { roles: ["staff"] })), ...upgrade };
+    const reply = await ask(nginx.port, { method: "POST", path: "/me", headers, body: "hello" });
+    expect([reply.status, reply.body]).toEqual([200, "anna"]);
+    const negotiated = await ask(nginx.port, { method: "POST", path: "/hub/negotiate?negotiateVersion=1", headers });
+    expect(negotiated.status).toBe(200);
+    expect(seen).toEqual(["POST undefined undefined 5"]);
+  });
+
   test("no ticket, no token and no id of a connection stands in the access log or the error log", async () => {
     const { nginx, issuer } = await setUp();
     const token = await issuer.token("anna", { roles: ["staff"] });

@@ -217,6 +217,35 @@ describe("names of Object's own members", () => {
   );
 });
 
+describe("a trace context", () => {
+  test(
+    "in the headers of a call (.NET 9 and later) changes nothing and is told to nobody",
+    underAttack(async ({ enter, entered, telemetry }) => {
+      const socket = await enter();
+      const headers = {
+        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        tracestate: "vendor=secret",
+        baggage: "patient=ada",
+      };
+      for (const invocationId of ["1", "2"]) {
+        socket.sendJson({ type: 1, headers, invocationId, target: "Echo", arguments: [invocationId] });
+      }
+      socket.sendJson({
+        type: 1,
+        headers: { traceparent: "no trace context" },
+        invocationId: "3",
+        target: "Nobodys",
+        arguments: [],
+      });
+      const answers = await socket.messages.take(3, ({ type }) => type === 3);
+      expect(answers.map(({ result }) => result)).toEqual(["1", "2", undefined]);
+      expect(entered.map(({ args }) => args)).toEqual([["1"], ["2"]]);
+      const told = JSON.stringify([socket.messages.items, telemetry.items]);
+      expect(told).not.toMatch(/0af7651916|vendor|patient|trace/);
+    }),
+  );
+});
+
 describe("a value that promises something", () => {
   test(
     "is a value: a member called `then` is not run",

@@ -98,6 +98,24 @@ async function createTarget(
       }),
       Keys: m.args(anything).handle((_call, value) => Object.keys(value as object)),
       Join: m.handle((call) => call.groups.join(room({ room: "one" }))),
+      /** Reads what is sent along until that ends. */
+      Count: m.uploads(anything).handle(async (_call, items) => {
+        let count = 0;
+        for await (const _item of items) count++;
+        return count;
+      }),
+      /** Takes a stream and looks at none of it, for as long as it may. */
+      Hoard: m.uploads(anything).handle(({ method, signal }) => {
+        entered.push({ method, args: [] });
+        return new Promise((resolve) => signal.addEventListener("abort", () => resolve(null)));
+      }),
+      ForEver: m.stream(async function* ({ method }) {
+        entered.push({ method, args: [] });
+        for (let count = 0; ; count++) {
+          await new Promise((resolve) => setImmediate(resolve));
+          yield count;
+        }
+      }),
       Later: m.args(anything).handle(async ({ method }, value) => {
         entered.push({ method, args: [value] });
         await new Promise((resolve) => setImmediate(resolve));

@@ -1,6 +1,8 @@
 /** An application beside whatever else lives on its server. */
 
+import { execFile } from "node:child_process";
 import { createServer } from "node:http";
+import { promisify } from "node:util";
 import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
 import { hubward, type App, type Principal } from "@hubward/server";
 import { attach } from "@hubward/server/node";
@@ -112,4 +114,24 @@ test("ordinary requests keep their credentials, and those of the hub's never com
   await ask(port, { path: "/ordinary?access_token=kept", headers: bearer("kept") });
   await ask(port, { method: "POST", path: "/hub/negotiate?access_token=gone", headers: bearer("gone") });
   expect(seen).toEqual(["/ordinary?access_token=kept Bearer kept"]);
+});
+
+test("curl may ask for HTTP/2: it is answered in HTTP/1.1, by the hub and by its neighbours", async () => {
+  const issuer = await createIssuer(clock);
+  const app = createApp("/hub", issuer.authenticator);
+  const server = createServer((request, response) => response.end(`${request.headers.upgrade} ${request.url}`));
+  attach(server, app);
+  const port = await listen(server);
+  onTestFinished(() => shut(server));
+  const curl = async (path: string, ...options: readonly string[]): Promise<string> => {
+    const url = `http://127.0.0.1:${port}${path}`;
+    const { stdout } = await promisify(execFile)("curl", ["-sS", "-m", "10", "-i", "--http2", ...options, url]);
+    return stdout;
+  };
+  expect(await curl("/ordinary")).toMatch(/^HTTP\/1\.1 200 OK[^]*\r\n\r\nh2c \/ordinary$/);
+  const authorization = `authorization: Bearer ${await issuer.token("ada")}`;
+  const negotiated = await curl("/hub/negotiate?negotiateVersion=1", "-X", "POST", "-H", authorization);
+  expect(negotiated).toMatch(/^HTTP\/1\.1 200 OK[^]*"connectionToken":/);
+  expect(await curl("/hub/negotiate", "-X", "POST")).toMatch(/^HTTP\/1\.1 401 /);
+  expect(await curl("/hub?id=unknown", "-H", authorization)).toMatch(/^HTTP\/1\.1 404 /);
 });

@@ -129,7 +129,10 @@ export interface App<P> extends Scope<P> {
    * @throws (rejects with) HubwardError auth_unavailable when it was closed before
    */
   ready(): Promise<void>;
-  /** Open connections of this node, those of all scopes. */
+  /**
+   * Open connections of this node, those of all scopes. Where very many end in one moment, some of them are counted a
+   * moment longer.
+   */
   readonly connectionCount: number;
   /**
    * Refuses new connections, tells the open ones `going_away`, and resolves when all sockets are gone: after

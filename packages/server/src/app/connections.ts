@@ -6,7 +6,7 @@
 import type { HubwardError, ReasonName } from "@hubward/wire";
 import type { HoldBack } from "../core/admission/hold-back.js";
 import { createShares } from "../core/admission/shares.js";
-import { sessionKey, type Authentication } from "../core/auth/authentication.js";
+import type { Authentication } from "../core/auth/authentication.js";
 import type { Admission } from "../core/auth/policy.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { AuditTrail } from "../core/audit.js";
@@ -127,6 +127,13 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
     if (detached.delete(connection)) detachedShares.give(connection.identity);
   }
 
+  /** Takes one that has ended out of where open ones are kept; again does nothing. */
+  function forget(connection: Connection<P>): void {
+    registry.remove(connection);
+    life().schedule?.forget(connection);
+    expiry.forget(connection);
+  }
+
   const observer: ConnectionObserver<P> = {
     opened(connection) {
       registry.add(connection);
@@ -147,10 +154,10 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
       if (place !== undefined) life().hooks.opened(connection, place);
     },
     ended(connection) {
-      registry.remove(connection);
-      life().schedule?.forget(connection);
       life().groups.release(connection);
-      expiry.forget(connection);
+      // Nobody finds it any more, and what comes due for it does nothing. So this can wait where very many end in one
+      // moment: who is to be shut behind it cannot.
+      ports.farewells.add(() => forget(connection));
     },
     rescheduled: (connection) => expiry.watch(connection),
     lapsed(connection, reason) {
@@ -174,6 +181,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
       telemetry({ event: "connection.resumed", connectionId: id, hub, subject: authentication.subject, ...how });
     },
     released(connection, reason) {
+      forget(connection);
       heartbeat.forget(connection);
       ports.places.released(connection.identity);
       life().revocations.released(connection);
@@ -183,7 +191,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
       const ageMs = connection.ageMs(clock.monotonic());
       const { authentication, id, hub } = connection;
       // What the client ended, and what ended by the credential's own time, is no loop of ours.
-      if (reason !== "normal" && reason !== "token_expired") holdBack.ended(sessionKey(authentication), ageMs);
+      if (reason !== "normal" && reason !== "token_expired") holdBack.ended(authentication, ageMs);
       telemetry({ event: "connection.closed", connectionId: id, hub, reason, subject: authentication.subject, ageMs });
       audited.delete(id);
       depart(connection, reason);

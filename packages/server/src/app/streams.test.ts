@@ -630,6 +630,32 @@ describe("filters", () => {
     expect(seen).toEqual([]);
   });
 
+  it("see nothing of a call that a policy refuses, before or behind its input, or that no method takes", async () => {
+    const seen: string[] = [];
+    const { app, connect, tokenOf } = createApp();
+    const nobody = app.policy("Nobody", () => false);
+    const own = app.policy("Own", (_asked, word: string) => word === "mine");
+    app
+      .hub("/hubs/ward")
+      .allow(app.policy("Staff", () => true))
+      .filter((call, _args, next) => (seen.push(call.method), next()))
+      .methods((m) => ({
+        Never: m.allow(nobody).handle(() => "never"),
+        Mine: m
+          .args(textSchema())
+          .allow(own, (word) => word)
+          .handle((_call, word) => word),
+      }));
+    const peer = await connect(tokenOf({ livesMs: 60_000 }));
+    expect(await peer.call("Never")).toEqual(failed("forbidden", "1"));
+    expect(await peer.call("Mine", "yours")).toEqual(failed("forbidden", "2"));
+    const missing = "Failed to invoke 'Nothing' due to an error on the server. HubException: Method does not exist.";
+    expect(await peer.call("Nothing")).toEqual(failed(missing, "3"));
+    expect(seen).toEqual([]);
+    expect(await peer.call("Mine", "mine")).toEqual(result("mine", "4"));
+    expect(seen).toEqual(["Mine"]);
+  });
+
   it("may answer themselves, refuse, and go on once only", async () => {
     let entered = 0;
     const { peer } = await createFiltered(

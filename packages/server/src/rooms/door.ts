@@ -8,7 +8,6 @@ import { assertSameIdentity, believe, joinCredentials } from "../core/admission/
 import type { HoldBack } from "../core/admission/hold-back.js";
 import { MissingCredential } from "../core/admission/refusal-reply.js";
 import { QueryTokenRefused, type Applicant } from "../core/admission/refused-attempt.js";
-import { sessionKey } from "../core/auth/authentication.js";
 import type { Credential } from "../core/auth/credential.js";
 import type { Admission } from "../core/auth/policy.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
@@ -85,7 +84,7 @@ export async function admit<P extends PrincipalBase>(
     const authentication = await admitter.authenticate(credential);
     applicant.authentication = authentication;
     assertWorthConnecting(authentication, clock);
-    const delayMs = holdBack.delayMs(sessionKey(authentication));
+    const delayMs = holdBack.delayMs(authentication);
     if (delayMs > 0) throw new HubwardError("try_again_later", { retryAfterSeconds: delayMs / 1000 });
     const admission = await admitter.identify(authentication);
     applicant.roles = admission.principal.roles;

@@ -8,7 +8,6 @@ import { chooseSubprotocol, formatReason, HubwardError, type RoomsCodec, type Re
 import { assertMayTry } from "../core/admission/failed-credential.js";
 import { isFromBrowser, judgeOrigin } from "../core/admission/origin.js";
 import { refuse, type Applicant } from "../core/admission/refused-attempt.js";
-import { sessionKey } from "../core/auth/authentication.js";
 import type { Admission } from "../core/auth/policy.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Ticket } from "../core/auth/tickets.js";
@@ -155,7 +154,7 @@ export function createRoomsUpgrade<P extends PrincipalBase>(ports: RoomsUpgradeP
       const { remoteAddress } = request;
       return ports.open({ place, admission, connectionId, remoteAddress, dialect, id }, socket);
     }
-    if (refusal instanceof TooManyConnections) ports.holdBack.ended(sessionKey(authentication), 0);
+    if (refusal instanceof TooManyConnections) ports.holdBack.ended(authentication, 0);
     refuse(request, place, ports, refusal, { authentication, roles: principal.roles, connectionId });
     const visiting = turnAway(
       { socket, clock: ports.clock, dialect, onClosed: () => ports.visitors.delete(visiting) },

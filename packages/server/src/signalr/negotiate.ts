@@ -17,7 +17,7 @@ import {
 import { assertWorthConnecting } from "../core/admission/admission.js";
 import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
-import { type Authentication, sessionKey } from "../core/auth/authentication.js";
+import type { Authentication } from "../core/auth/authentication.js";
 import type { Credential } from "../core/auth/credential.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import { RevokedCredential } from "../core/auth/revocation-gate.js";
@@ -85,7 +85,7 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
     const { authentication, revoked } = await verify(credential);
     applicant.authentication = authentication;
     assertWorthConnecting(authentication, ports.clock);
-    const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
+    const delayMs = ports.holdBack.delayMs(authentication);
     if (delayMs > 0) await holdBack(authentication, delayMs);
     const full = revoked === undefined ? ports.places.refusal(identityKey(authentication)) : undefined;
     if (full !== undefined) throw full;
@@ -203,7 +203,7 @@ export function createNegotiate<P extends PrincipalBase>(ports: DoorPorts<P>): N
       });
       if (holder.kind === "doomed") {
         refuse(request, hub, ports, holder.refusal, { ...applicant, connectionId });
-        ports.holdBack.ended(sessionKey(authenticationOf(holder)), 0);
+        ports.holdBack.ended(authenticationOf(holder), 0);
       }
       return json(body, bound?.setCookie);
     } catch (error) {

@@ -9,7 +9,7 @@ import { assertWorthConnecting } from "../core/admission/admission.js";
 import { CookieRefused } from "../core/admission/cookie.js";
 import { judgeOrigin } from "../core/admission/origin.js";
 import { textReply } from "../core/admission/refusal-reply.js";
-import { type Authentication, sessionKey } from "../core/auth/authentication.js";
+import type { Authentication } from "../core/auth/authentication.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
 import type { Resumption } from "../core/connection/resumption.js";
 import type { Hub } from "../core/dispatch/hub.js";
@@ -52,7 +52,7 @@ export function createUpgrade<P extends PrincipalBase>(ports: DoorPorts<P>, open
     hub: Hub<P>,
   ): Promise<Holder<P>> {
     assertWorthConnecting(authentication, ports.clock);
-    const delayMs = ports.holdBack.delayMs(sessionKey(authentication));
+    const delayMs = ports.holdBack.delayMs(authentication);
     if (delayMs > 0) throw new HubwardError("try_again_later", { retryAfterSeconds: delayMs / 1000 });
     return admit(authentication, applicant, hub, ports);
   }

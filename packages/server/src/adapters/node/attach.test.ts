@@ -1,9 +1,12 @@
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WebSocketServer } from "ws";
 import type { UpgradeAnswer } from "../../core/endpoint.js";
 import type { HttpRequest } from "../../core/http.js";
-import { openWebSocket, upgrade } from "../../../../../tests/support/raw-web-socket.js";
+import { sendRaw, statusesOf } from "../../../../../tests/hostile/send-raw.js";
+import { dial, openWebSocket, upgrade } from "../../../../../tests/support/raw-web-socket.js";
+import { Recorder } from "../../../../../tests/support/recorder.js";
 import { ask, listen, shut } from "../../../../../tests/support/server.js";
 import { attach } from "./attach.js";
 
@@ -141,6 +144,111 @@ describe("upgrades", () => {
     const refused = await upgrade({ port, path: "/hub", headers: { "sec-websocket-version": "7" } });
     expect(refused).toMatchObject({ isOpen: false, status: 400 });
     expect(told).toEqual(["abandoned"]);
+  });
+});
+
+/** A request as `curl --http2` writes it, and whatever is put behind it, until the server ends the connection. */
+async function askForHttp2(line: string, { headers = "", behind = "" } = {}): Promise<string> {
+  const wish = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n";
+  return sendRaw(port, `${line} HTTP/1.1\r\nHost: 127.0.0.1\r\n${wish}${headers}\r\n${behind}`);
+}
+
+/** Another request behind the first, in the same segment. */
+const NEXT = "GET /next HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+/** From 22.21 and 24.9 on, where it is asked to. */
+const canNodeReadBodies = "shouldUpgradeCallback" in createServer();
+
+describe("requests that ask for another protocol than WebSocket", () => {
+  const lastOf = (text: string): string => text.slice(text.indexOf("\r\n\r\n") + 4);
+
+  test.each(["/hub", "/else", "/second"])("are answered as if they had not: %s", async (path) => {
+    attach(server, owning("/hub"));
+    attach(server, owning("/second"));
+    server.on("request", (request, response) => void response.end(`other ${request.method}`));
+    const text = await askForHttp2(`GET ${path}`, { behind: NEXT });
+    expect(statusesOf(text)[0]).toBe("200");
+    expect(text).toContain(path === "/else" ? "other GET" : `GET ${path}`);
+    expect(text).not.toContain("101");
+    const head = await askForHttp2(`HEAD ${path}`, { headers: "Content-Length: 0\r\n", behind: NEXT });
+    expect(statusesOf(head)[0]).toBe("200");
+  });
+
+  test("that nobody listens for are answered 404", async () => {
+    attach(server, owning("/hub"));
+    expect(statusesOf(await askForHttp2("GET /else", { behind: NEXT }))[0]).toBe("404");
+  });
+
+  test.each([
+    ["of a stated length", "Content-Length: 5\r\n", "hello"],
+    ["in chunks", "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"],
+  ])("with a body %s are read whole or refused, never taken for requests without one", async (_, headers, body) => {
+    attach(server, owning("/hub"));
+    server.on("request", (request, response) => {
+      let read = "";
+      request.on("data", (chunk: Buffer) => (read += chunk.toString()));
+      request.on("end", () => response.end(`read ${read}`));
+    });
+    for (const path of ["/else", "/hub"]) {
+      const text = await askForHttp2(`POST ${path}`, { headers, behind: body + NEXT });
+      const answer = path === "/hub" ? "POST /hub" : "read hello";
+      expect(statusesOf(text)).toEqual([canNodeReadBodies ? "200" : "400"]);
+      expect(text).toContain(canNodeReadBodies ? answer : "A request with a body cannot ask for an upgrade here.");
+      expect(text.toLowerCase()).toContain("connection: close");
+    }
+  });
+
+  test("are the last of their connection: what stands behind them is no request", async () => {
+    const heard: (string | undefined)[] = [];
+    attach(server, owning("/hub"));
+    server.on("request", (request, response) => {
+      heard.push(request.url);
+      response.end("other");
+    });
+    const text = await askForHttp2("GET /first", { behind: NEXT });
+    expect([heard, statusesOf(text)]).toEqual([["/first"], ["200"]]);
+    expect(text.toLowerCase()).toContain("connection: close");
+  });
+
+  test("are ended when their peer goes away, and were not broken off when it stays", async () => {
+    const told: string[] = [];
+    const requested = new Recorder<ServerResponse>();
+    attach(server, owning("/hub"));
+    server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+      request.on("aborted", () => told.push(`${request.url} aborted`));
+      response.on("close", () => told.push(`${request.url} ${response.writableFinished ? "finished" : "cut"}`));
+      if (request.url === "/slow") return requested.push(response);
+      response.end("other");
+    });
+    await askForHttp2("GET /quick");
+    const socket = await dial(port);
+    socket.write("GET /slow HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    const response = await requested.first();
+    const closed = once(response, "close");
+    socket.resetAndDestroy();
+    await closed;
+    expect(told).toEqual(["/quick finished", "/slow aborted", "/slow cut"]);
+  });
+
+  test("are left to whoever else listens for upgrades, except on the application's paths", async () => {
+    attach(server, owning("/hub"));
+    server.on("upgrade", (_request, socket) => void socket.end("HTTP/1.1 418 I'm a teapot\r\n\r\n"));
+    expect(statusesOf(await askForHttp2("GET /else"))).toEqual(["418"]);
+    expect(lastOf(await askForHttp2("GET /hub", { behind: NEXT }))).toContain("GET /hub");
+  });
+
+  test("among which WebSocket is one are upgrades", async () => {
+    attach(server, owning("/hub"));
+    const outcome = await upgrade({ port, path: "/hub", headers: { upgrade: "h2c, WebSocket" } });
+    expect(outcome).toMatchObject({ isOpen: false, status: 403 });
+  });
+
+  test("are upgrades again once the application is gone", async () => {
+    const before = (server as { shouldUpgradeCallback?: unknown }).shouldUpgradeCallback;
+    const { detach } = attach(server, owning("/hub"));
+    detach();
+    server.on("upgrade", (_request, socket) => void socket.end("HTTP/1.1 418 I'm a teapot\r\n\r\n"));
+    expect(statusesOf(await askForHttp2("GET /hub"))).toEqual(["418"]);
+    expect((server as { shouldUpgradeCallback?: unknown }).shouldUpgradeCallback).toBe(before);
   });
 });
 

@@ -9,6 +9,7 @@ import type { ForwardedHeaders } from "../../core/auth/credential.js";
 import type { Endpoint } from "../../core/endpoint.js";
 import type { HttpReply } from "../../core/http.js";
 import { takeForwarded } from "./forwarded-headers.js";
+import { answerWithoutUpgrade, asksForWebSocket, BODY_BEHIND_UPGRADE, hasBody, keepInHttp } from "./other-upgrades.js";
 import { openReply } from "./reply-channel.js";
 import { pathOf, takeRequest, type Edge } from "./request.js";
 import { NodeRequestBody } from "./request-body.js";
@@ -138,9 +139,31 @@ export function attach(
     );
   }
 
+  function isOurs(request: IncomingMessage): boolean {
+    const path = pathOf(request.url ?? "");
+    return path !== undefined && endpoint.owns(path);
+  }
+
+  /** Whether somebody beside us may know what to do with an upgrade. */
+  function isHeardByOthers(): boolean {
+    return server.listeners("upgrade").some((listener) => !foreignUpgradeListeners.has(listener));
+  }
+
+  /** We speak WebSocket; whoever else listens may speak anything on paths that are not ours. */
+  function isForNobody(request: IncomingMessage): boolean {
+    return !asksForWebSocket(request) && (isOurs(request) || !isHeardByOthers());
+  }
+
+  /** As if the request had not asked for it. */
+  function ignoreUpgrade(request: IncomingMessage, socket: Duplex): void {
+    if (!hasBody(request)) return void server.emit("request", request, answerWithoutUpgrade(request, socket));
+    socket.on("error", ignore);
+    writeRaw(socket, BODY_BEHIND_UPGRADE);
+  }
+
   /** Runs only for upgrades that are not ours: node needs a listener to see upgrades at all. */
   function onForeignUpgrade(_request: IncomingMessage, socket: Duplex): void {
-    if (server.listeners("upgrade").some((listener) => !foreignUpgradeListeners.has(listener))) return;
+    if (isHeardByOthers()) return;
     socket.on("error", ignore);
     writeRaw(socket, NOT_FOUND);
   }
@@ -153,6 +176,13 @@ export function attach(
   const intercept = function (this: unknown, event: string | symbol, ...args: unknown[]): boolean {
     if (isAttached && isRequestEvent(event)) {
       const request = args[0] as IncomingMessage;
+      if (event === "upgrade" && isForNobody(request)) {
+        ignoreUpgrade(request, args[1] as Duplex);
+        return true;
+      }
+      if (event !== "upgrade" && request.headers.upgrade !== undefined) {
+        (args[1] as ServerResponse).shouldKeepAlive = false;
+      }
       const path = pathOf(request.url ?? "");
       if (path !== undefined && endpoint.owns(path)) {
         if (event === "upgrade") onUpgrade(request, args[1] as NetSocket, args[2] as Buffer, path);
@@ -168,12 +198,14 @@ export function attach(
   };
   server.emit = intercept as typeof server.emit;
   server.on("upgrade", onForeignUpgrade);
+  const giveBackUpgrades = keepInHttp(server, (request) => hasBody(request) && isForNobody(request));
 
   return {
     takeForwarded: (request) => void readEdge(request),
     detach() {
       // Somebody may have wrapped the event since: then it stays, and lets everything through.
       isAttached = false;
+      giveBackUpgrades();
       server.removeListener("upgrade", onForeignUpgrade);
       if (server.emit === intercept) server.emit = emit;
     },

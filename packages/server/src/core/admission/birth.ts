@@ -1,7 +1,6 @@
 /** The last word before somebody who was admitted becomes a connection of a hub. */
 
 import type { HubwardError } from "@hubward/wire";
-import { sessionKey } from "../auth/authentication.js";
 import type { Admission } from "../auth/policy.js";
 import type { PrincipalBase } from "../auth/principal.js";
 import { identityKey, type ConnectionId } from "../ids.js";
@@ -47,6 +46,6 @@ export function refusalAtBirth<P extends PrincipalBase>(
     remoteAddress,
     hint: undefined,
   });
-  holdBack.ended(sessionKey(authentication), 0);
+  holdBack.ended(authentication, 0);
   return full;
 }

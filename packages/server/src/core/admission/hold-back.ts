@@ -3,13 +3,16 @@
  * that we keep ending would come back at its first delay, 0 ms, for ever. Its next negotiate has to wait.
  */
 
+import { sessionKey, type Authentication } from "../auth/authentication.js";
 import type { Clock } from "../clock.js";
+import { identityKey } from "../ids.js";
+import { KeyedBuckets } from "../limits/keyed-buckets.js";
 
 export interface HoldBack {
-  /** A connection was ended by the server after this long. */
-  ended(key: string, ageMs: number): void;
+  /** A connection of this session was ended by the server after this long. */
+  ended(authentication: Authentication, ageMs: number): void;
   /** How long the next connect of this session has to wait. Milliseconds. */
-  delayMs(key: string): number;
+  delayMs(authentication: Authentication): number;
 }
 
 const SHORT_LIVED_MS = 5_000;
@@ -18,10 +21,16 @@ const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 10_000;
 const FORGET_AFTER_MS = 60_000;
 const MAX_SESSIONS = 10_000;
+/**
+ * What one person's sessions may lose together: a client that signs in anew each time has a new one for each ending.
+ * Much more than one session, so that a device that loops does not hold up the person's others at once.
+ */
+const ENDINGS_PER_IDENTITY = { burst: 20, perSecond: 1 / 3 };
 
 export function createHoldBack(clock: Pick<Clock, "monotonic">): HoldBack {
   // In the order of the last ending, oldest first.
   const sessions = new Map<string, { readonly count: number; readonly lastAt: number }>();
+  const identities = new KeyedBuckets(ENDINGS_PER_IDENTITY, MAX_SESSIONS);
 
   function forgetOld(now: number): void {
     for (const [key, { lastAt }] of sessions) {
@@ -30,19 +39,35 @@ export function createHoldBack(clock: Pick<Clock, "monotonic">): HoldBack {
     }
   }
 
+  function delayOfSession(key: string, now: number): number {
+    const session = sessions.get(key);
+    if (session === undefined || now - session.lastAt >= FORGET_AFTER_MS) return 0;
+    const beyond = session.count - FREE_ENDINGS;
+    return beyond <= 0 ? 0 : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (beyond - 1));
+  }
+
+  function delayOfIdentity(key: string, now: number): number {
+    return Math.min(MAX_DELAY_MS, identities.waitMs(key, now));
+  }
+
   return {
-    ended(key, ageMs) {
+    ended(authentication, ageMs) {
       const now = clock.monotonic();
+      const key = sessionKey(authentication);
       const count = sessions.get(key)?.count ?? 0;
       sessions.delete(key);
-      if (ageMs < SHORT_LIVED_MS) sessions.set(key, { count: count + 1, lastAt: now });
+      if (ageMs < SHORT_LIVED_MS) {
+        sessions.set(key, { count: count + 1, lastAt: now });
+        const identity = identityKey(authentication);
+        // Not more than can be waited for: a crowd that is ended at once is not locked out for an hour.
+        if (delayOfIdentity(identity, now) < MAX_DELAY_MS) identities.take(identity, now);
+      }
       forgetOld(now);
     },
-    delayMs(key) {
-      const session = sessions.get(key);
-      if (session === undefined || clock.monotonic() - session.lastAt >= FORGET_AFTER_MS) return 0;
-      const beyond = session.count - FREE_ENDINGS;
-      return beyond <= 0 ? 0 : Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (beyond - 1));
+    delayMs(authentication) {
+      const now = clock.monotonic();
+      const ofSession = delayOfSession(sessionKey(authentication), now);
+      return Math.max(ofSession, delayOfIdentity(identityKey(authentication), now));
     },
   };
 }

@@ -106,7 +106,8 @@ export class RevocationGate implements RevocationCheck {
 
   /** Whether this entry stands against a live connection. */
   matches(entry: NewRevocation | Revocation, authentication: Authentication, connectionId: ConnectionId): boolean {
-    const authenticatedAtNumber = this.#seenAt.get(authentication) ?? 0;
+    // Asked of every live connection in one go: when each was first shown counts only for what goes by time.
+    const authenticatedAtNumber = cutOffOf(entry) && (this.#seenAt.get(authentication) ?? 0);
     return this.#view.matches(entry, authentication, { connectionId, authenticatedAtNumber });
   }
 

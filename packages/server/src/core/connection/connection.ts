@@ -317,26 +317,24 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
     return this;
   }
 
-  #end(): void {
+  #end(reason: ReasonName): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#setup.observer.ended(this);
-    const state = this.#lifecycle;
-    this.#handler?.ended("reason" in state ? state.reason : "normal");
+    this.#handler?.ended(reason);
     this.loseStanding();
   }
 
   #close(reason: ReasonName, farewell: Farewell): void {
     this.#hasLostStanding ||= farewell === "discard" && reason !== "normal";
-    this.#end();
-    const handler = this.#handler;
+    this.#end(reason);
     // What waits behind a greeting is for a peer that was greeted.
     const isDiscarded = this.#isOnHold && farewell === "deliver";
-    this.sayGoodbye(reason, isDiscarded ? "discard" : farewell, handler && (() => handler.farewell(reason)));
+    this.sayGoodbye(reason, isDiscarded ? "discard" : farewell, this.#handler);
   }
 
   #release(reason: ReasonName): void {
-    this.#end();
+    this.#end(reason);
     this.fallSilent();
     this.#resumption?.transportGone();
     this.#setup.observer.released(this, reason);

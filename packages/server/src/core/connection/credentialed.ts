@@ -88,6 +88,11 @@ export abstract class Credentialed<P> extends Delivery {
     return (this.#memberships ??= new Map());
   }
 
+  /** Whether it is in any group. Most connections never are, and have no map that could be asked. */
+  get hasMemberships(): boolean {
+    return this.#memberships !== undefined && this.#memberships.size > 0;
+  }
+
   /** Milliseconds the credential still has. */
   get remainingMs(): number {
     return remainingMs(this.lifetime, readInstant(this.#setup.clock));

@@ -12,7 +12,7 @@ import { isOver, type Lifetime } from "./lifetime.js";
 import { Outbox, type FlushQueue, type OutboxLimits, type OutboxOwner } from "./outbox.js";
 import type { ResolvedOutboxOptions } from "./outbox-options.js";
 import type { KeepAlive, Outgoing } from "./outgoing.js";
-import type { ReplayProtocol } from "./protocol-handler.js";
+import type { ProtocolHandler, ReplayProtocol } from "./protocol-handler.js";
 import { ReplayOutbox } from "./replay-outbox.js";
 import type { Socket } from "./socket.js";
 
@@ -24,6 +24,8 @@ export interface DeliverySetup {
   readonly farewells: PacedQueue;
   readonly outboxLimits: ResolvedOutboxOptions;
 }
+
+type LastWords = Pick<ProtocolHandler, "farewell">;
 
 /** Bytes of frames that are neither numbered nor kept: the answer to the handshake, sequence numbers. */
 const MAX_CONTROL_BYTES = 1024;
@@ -261,8 +263,8 @@ export abstract class Delivery implements OutboxOwner {
     return true;
   }
 
-  /** Says why and closes. `words`: the protocol's last ones; undefined where it has none. */
-  protected sayGoodbye(reason: ReasonName, farewell: Farewell, words: (() => Uint8Array) | undefined): void {
+  /** Says why and closes. `protocol`: whose words are the last ones; undefined where it has none. */
+  protected sayGoodbye(reason: ReasonName, farewell: Farewell, protocol: LastWords | undefined): void {
     const outbox = this.#outbox;
     const instant = readInstant(this.#setup.clock);
     const isAnswering = farewell !== "reset" && outbox.isAnswering(instant.monotonic);
@@ -274,14 +276,12 @@ export abstract class Delivery implements OutboxOwner {
     outbox.discard();
     this.#held?.clear();
     // A peer that does not read would still be handed what its kernel already has: only a reset takes it back.
-    if (!isAnswering || words === undefined) return this.#socket?.reset();
-    const close = (lastFrames: Uint8Array): void =>
-      this.#socket?.close(lastFrames, reasons[reason].closeCode ?? 1011, formatReason(reason));
+    if (!isAnswering || protocol === undefined) return this.#socket?.reset();
     // What was queued may be said now; a moment later the credential may have ended.
-    if (held !== undefined && held.length > 0) close(concat(held, words()));
+    if (held !== undefined && held.length > 0) this.#close(reason, concat(held, protocol.farewell(reason)));
     // A transport whose rules were broken closes by itself behind this: later it would be without a word.
-    else if (reason === "protocol_error") close(words());
-    else this.#setup.farewells.add(() => close(words()));
+    else if (reason === "protocol_error") this.#close(reason, protocol.farewell(reason));
+    else this.#setup.farewells.add(() => this.#close(reason, protocol.farewell(reason)));
   }
 
   /** Nothing is said any more: the socket is gone. */
@@ -289,6 +289,10 @@ export abstract class Delivery implements OutboxOwner {
     this.#held?.clear();
     this.#outbox.discard();
     this.#socket = undefined;
+  }
+
+  #close(reason: ReasonName, lastFrames: Uint8Array): void {
+    this.#socket?.close(lastFrames, reasons[reason].closeCode ?? 1011, formatReason(reason));
   }
 
   #keep(frame: Frame): void {

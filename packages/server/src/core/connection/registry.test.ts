@@ -60,6 +60,20 @@ describe("the registry of connections", () => {
     expect(of("team")).toEqual([cy.connection.id]);
   });
 
+  it("finds one that has ended no more, be it that it is taken out later", () => {
+    const fixture = createFixture();
+    const [ann, bob] = [fixture.connect({ subject: "ann" }), fixture.connect({ subject: "ann" })];
+    const registry = new Registry<unknown>();
+    for (const { connection } of [ann, bob]) registry.add(connection);
+    ann.connection.apply({ type: "peer-closed" });
+    expect(registry.get(ann.connection.id)).toBeUndefined();
+    expect(Array.from(registry.all())).toEqual([bob.connection]);
+    expect(Array.from(registry.of(bob.connection.address))).toEqual([bob.connection]);
+    expect(registry.size).toBe(2);
+    registry.remove(ann.connection);
+    expect(registry.size).toBe(1);
+  });
+
   it("does not take a connection for another that has its id", () => {
     const fixture = createFixture();
     const [first, second] = [fixture.connect({ id: "same" }), fixture.connect({ id: "same", isOpen: false })];

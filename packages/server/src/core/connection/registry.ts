@@ -1,4 +1,7 @@
-/** All open connections of this node, found by id and by what their principal is addressed by. */
+/**
+ * All open connections of this node, found by id and by what their principal is addressed by. One that has ended is
+ * found no more, be it that it is taken out later.
+ */
 
 import type { ConnectionId, PrincipalAddress } from "../ids.js";
 import type { Connection } from "./connection.js";
@@ -8,6 +11,7 @@ export class Registry<P> {
   /** Nearly everyone has one connection: only those with more have a set. */
   readonly #byAddress = new Map<PrincipalAddress, Connection<P> | Set<Connection<P>>>();
 
+  /** Those included that have ended and were not taken out yet. */
   get size(): number {
     return this.#byId.size;
   }
@@ -31,16 +35,21 @@ export class Registry<P> {
   }
 
   get(id: ConnectionId): Connection<P> | undefined {
-    return this.#byId.get(id);
+    const known = this.#byId.get(id);
+    return known?.hasEnded === true ? undefined : known;
   }
 
   all(): Iterable<Connection<P>> {
-    return this.#byId.values();
+    return open(this.#byId.values());
   }
 
   of(address: PrincipalAddress): Iterable<Connection<P>> {
     const known = this.#byAddress.get(address);
     if (known === undefined) return [];
-    return known instanceof Set ? known : [known];
+    return open(known instanceof Set ? known : [known]);
   }
+}
+
+function* open<P>(connections: Iterable<Connection<P>>): Iterable<Connection<P>> {
+  for (const connection of connections) if (!connection.hasEnded) yield connection;
 }

@@ -233,6 +233,7 @@ export function createGroups<P>(
     },
 
     release(connection) {
+      if (!connection.hasMemberships) return;
       const wasIn = [...connection.memberships].filter(([, { judgedVersion }]) => judgedVersion === connection.version);
       if (wasIn.length > 0) lastIn.set(connection, new Set(wasIn.map(([key]) => key)));
       const keys = Array.from(connection.memberships.keys());

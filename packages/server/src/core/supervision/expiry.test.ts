@@ -143,6 +143,25 @@ describe("the watch on expiry", () => {
     expect(active(peers)).toEqual([true, true, true, true]);
   });
 
+  it("goes on at the very millisecond when most of those it watched were forgotten", () => {
+    // In no order, so that what is left has to be put in order again.
+    const lives = Array.from({ length: 400 }, (_, index) => 2_000 + ((index * 7_919) % 401) * 10);
+    const { fixture, expiry, peers } = watched(lives);
+    const kept = peers
+      .map((peer, index) => ({ peer, livesMs: lives[index] as number }))
+      .filter((_, at) => at % 5 === 0);
+    for (const [index, { connection }] of peers.entries()) if (index % 5 !== 0) expiry.forget(connection);
+    expect(expiry.size).toBe(80);
+    // It wakes once a second, whatever is due.
+    fixture.clock.advance(1_999);
+    for (let atMs = 2_000; atMs <= 6_000; atMs++) {
+      fixture.clock.advance(1);
+      for (const { peer, livesMs } of kept) if (peer.connection.isActive === livesMs <= atMs) expect.fail(`at ${atMs}`);
+    }
+    expect([expiry.size, fixture.clock.pending]).toEqual([0, 0]);
+    expect(active(peers).filter((isActive) => isActive)).toHaveLength(320);
+  });
+
   it("wakes earlier for one that ends sooner than what it slept for", () => {
     const { fixture, expiry } = watched([3_600_000]);
     fixture.clock.advance(100);

@@ -138,23 +138,26 @@ export function createRevocations(ports: RevocationPorts): Revocations {
   }
 
   /** One that fails to close must not keep the others open. */
-  function guarded(connection: RevocableConnection, act: () => void): void {
+  function guarded(connection: RevocableConnection, act: (connection: RevocableConnection) => void): void {
     try {
-      act();
+      act(connection);
     } catch (error) {
       telemetry({ event: "application.failed", where: "revocation", connectionId: connection.id, error });
     }
   }
 
   function tell(connection: RevocableConnection, event: LifecycleEvent): void {
-    guarded(connection, () => connection.apply(event));
+    guarded(connection, (each) => each.apply(event));
   }
 
   /** Shuts what an entry stands against. Nothing is awaited. */
   function shut(entry: NewRevocation | Revocation, by?: string): readonly RevocableConnection[] {
     const startedAt = clock.monotonic();
     const found = matching(entry);
-    for (const each of found) tell(each, eventOf(entry));
+    // One of each for all of them.
+    const event = eventOf(entry);
+    const end = (connection: RevocableConnection): void => connection.apply(event);
+    for (const each of found) guarded(each, end);
     const { kind, target, reason } = entry;
     const number = "number" in entry ? entry.number : undefined;
     const gatedMs = clock.monotonic() - startedAt;
@@ -205,8 +208,8 @@ export function createRevocations(ports: RevocationPorts): Revocations {
       const announcement = gate.announce(entry);
       const release = releases.begin();
       const found = shut(entry, request.by);
-      const released = release.of(found);
       const gatedMs = clock.monotonic() - startedAt;
+      const released = release.of(found);
       let number: number;
       try {
         number = await append(entry, request.by);
