@@ -9,11 +9,22 @@ const notOurs = ["**/node_modules/**", "**/dist/**"];
 /** Beside what they test, and leaving nothing behind: files share a process and the modules it has loaded. */
 const units = ["packages/**/*.test.ts", "apps/clinic/page/**/*.test.ts"];
 
-/** With sockets, processes or planted faults: each file has a process of its own. */
-const worlds = ["apps/clinic/server/**/*.test.ts", "{tests,conformance,examples}/**/*.test.ts"];
+/** They change what a process has once: a module, a class of ours, the globals. Each file has a process of its own. */
+const alone = ["tests/history/faults.test.ts", "conformance/ngx-signalr-websocket.test.ts"];
 
-/** In front of a screen, where credentials end in real time: one file after the other, when all else is done. */
-const browser = ["tests/browser/**/*.test.ts"];
+/** The stock clients of every version; the oldest need a global that Node lacks, so in processes of their own kind. */
+const clients = ["conformance/**/*.test.ts"];
+
+/** With sockets and processes, each on its own ports and ended with its test: files share a process as units do. */
+const worlds = ["apps/clinic/server/**/*.test.ts", "{tests,examples}/**/*.test.ts"];
+
+/** In front of a screen, or where credentials end after real seconds: when all else is done, and few at a time. */
+const realTime = ["tests/browser/**/*.test.ts", "conformance/drills-in-real-time.test.ts"];
+
+const elsewhere = [...notOurs, ...alone, ...realTime];
+
+/** More than cores, for whoever waits for a socket, a process or a timer leaves its core to another. */
+const workers = availableParallelism() + 1;
 
 /** Tests run the sources; whatever starts as a process of its own (the demo, benches) runs the build. */
 export default defineConfig({
@@ -33,15 +44,25 @@ export default defineConfig({
   },
   test: {
     exclude: notOurs,
-    // Vitest leaves one core to itself, which on two is half of them; it has next to nothing to do while tests run.
-    maxWorkers: availableParallelism(),
+    maxWorkers: workers,
     testTimeout: 20_000,
     hookTimeout: 60_000,
     reporters: ["default", "./scripts/closing-line-reporter.ts"],
     projects: [
+      { extends: true, test: { name: "alone", include: alone } },
       { extends: true, test: { name: "units", include: units, isolate: false, restoreMocks: true } },
-      { extends: true, test: { name: "worlds", include: worlds, exclude: [...notOurs, ...browser] } },
-      { extends: true, test: { name: "browser", include: browser, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: "clients", include: clients, exclude: elsewhere, isolate: false } },
+      { extends: true, test: { name: "worlds", include: worlds, exclude: elsewhere, isolate: false } },
+      {
+        extends: true,
+        test: {
+          name: "real time",
+          include: realTime,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+        },
+      },
     ],
   },
 });

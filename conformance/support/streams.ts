@@ -55,6 +55,15 @@ function mount(app: App<Principal>, seen: Seen): void {
           seen.open--;
         }
       }),
+      UntilCancelled: m.stream(async function* (call) {
+        seen.open++;
+        try {
+          yield 0;
+          await new Promise((resolve) => call.signal.addEventListener("abort", resolve));
+        } finally {
+          seen.open--;
+        }
+      }),
       FailAfter: m.args(wholeNumber, text).stream(function* (_call, after, words) {
         for (let count = 0; count < after; count++) yield count;
         throw words === "" ? new Error("a secret of the server") : new HubError(words);
