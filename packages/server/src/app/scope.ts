@@ -266,6 +266,7 @@ export function createScope<Attributes extends object>(
       registry,
       rechecks,
       revocations,
+      clock,
       list: createListing({ registry, groups, clock, transportOf: connections.transportOf }),
       http: createHttpAuthentication({
         admitter,
