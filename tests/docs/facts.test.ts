@@ -85,8 +85,10 @@ test("the defaults that the pages name are the code's", () => {
   expect(providers).toContain("until they are an hour old (`maxStaleMs`)");
   expect(providers).toContain(`younger than ${remoteKeyDefaults.cooldownMs / 1000} s (\`cooldownMs\`)`);
   expect(jwtDefaults.types).toContain("at+jwt");
-  expect(providers).toContain(`serves for ${introspectionDefaults.maxAgeMs / 1000} s (\`maxAgeMs\`)`);
-  expect(providers).toContain(`for ${introspectionDefaults.maxInactiveAgeMs / 1000} s\n  (\`maxInactiveAgeMs\`)`);
+  const { maxAgeMs, maxAnswerSeconds } = introspectionDefaults;
+  expect(providers).toContain(`serves for ${Math.min(maxAgeMs / 1000, maxAnswerSeconds / 2)} s`);
+  expect(providers).toContain(`counts for ${maxAnswerSeconds} s`);
+  expect(providers).toContain(`for ${introspectionDefaults.maxInactiveAgeMs / 1000} s (\`maxInactiveAgeMs\`)`);
   expect(providers).toContain(`within ${introspectionDefaults.timeoutMs / 1000} s (\`timeoutMs\`)`);
   expect(providers).toContain(`most ${introspectionDefaults.maxConcurrent} questions`);
   expect(providers).toContain(`at most ${minutes(backChannelLogoutDefaults.maxAgeSeconds * 1000)} old`);

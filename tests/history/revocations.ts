@@ -162,13 +162,16 @@ async function requireReauthentication(world: Grounds, { subject, tenant }: Cred
 }
 
 /** The directory gives somebody other wards, and the application has it judged. */
-async function changeRights(world: Grounds, { subject, tenant }: CredentialFacts): Promise<void> {
+export async function changeRights(world: Grounds, { subject, tenant }: CredentialFacts): Promise<void> {
   const wards = WARDS.filter(() => world.choices.chance(0.6));
   const attempt = ++rechecks;
   world.directory.set(`${tenant}/${subject}`, wards);
   world.history.record({ type: "changed", tenant, subject, wards });
   world.history.record({ type: "rechecking", tenant, subject, attempt });
-  const { app } = world.ward;
-  await app.tenant(tenant).recheck({ subject });
+  const { app, ward } = world.ward;
+  const asked = app.tenant(tenant);
+  // By whom it is about, or by all that it is about: whoever is in none of them may be about to join one.
+  if (world.choices.chance(0.6)) await asked.recheck({ subject });
+  else await Promise.all(WARDS.map((name) => asked.recheck({ group: ward(name) })));
   if (world.ward.app === app) world.history.record({ type: "rechecked", tenant, subject, attempt });
 }

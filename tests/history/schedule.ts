@@ -2,7 +2,7 @@
 
 import type { CredentialFacts } from "./history.js";
 import type { Peer } from "./peer.js";
-import { rechecking, revoking } from "./revocations.js";
+import { changeRights, rechecking, revoking } from "./revocations.js";
 import { TENANTS, WARDS } from "./ward-app.js";
 import type { AttachOptions, World } from "./world.js";
 
@@ -69,6 +69,34 @@ const ways: readonly AttachOptions[] = [
   { transport: "Rooms" },
   { transport: "Rooms" },
 ];
+
+/**
+ * Takes as long to connect as it may, by either attempt of its ticket, with the ticket or the token, and is judged again
+ * meanwhile. Whoever else is there may not outlast it.
+ */
+export async function arriveLate(world: World): Promise<void> {
+  const { choices } = world;
+  // What was said before is on its way by then.
+  const pass = (ms: number): void => {
+    world.endTurns();
+    world.clock.advance(ms);
+  };
+  const { token, facts } = world.issue({ livesMs: 200_000 });
+  const first = await world.negotiate(token);
+  const ticket = first?.accessToken;
+  if (first === undefined || ticket === undefined) return;
+  void changeRights(world, facts);
+  pass(choices.between(20_000, 29_999));
+  const second = await world.negotiate(ticket);
+  pass(choices.between(0, 25_000));
+  void changeRights(world, { ...facts, subject: "somebody-else" });
+  const attempt = choices.chance(0.8) ? (second ?? first) : first;
+  const shown = choices.chance(0.8) ? token : undefined;
+  const peer = await world.attach(attempt, facts, ticket, { shakesHands: false, token: shown });
+  pass(choices.between(0, 14_000));
+  peer?.shakeHands();
+  settleIn(world, peer);
+}
 
 /** With a token that was used before, and may have been revoked since. */
 export async function arriveAgain(world: World): Promise<void> {

@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { check } from "./check.js";
 import type { History } from "./history.js";
 import { runWithRestarts } from "./restarts.js";
-import { runSchedule } from "./schedule.js";
+import { arriveLate, runSchedule } from "./schedule.js";
 import { World } from "./world.js";
 
 const schedules = Number(process.env["HUBWARD_SCHEDULES"] ?? 60);
@@ -74,6 +74,19 @@ describe("no invariant is broken", () => {
       return world;
     });
     expect(everything.filter((name) => totals[name] === undefined)).toEqual([]);
+  });
+
+  test("where attempts to connect take as long as they may", { timeout }, async () => {
+    const nobody = { weight: 0, step: () => undefined };
+    const late = { weight: 20, step: (world: World) => void arriveLate(world) };
+    const further = { arrive: nobody, "arrive again": nobody, "arrive late": late };
+    const totals = await runAll(schedules, async (seed) => {
+      const world = new World({ seed });
+      await runSchedule(world, { steps: 120, crowd: 0, further });
+      return world;
+    });
+    const happened = ["opened", "attached", "joining", "event", "changed", "rechecked"];
+    expect(happened.filter((name) => (totals[name] ?? 0) < schedules / 10)).toEqual([]);
   });
 
   test("where the process drains or dies, and another one goes on with its database", { timeout }, async () => {

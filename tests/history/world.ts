@@ -217,7 +217,7 @@ export class World {
     negotiated: Negotiated,
     facts: CredentialFacts,
     ticket: string,
-    { shakesHands = true, transport = "WebSockets", encoding = "json" }: AttachOptions = {},
+    { shakesHands = true, transport = "WebSockets", encoding = "json", token }: AttachOptions = {},
   ): Promise<Peer | undefined> {
     const { connectionId, connectionToken, isResumable } = negotiated;
     const name = `c${++this.#connections} ${transport} ${encoding}`;
@@ -238,7 +238,7 @@ export class World {
     const isOpen =
       transport === "ServerSentEvents" || transport === "LongPolling"
         ? await this.#begin(peer, transport, accepted)
-        : await this.#open(peer, accepted);
+        : await this.#open(peer, accepted, token);
     if (!isOpen) return undefined;
     if (shakesHands) peer.shakeHands();
     return peer;
@@ -250,12 +250,12 @@ export class World {
   }
 
   /** Opens a WebSocket. */
-  async #open(peer: Peer, accepted: () => void): Promise<boolean> {
+  async #open(peer: Peer, accepted: () => void, token?: string): Promise<boolean> {
     const epoch = this.#epoch;
     const request = this.#request({
       method: "GET",
       query: new Map([["id", peer.connectionToken]]),
-      queryToken: peer.ticket,
+      ...(token === undefined ? { queryToken: peer.ticket } : { token }),
     });
     return this.#dial(request, peer, accepted, epoch);
   }
@@ -394,6 +394,8 @@ export interface AttachOptions {
   readonly transport?: Transport | undefined;
   /** Default JSON; the only one for Server-Sent Events. */
   readonly encoding?: Encoding;
+  /** What opens its WebSocket in the place of its ticket. */
+  readonly token?: string | undefined;
 }
 
 export interface Negotiated {

@@ -1,8 +1,10 @@
 /** A real identity provider that tells the hub's own HTTP server when somebody signed out. */
 
 import { createServer } from "node:http";
-import { backChannelLogout, discover, jwt, type KeySource, type Logout } from "@hubward/server/jose";
+import type { CarriedOut } from "@hubward/server";
+import { backChannelLogout, discover, jwt, localJwks, type KeySource, type Logout } from "@hubward/server/jose";
 import { fetchListener } from "@hubward/server/node";
+import type { EpochMs } from "@hubward/server/ports";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createFakeClock } from "../support/fake-clock.js";
@@ -103,7 +105,7 @@ describe("somebody signs out at the provider", () => {
     receiver.open({
       issuer,
       keys,
-      onLogout: async ({ sessionId = "" }) => void (await hub.app.revoke({ session: sessionId })),
+      onLogout: async ({ action }) => void (await hub.app.carryOut(action)),
     });
     const [ada, bea] = [await page.signIn("ada", AUDIENCE), await page.signIn("bea", AUDIENCE)];
     const [adas, beas] = [await hub.connect(ada.accessToken), await hub.connect(bea.accessToken)];
@@ -116,6 +118,40 @@ describe("somebody signs out at the provider", () => {
     expect(await beas.invoke("WhoAmI")).toContain("bea");
     await expect(hub.connect(ada.accessToken)).rejects.toThrow("session_revoked;action=relogin");
   });
+
+  test.each([
+    ["with tenants", "tid"],
+    ["without tenants", undefined],
+  ])(
+    "a logout that names the subject alone ends all of theirs on a hub %s, and nobody else's",
+    async (_, tenantClaim) => {
+      const issuer = "https://id.example/";
+      const signer = createSigner("a", { issuer, audience: AUDIENCE, clock: { now: () => Date.now() as EpochMs } });
+      const keys = localJwks({ keys: [signer.jwk] });
+      const hub = await runHub(jwt({ issuer, audience: AUDIENCE, keys, tenantClaim }), { rolesOf: () => ["nurse"] });
+      const receiver = await startReceiver();
+      const carried: CarriedOut[] = [];
+      const carryOut = async ({ action }: Logout) => void carried.push(await hub.app.carryOut(action));
+      receiver.open({ issuer, keys, onLogout: carryOut });
+
+      const ended = new Recorder<string>();
+      const adas = [];
+      for (const tid of ["acme", "globex"]) adas.push(await signer.token({ sub: "ada", tid, sid: `s-${tid}` }));
+      for (const token of adas) {
+        const connection = await hub.connect(token);
+        connection.onclose((error) => ended.push(error?.message ?? "no reason"));
+      }
+      const beas = await hub.connect(await signer.token({ sub: "bea", tid: "acme", sid: "s-bea" }));
+
+      const events = { "http://schemas.openid.net/event/backchannel-logout": {} };
+      const logout = await signer.token({ aud: CLIENT_ID, sub: "ada", events }, { typ: "logout+jwt" });
+      expect((await receiver.resend(logout)).status).toBe(200);
+      expect(carried).toEqual([{ matched: 2 }]);
+      for (const reason of await ended.take(2)) expect(reason).toContain("session_revoked;action=relogin");
+      for (const token of adas) expect((await hub.getMe(token)).status).toBe(401);
+      expect(await beas.invoke("WhoAmI")).toBe("bea: nurse");
+    },
+  );
 
   test("an access token and an ID token of the same issuer sign nobody out", async () => {
     const { receiver, issuer, keys, page } = await setUp();

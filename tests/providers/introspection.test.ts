@@ -83,6 +83,25 @@ describe("opaque tokens of a real provider", () => {
     expect((await hub.getMe(second.accessToken)).status).toBe(401);
   });
 
+  test("a live connection whose token was taken back goes on for a minute at most, where nothing is set", async () => {
+    const clock = createProviderClock();
+    const { page, authenticator } = await setUp({ clock });
+    const hub = await runHub(authenticator, { clock });
+    const [ada, bea] = [await page.signIn("ada", AUDIENCE), await page.signIn("bea", AUDIENCE)];
+    const [adas, beas] = [await hub.connect(ada.accessToken), await hub.connect(bea.accessToken)];
+    await page.revoke(ada.accessToken);
+    for (const passed of [20_000, 40_000]) {
+      clock.advance(20_000);
+      expect(await adas.invoke("WhoAmI"), `nobody has asked for ${passed} ms`).toBe("ada: doctor");
+      await beas.invoke("WhoAmI");
+    }
+    await expect(adas.invoke("hubward.reauthenticate", ada.accessToken)).rejects.toThrow(/invalid_token/);
+    await beas.invoke("hubward.reauthenticate", bea.accessToken);
+    clock.advance(20_000);
+    await expect(adas.invoke("WhoAmI")).rejects.toThrow(/token_expired;action=refresh/);
+    expect(await beas.invoke("WhoAmI"), "whose token is still active").toBe("bea: nurse");
+  });
+
   test("a live connection shows its token again before the answer's time is up, and the issuer is asked again", async () => {
     const clock = createProviderClock();
     const { page, hub } = await setUp({ clock, maxAnswerSeconds: 120 });

@@ -281,6 +281,25 @@ test("who may not see any more who is there is told so, and nothing else", async
   expect((await chidi.ask({ type: "leave", room: ROOM }))["type"]).toBe("left");
 });
 
+test("a recheck has not ended before it is known who may see who is there", async () => {
+  const running = await start();
+  const chidi = await join(running, "chidi");
+  await who(chidi, true);
+  const asked = question();
+  running.viewer.answer = asked.promise;
+  running.rights.set("chidi", { ward: "icu", roles: ["other"] });
+  let hasEnded = false;
+  const rechecking = running.app.recheck({ subject: "chidi" }).finally(() => (hasEnded = true));
+  await join(running, "dana");
+  running.clock.advance(1_000);
+  expect([await news(chidi), hasEnded]).toEqual([[], false]);
+  asked.resolve(false);
+  await rechecking;
+  expect(await chidi.first("error")).toMatchObject({ request: "who", room: ROOM, reason: "forbidden" });
+  running.clock.advance(1_000);
+  expect(await news(chidi)).toEqual([]);
+});
+
 test("nothing is told while the rule thinks about a new principal, and everything since when it has said yes", async () => {
   const running = await start();
   const { clock, issuer, viewer } = running;

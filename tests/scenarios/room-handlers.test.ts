@@ -1,9 +1,10 @@
 /** What an application's own handlers make of a message, and what the application itself does to memberships. */
 
 import { HubError, type App, type GroupReference, type Principal } from "@hubward/server";
+import type { CommandOutcome, IdempotencyStore } from "@hubward/server/ports";
 import { expect, test } from "vitest";
 import { enterRooms, type Frame, type RoomsClient } from "../support/rooms-client.js";
-import { runApp } from "../support/running-app.js";
+import { runApp, type RunOptions } from "../support/running-app.js";
 import { text, word } from "../support/schemas.js";
 import type { TokenOptions } from "../support/tokens.js";
 
@@ -17,18 +18,19 @@ interface Work {
   go(): void;
 }
 
-async function start() {
+async function start(options: RunOptions = {}) {
   const rights = new Map<string, { ward: string }>();
   let begun: () => void = () => undefined;
   let go: () => void = () => undefined;
   const mayGo = new Promise<void>((resolve) => (go = resolve));
   const work: Work = { done: [], waits: new Promise((resolve) => (begun = resolve)), go: () => go() };
 
+  let ward: GroupReference<Staff> | undefined;
   let guests: (() => GroupReference<Staff>) | undefined;
   function declare(app: App<Staff>): void {
     const staff = app.policy("Staff", () => true);
     const ownWard = app.policy("OwnWard", ({ principal }, name: string) => principal.ward === name);
-    app
+    const ofWard = app
       .group("ward/{ward}", { ward: word })
       .allow(ownWard, ({ ward }) => ward)
       .room((room) =>
@@ -59,6 +61,7 @@ async function start() {
             }),
           ),
       );
+    ward = ofWard({ ward: "icu" });
     guests = app
       .group("guests", {})
       .assigned()
@@ -69,8 +72,9 @@ async function start() {
   const running = await runApp<{ readonly ward: string }>(
     ({ claims, subject }) => rights.get(subject) ?? { ward: claims["ward"] as string },
     declare,
+    options,
   );
-  return { ...running, rights, work, guests: guests?.() as GroupReference<Staff> };
+  return { ...running, rights, work, guests: guests?.() as GroupReference<Staff>, ward: ward as GroupReference<Staff> };
 }
 
 const icu: TokenOptions = { claims: { ward: "icu" } };
@@ -164,6 +168,88 @@ test("who loses the membership while their message is handled is told so, and th
   expect(await answer).toMatchObject({ type: "error", request: "publish", reason: "not_member" });
   expect([await heardBy(amara), await heardBy(chidi)]).toEqual([[], []]);
 });
+
+/** Takes it out of the room, and back in by its own wish. */
+const losses = {
+  "a recheck": {
+    take: async ({ app, rights }: Awaited<ReturnType<typeof start>>) => {
+      rights.set("chidi", { ward: "er" });
+      await app.recheck({ subject: "chidi" });
+    },
+    give: async ({ app, rights }: Awaited<ReturnType<typeof start>>) => {
+      rights.delete("chidi");
+      await app.recheck({ subject: "chidi" });
+    },
+  },
+  "the application": {
+    take: async ({ app, ward }: Awaited<ReturnType<typeof start>>) => {
+      await app.groups.remove({ subject: "chidi" }, ward);
+    },
+    give: () => Promise.resolve(),
+  },
+} as const;
+/** Asked behind the rules and in front of the handler; its first answer takes as long as a test likes. */
+function slowStore(): IdempotencyStore & { readonly isAsked: Promise<void>; answer(): void } {
+  let ask: () => void = () => undefined;
+  let answer: () => void = () => undefined;
+  const isAsked = new Promise<void>((resolve) => (ask = resolve));
+  const mayAnswer = new Promise<void>((resolve) => (answer = resolve));
+  const outcomes = new Map<string, CommandOutcome>();
+  return {
+    isAsked,
+    answer: () => answer(),
+    async start(key) {
+      ask();
+      await mayAnswer;
+      const outcome = outcomes.get(key);
+      if (outcome !== undefined) return { state: "known", outcome };
+      return { state: "started", finish: (how) => void outcomes.set(key, how), abandon: () => undefined };
+    },
+  };
+}
+
+const NOT_MEMBER = { type: "error", request: "publish", reason: "not_member" };
+
+test.each(Object.entries(losses))(
+  "a command whose sender loses the room, to %s, in front of its handler is refused and not used up",
+  async (_by, { take, give }) => {
+    const store = slowStore();
+    const running = await start({ idempotency: store });
+    const [amara, chidi] = [await join(running, "amara"), await join(running, "chidi")];
+    const first = publish(chidi, "order", "heparin", "order-1");
+    await store.isAsked;
+    await take(running);
+    store.answer();
+    expect(await first).toMatchObject(NOT_MEMBER);
+    expect(await publish(chidi, "order", "heparin", "order-1")).toMatchObject(NOT_MEMBER);
+    expect([running.work.done, await heardBy(amara)]).toEqual([[], []]);
+    // Nothing has happened: who is in again, and says so again, is heard, once.
+    await give(running);
+    expect(await chidi.ask({ type: "join", room: ROOM })).toMatchObject({ type: "joined" });
+    for (let time = 0; time < 2; time++)
+      expect(await publish(chidi, "order", "heparin", "order-1")).toMatchObject({ type: "ack" });
+    expect([running.work.done, await heardBy(amara)]).toEqual([["heparin"], ["heparin"]]);
+  },
+);
+
+test.each(Object.entries(losses))(
+  "a command whose sender loses the room, to %s, while its handler runs has come to that, and never runs again",
+  async (_by, { take, give }) => {
+    const running = await start();
+    const { work } = running;
+    const [amara, chidi] = [await join(running, "amara"), await join(running, "chidi")];
+    const first = publish(chidi, "slow", "too late", "note-1");
+    await work.waits;
+    await take(running);
+    work.go();
+    expect(await first).toMatchObject(NOT_MEMBER);
+    expect(await publish(chidi, "slow", "too late", "note-1")).toMatchObject(NOT_MEMBER);
+    await give(running);
+    expect(await chidi.ask({ type: "join", room: ROOM })).toMatchObject({ type: "joined" });
+    expect(await publish(chidi, "slow", "too late", "note-1")).toMatchObject(NOT_MEMBER);
+    expect([work.done, await heardBy(amara)]).toEqual([["too late"], []]);
+  },
+);
 
 test("who brings a new credential while their message is handled, and stays a member, is heard", async () => {
   const running = await start();

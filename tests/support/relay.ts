@@ -8,6 +8,9 @@ export interface Relay {
   readonly port: number;
   /** From now until {@link cut} nothing the server says arrives, while what the client says goes through. */
   mute(): void;
+  /** Takes nothing more from the server until {@link goOn}, so that it has to keep what it says. */
+  stall(): void;
+  goOn(): void;
   /** New connections are taken but lead nowhere until {@link letThrough}. */
   holdBack(): void;
   letThrough(): void;
@@ -23,16 +26,21 @@ export async function startRelay(target: number): Promise<Relay> {
   const clients = new Set<Socket>();
   const dropped = new WeakSet<Socket>();
   let held: (() => void)[] | undefined;
+  const servers = new Set<Socket>();
   let isMuted = false;
+  let isStalled = false;
 
   function carry(client: Socket): void {
     const server = carryTo(target, client, sockets, (one) => !dropped.has(one));
     client.on("close", () => clients.delete(client));
+    server.on("close", () => servers.delete(server));
     clients.add(client);
+    servers.add(server);
     client.on("data", (chunk: Buffer) => server.write(chunk));
     server.on("data", (chunk: Buffer) => {
       if (!isMuted) client.write(chunk);
     });
+    if (isStalled) server.pause();
   }
 
   const listener = createServer((client) => {
@@ -45,6 +53,14 @@ export async function startRelay(target: number): Promise<Relay> {
   const relay: Relay = {
     port: (listener.address() as AddressInfo).port,
     mute: () => void (isMuted = true),
+    stall() {
+      isStalled = true;
+      for (const server of servers) server.pause();
+    },
+    goOn() {
+      isStalled = false;
+      for (const server of servers) server.resume();
+    },
     holdBack: () => void (held ??= []),
     letThrough() {
       const waiting = held ?? [];

@@ -25,6 +25,12 @@ const identity: fc.Arbitrary<Of<"identity">> = fc.record({
   issuer: names,
   subject: names,
 });
+/** In whatever tenant. */
+const subject: fc.Arbitrary<Of<"subject">> = fc.record({
+  type: fc.constant("subject"),
+  issuer: names,
+  subject: names,
+});
 const tenant: fc.Arbitrary<Of<"tenant">> = fc.record({ type: fc.constant("tenant"), tenant: names });
 const all: fc.Arbitrary<Of<"all">> = fc.constant({ type: "all" });
 const client: fc.Arbitrary<Of<"client">> = fc.record({
@@ -34,13 +40,14 @@ const client: fc.Arbitrary<Of<"client">> = fc.record({
 });
 const scope: fc.Arbitrary<RevocationScope> = fc.oneof(
   identity,
+  subject,
   tenant,
   all,
-  fc.record({ type: fc.constant("issuer" as const), issuer: names }),
+  fc.record({ type: fc.constant("issuer" as const), tenant: maybeNames, issuer: names }),
 );
 const ended: fc.Arbitrary<RevocationTarget> = fc.oneof(
   fc.record({ type: fc.constant("connection" as const), connectionId: connectionIds }),
-  fc.record({ type: fc.constant("token" as const), issuer: names, tokenId: names }),
+  fc.record({ type: fc.constant("token" as const), tenant: maybeNames, issuer: names, tokenId: names }),
   fc.record({ type: fc.constant("session" as const), tenant: maybeNames, issuer: names, sessionId: names }),
   fc.record({ type: fc.constant("key" as const), issuer: names, keyId: names }),
   fc.record({ type: fc.constant("issued-before" as const), before: instants, scope }),
@@ -54,12 +61,12 @@ export const requests: fc.Arbitrary<RevocationRequest> = fc.oneof(
   }),
   fc.record({
     kind: fc.constantFrom("suspension", "lift"),
-    target: fc.oneof(identity, tenant, client),
+    target: fc.oneof(identity, subject, tenant, client),
     reason: fc.constant(undefined),
   }),
   fc.record({
     kind: fc.constant("claims-changed" as const),
-    target: fc.oneof(identity, tenant, all),
+    target: fc.oneof(identity, subject, tenant, all),
     reason: fc.constant(undefined),
   }),
 );

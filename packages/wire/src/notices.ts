@@ -18,7 +18,7 @@ export type Notice =
   | { readonly kind: "memberships-changed"; readonly gained: readonly string[]; readonly lost: readonly string[] }
   /**
    * Events are missing here: they waited for this client (it did not keep up, or its credential had ended), and had to
-   * make room for later ones. `groups`: where they were said, as far as in groups that it is in: what to ask for anew.
+   * make room for later ones. `groups`: where they were said, as far as in groups that it is in, 100 at most: what to ask for anew.
    * Told when it reads again, once for all that were dropped until then.
    */
   | { readonly kind: "gap"; readonly dropped: number; readonly groups?: readonly string[] }

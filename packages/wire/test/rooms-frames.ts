@@ -59,7 +59,7 @@ function noticeOf(wire: Wire): Wire {
       return { kind, reason: formatReason(reason, { retryAfterSeconds }), graceSeconds: wire["grace"] };
     }
     case "gap":
-      return { kind, dropped: wire["dropped"] };
+      return { kind, dropped: wire["dropped"], ...("rooms" in wire ? { groups: wire["rooms"] } : {}) };
     default:
       throw new Error(`there is no notice ${String(kind)}`);
   }
@@ -118,6 +118,7 @@ export function roomsFrame(value: fc.Arbitrary<unknown>): fc.Arbitrary<RoomsFram
       graceSeconds: amount,
     }),
     fc.record({ kind: only("gap"), dropped: amount }),
+    fc.record({ kind: only("gap"), dropped: amount, groups: fc.array(room, { minLength: 1, maxLength: 3 }) }),
   );
   return fc.oneof(
     fc.record({ type: only("ready"), id, connectionId: room, expiresInSeconds: amount, heartbeatSeconds: amount }),

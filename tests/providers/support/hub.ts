@@ -2,14 +2,15 @@
 
 import { createServer } from "node:http";
 import { HubConnectionBuilder, LogLevel, type HubConnection } from "@microsoft/signalr";
-import { hubward, type App, type HubwardOptions, type TelemetryEvent } from "@hubward/server";
+import { hubward, type App, type Authentication, type HubwardOptions, type TelemetryEvent } from "@hubward/server";
 import { attach, requirePolicy } from "@hubward/server/node";
+import type { Clock } from "@hubward/server/ports";
 import { onTestFinished } from "vitest";
 import { Recorder } from "../../support/recorder.js";
 import { ask, bearer, listen, shut, type PlainReply } from "../../support/server.js";
 
 export interface RunningHub {
-  readonly app: Pick<App<never>, "revoke">;
+  readonly app: Pick<App<never>, "revoke" | "carryOut">;
   readonly telemetry: Recorder<TelemetryEvent>;
   /** A stock client that presents what `accessToken` says at each attempt; not started. */
   build(accessToken: () => string): HubConnection;
@@ -21,13 +22,24 @@ export interface RunningHub {
   negotiate(accessToken: string): Promise<PlainReply>;
 }
 
-export async function runHub(authenticator: HubwardOptions["authenticator"]): Promise<RunningHub> {
+export interface HubSetting {
+  /** What the directory says of somebody. Default: what the credential says. */
+  readonly rolesOf?: ((who: Authentication) => readonly string[]) | undefined;
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined;
+}
+
+export async function runHub(
+  authenticator: HubwardOptions["authenticator"],
+  { rolesOf = ({ claims }) => claims["roles"] as readonly string[], clock }: HubSetting = {},
+): Promise<RunningHub> {
   const telemetry = new Recorder<TelemetryEvent>();
   const app = hubward({
     authenticator,
     authenticationRefresh: true,
-    principal: ({ claims }) => ({ roles: claims["roles"] as readonly string[] }),
+    principal: (authentication) => ({ roles: rolesOf(authentication) }),
     telemetry: telemetry.push,
+    ...(clock === undefined ? {} : { clock }),
   });
   const staff = app.policy("Staff", ({ principal }) => principal.hasRole("doctor", "nurse"));
   app

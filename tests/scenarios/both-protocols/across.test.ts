@@ -144,7 +144,7 @@ test("two scopes of one application: neither's token, room, group or address is 
   const peers: Peer[][] = [[], []];
   for (const protocol of protocols) {
     for (const scope of [0, 1] as const) {
-      const path = places[protocol.name][scope];
+      const path = places[protocol.kind][scope];
       await expect(protocol.connect(running.port, { token: tokens[scope === 0 ? 1 : 0], path })).rejects.toMatchObject({
         code: 401,
         reason: "invalid_token;action=relogin",

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { until } from "../../support/until.js";
 import type { Peer, Protocol } from "./protocol.js";
-import { protocols, runWard, type Ward } from "./ward.js";
+import { protocols, runWard, variants, type Ward } from "./ward.js";
 
 const said = ({ heard }: Peer): readonly unknown[] => heard.items.map(([, what]) => what);
 
@@ -13,7 +13,7 @@ async function member(ward: Ward, protocol: Protocol, subject = "ada"): Promise<
   return peer;
 }
 
-describe.each(protocols)("$name", (protocol) => {
+describe.each(variants)("$name", (protocol) => {
   test("sent again, over this connection or the next, is answered and has no second effect", async () => {
     const ward = await runWard();
     const witness = await member(ward, protocol, "ben");
@@ -22,8 +22,7 @@ describe.each(protocols)("$name", (protocol) => {
       await first.order("icu", "aspirin", "command-1"),
       await first.order("icu", "aspirin", "command-1"),
     ]).toEqual(["ok", "ok"]);
-    first.cut();
-    await ward.telemetry.first(({ event }) => event === "connection.closed");
+    await ward.lose(first);
     const second = await member(ward, protocol);
     expect(await second.order("icu", "aspirin", "command-1")).toBe("ok");
     expect(await second.order("icu", "aspirin", "command-2")).toBe("ok");
@@ -43,8 +42,7 @@ describe.each(protocols)("$name", (protocol) => {
     const first = await member(ward, protocol);
     void first.order("icu", "aspirin", "command-1").catch(() => undefined);
     await until(() => ward.begun === 1);
-    first.cut();
-    await ward.telemetry.first(({ event }) => event === "connection.closed");
+    await ward.lose(first);
     const second = await member(ward, protocol);
     const again = second.order("icu", "aspirin", "command-1");
     open();

@@ -4,9 +4,9 @@ import { describe, expect, test } from "vitest";
 import { until } from "../../support/until.js";
 import { WatchedSocket } from "./watched-socket.js";
 import { HUB, ROOMS } from "./places.js";
-import { protocols, runWard } from "./ward.js";
+import { protocols, runWard, variants } from "./ward.js";
 
-describe.each(protocols)("$name", (protocol) => {
+describe.each(variants)("$name", (protocol) => {
   test("what was said before leaves, then the reason, then the close", async () => {
     const ward = await runWard();
     const ada = await ward.enter(protocol);
@@ -16,11 +16,11 @@ describe.each(protocols)("$name", (protocol) => {
     ward.tell("icu", "nobody hears this");
     expect(await ada.ended).toEqual({ code: 1001, reason: "going_away;action=retry-after" });
     await closing;
-    expect([ada.heard.items, ada.frames().at(-1), ward.app.connectionCount]).toEqual([
-      [["vitals", "last words"]],
-      "end",
-      0,
-    ]);
+    expect([ada.frames().at(-1), ward.app.connectionCount]).toEqual(["end", 0]);
+    const lastWords = ["vitals", "last words"];
+    // Who polls and has no poll waiting comes later, perhaps as somebody whose credential has ended: it gets no events.
+    const heard = protocol.transport === "LongPolling" ? [[], [lastWords]] : [[lastWords]];
+    expect(heard).toContainEqual(ada.heard.items);
   });
 
   test("what runs is stopped and says nothing to anybody", async () => {
@@ -37,11 +37,14 @@ describe.each(protocols)("$name", (protocol) => {
     await closing;
     expect(ada.heard.items).toEqual([]);
   });
+});
 
+// By hand on a WebSocket: nothing was said yet in any encoding.
+describe.each(protocols)("$name", (protocol) => {
   test("who has not said who they are, and who waits to hear why not, are not forgotten", async () => {
     const ward = await runWard();
-    const path = protocol.name === "hub" ? HUB : ROOMS;
-    const headers = protocol.name === "hub" ? { authorization: `Bearer ${await ward.token("eve")}` } : {};
+    const path = protocol.kind === "hub" ? HUB : ROOMS;
+    const headers = protocol.kind === "hub" ? { authorization: `Bearer ${await ward.token("eve")}` } : {};
     const silent = new WatchedSocket(`ws://127.0.0.1:${ward.port}${path}`, [], { headers });
     await new Promise((resolve) => silent.once("open", resolve));
     await ward.app.close();

@@ -1,11 +1,20 @@
 /** Signs of life: who is there stays however little is said, and who is not is given up. */
 
 import { describe, expect, test } from "vitest";
-import { protocols, runWard } from "./ward.js";
+import { runWard, variants } from "./ward.js";
 
 const times = { keepAliveMs: 15_000, clientTimeoutMs: 30_000 } as const;
 
-describe.each(protocols)("$name", (protocol) => {
+/** Who shows no sign of life, and since when for how long at most: seconds. */
+const SILENCE = {
+  WebSockets: { reason: "heartbeat_timeout", kept: 29, given: 17 },
+  ServerSentEvents: { reason: "heartbeat_timeout", kept: 29, given: 17 },
+  // A client that polls is silent by nature: a poll waits 90 s for news, and for the next one there are 15 s. Who does
+  // not come then has gone as one who closes a socket.
+  LongPolling: { reason: "normal", kept: 89, given: 20 },
+} as const;
+
+describe.each(variants)("$name", (protocol) => {
   test("one that only listens stays, and is told when there is something to say", async () => {
     const ward = await runWard(times);
     const ada = await ward.enter(protocol);
@@ -27,12 +36,13 @@ describe.each(protocols)("$name", (protocol) => {
     const ward = await runWard(times);
     const ada = await ward.enter(protocol);
     await ada.join("icu");
+    const { reason, kept, given } = SILENCE[protocol.transport];
     ada.pause();
-    await ward.pass(29);
+    await ward.pass(kept);
     expect(ward.app.connectionCount).toBe(1);
-    await ward.pass(17);
+    await ward.pass(given);
     const closed = await ward.telemetry.first(({ event }) => event === "connection.closed");
-    expect(closed).toMatchObject({ reason: "heartbeat_timeout", subject: "ada" });
+    expect(closed).toMatchObject({ reason, subject: "ada" });
     expect([ward.app.connectionCount, ward.app.groups.list()]).toEqual([0, []]);
     ada.resume();
     // Whoever does not answer reads no reason, either.

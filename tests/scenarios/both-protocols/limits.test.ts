@@ -3,11 +3,11 @@
 import { describe, expect, test } from "vitest";
 import { hubProtocol } from "./hub-protocol.js";
 import { roomsProtocol } from "./rooms-protocol.js";
-import { protocols, runWard } from "./ward.js";
+import { runWard, variants } from "./ward.js";
 
 const LIMITED = "rate_limited;action=retry-after;retry_after=1";
 
-describe.each(protocols)("$name", (protocol) => {
+describe.each(variants)("$name", (protocol) => {
   test("requests beyond the rate are refused, whatever is asked, and pass again when it is time", async () => {
     const ward = await runWard();
     const [ada, ben] = [await ward.enter(protocol, "ada"), await ward.enter(protocol, "ben")];

@@ -3,11 +3,11 @@
 import { describe, expect, test } from "vitest";
 import { until } from "../../support/until.js";
 import type { Peer, Verdict } from "./protocol.js";
-import { protocols, runWard } from "./ward.js";
+import { runWard, variants } from "./ward.js";
 
 const said = ({ heard }: Peer): readonly unknown[] => heard.items.map(([, what]) => what);
 
-describe.each(protocols)("$name", (protocol) => {
+describe.each(variants)("$name", (protocol) => {
   test("a room's own rule decides who joins, and who may not is told why", async () => {
     const ward = await runWard();
     const ada = await ward.enter(protocol);

@@ -2,7 +2,10 @@
 
 import type { Recorder } from "../../support/recorder.js";
 
-/** How a connection ended: the reason in full (`token_expired;action=refresh`) and the WebSocket's close code. */
+/**
+ * How a connection ended: the reason in full (`token_expired;action=refresh`) and the WebSocket's close code. Over HTTP
+ * requests there is no code but that of the reason; 1006 where it ended without one.
+ */
 export interface Ending {
   readonly code: number;
   readonly reason: string;
@@ -54,7 +57,7 @@ export interface Peer {
   subscribe(): Promise<Verdict>;
   /** Every event: name and payload. */
   readonly heard: Recorder<readonly [event: string, payload: unknown]>;
-  /** `expiring`, `expired token_expired 10`, `reauthenticated`, `gap 3`, `lost ward/icu`. */
+  /** `expiring`, `expired token_expired 10`, `reauthenticated`, `gap 3 ward/icu`, `lost ward/icu`. */
   readonly notices: Recorder<string>;
   readonly ended: Promise<Ending>;
   /** Kind of every frame since it was let in, as they came. Keep-alives and the like are not among them. */
@@ -68,10 +71,15 @@ export interface Peer {
   cut(): void;
 }
 
+export type TransportName = "WebSockets" | "ServerSentEvents" | "LongPolling";
+
 export type FrameKind = "event" | "answer" | "notice" | "membership" | "end";
 
 export interface Protocol {
-  readonly name: "hub" | "rooms";
+  /** With its encoding and transport: `hub, JSON over LongPolling`. */
+  readonly name: string;
+  readonly kind: "hub" | "rooms";
+  readonly transport: TransportName;
   /** The ways in it has, the usual one first. */
   readonly ways: readonly string[];
   /**

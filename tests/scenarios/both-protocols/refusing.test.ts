@@ -6,7 +6,7 @@ import { bearer } from "../../support/server.js";
 import { createIssuer } from "../../support/tokens.js";
 import { HUB, PAGE, ROOMS } from "./places.js";
 import type { Protocol, Visitor } from "./protocol.js";
-import { protocols, runWard, type Ward } from "./ward.js";
+import { protocols, runWard, variants, type Ward } from "./ward.js";
 import { reasonIn, WatchedSocket } from "./watched-socket.js";
 
 const UNAVAILABLE = "auth_unavailable;action=retry-after;retry_after=1";
@@ -56,11 +56,11 @@ function codeOf(protocol: Protocol, visitor: Visitor, of: Case): number | null {
   if (parsed === undefined) throw new TypeError(`${reason}: no reason of the catalogue`);
   const { closeCode, httpStatus } = reasons[parsed.name];
   // A hub lets nobody negotiate by a cookie that was revoked: it is all the upgrade would have.
-  const isHubsCookie = protocol.name === "hub" && visitor.way === "cookie" && (of === "revoked" || of === "suspended");
+  const isHubsCookie = protocol.kind === "hub" && visitor.way === "cookie" && (of === "revoked" || of === "suspended");
   return !isHubsCookie && protocol.tellsInSocket(visitor, isLasting) ? closeCode : httpStatus;
 }
 
-describe.each(protocols)("$name", (protocol) => {
+describe.each(variants)("$name", (protocol) => {
   const ways = protocol.ways.flatMap((way) =>
     (way === "cookie" ? [PAGE] : [undefined, PAGE]).map((origin) => ({ way, origin })),
   );
@@ -96,9 +96,22 @@ describe.each(protocols)("$name", (protocol) => {
     expect(refusal).toMatchObject({ reason: expect.stringMatching(/^origin_denied;action=fix-request/), code: 403 });
   });
 
+  test("everybody, once the application goes away", async () => {
+    const ward = await runWard();
+    const token = await ward.token();
+    await ward.app.close();
+    expect(await ward.refusal(protocol, { token })).toEqual({
+      reason: "service_restart;action=retry-after;retry_after=2",
+      code: 503,
+    });
+  });
+});
+
+// Of the upgrade itself, by hand: no encoding is chosen by then.
+describe.each(protocols)("$name", (protocol) => {
   test("two credentials that differ", async () => {
     const ward = await runWard();
-    const [path, name] = protocol.name === "hub" ? [HUB, "access_token"] : [ROOMS, "token"];
+    const [path, name] = protocol.kind === "hub" ? [HUB, "access_token"] : [ROOMS, "token"];
     for (const origin of [undefined, PAGE]) {
       const headers = { ...bearer(await ward.token("ada")), ...(origin === undefined ? {} : { origin }) };
       const socket = new WatchedSocket(`ws://127.0.0.1:${ward.port}${path}?${name}=${await ward.token("ben")}`, [], {
@@ -111,15 +124,5 @@ describe.each(protocols)("$name", (protocol) => {
       const isTold = protocol.tellsInSocket({ way: "header", origin }, false);
       expect(told).toEqual({ code: isTold ? 4400 : 400, reason: "invalid_request;action=fix-request" });
     }
-  });
-
-  test("everybody, once the application goes away", async () => {
-    const ward = await runWard();
-    const token = await ward.token();
-    await ward.app.close();
-    expect(await ward.refusal(protocol, { token })).toEqual({
-      reason: "service_restart;action=retry-after;retry_after=2",
-      code: 503,
-    });
   });
 });

@@ -3,11 +3,11 @@
 import { describe, expect, test } from "vitest";
 import { until } from "../../support/until.js";
 import type { Peer } from "./protocol.js";
-import { protocols, runWard } from "./ward.js";
+import { runWard, variants } from "./ward.js";
 
 const said = ({ heard }: Peer): readonly unknown[] => heard.items.map(([, what]) => what);
 
-describe.each(protocols)("$name", (protocol) => {
+describe.each(variants)("$name", (protocol) => {
   test("a rule that does not hold any more takes the membership, tells its member, and nothing follows", async () => {
     const ward = await runWard();
     const ada = await ward.enter(protocol);
@@ -114,5 +114,46 @@ describe.each(protocols)("$name", (protocol) => {
     expect([said(ada), ada.frames().at(-1)]).toEqual([[], "end"]);
     ward.directory.delete("ada");
     await ward.knock(protocol, { token });
+  });
+
+  test("who joins a ward behind its recheck is whoever the directory says by then", async () => {
+    const ward = await runWard();
+    ward.rule = ({ roles }) => roles.includes("nurse");
+    const here = await ward.enter(protocol);
+    // Asked about before it, and there behind it.
+    let letIn = (): void => undefined;
+    ward.desk = new Promise((resolve) => (letIn = resolve));
+    const coming = ward.enter(protocol);
+    await until(() => ward.atDesk === 1);
+    ward.desk = undefined;
+    ward.directory.set("ada", ["clerk"]);
+    expect(await ward.app.recheck({ group: ward.ward("icu") })).toMatchObject({ matched: 0 });
+    letIn();
+    for (const ada of [here, await coming]) {
+      expect(await ada.join("icu")).toBe("forbidden: another ward");
+      ward.tell("icu", "too late");
+      ward.app.toAll().emit("vitals", "to all");
+      await ada.heard.first(([, what]) => what === "to all");
+      expect(said(ada)).not.toContain("too late");
+    }
+  });
+
+  test("a recheck by a policy finds whoever it is asked about, in a ward or on the way there", async () => {
+    const ward = await runWard();
+    const [ada, ben] = [await ward.enter(protocol, "ada"), await ward.enter(protocol, "ben")];
+    await ada.join("icu");
+    expect(await ada.say("icu", "alarm", "help")).toBe("ok");
+    for (const subject of ["ada", "ben"]) ward.directory.set(subject, ["clerk"]);
+    const { nurses } = ward;
+    if (nurses === undefined) throw new TypeError("not declared");
+    // On a hub it is a method's; in rooms there is nothing to say for who is in none.
+    const matched = protocol.name === "hub" ? 2 : 1;
+    expect(await ward.app.recheck({ policy: nurses })).toEqual({ matched, lost: 0, ended: 0, unavailable: 0 });
+    await ben.join("icu");
+    for (const peer of [ada, ben])
+      expect([await peer.say("icu", "alarm", "help"), await peer.say("icu", "note", "help")]).toEqual([
+        "forbidden: nurses only",
+        "ok",
+      ]);
   });
 });

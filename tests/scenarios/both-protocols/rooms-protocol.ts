@@ -1,5 +1,6 @@
-/** A bare `ws` client, and rooms. */
+/** A bare `ws` client, and rooms, in either encoding. */
 
+import { decode, encode } from "@msgpack/msgpack";
 import { onTestFinished } from "vitest";
 import type { ClientOptions } from "ws";
 import { Recorder } from "../../support/recorder.js";
@@ -10,13 +11,44 @@ import { reasonIn, WatchedSocket } from "./watched-socket.js";
 
 type Frame = Readonly<Record<string, unknown>>;
 
-export const roomsProtocol: Protocol = {
-  name: "rooms",
-  ways: ["header", "ticket", "first frame", "cookie", "query"],
-  // What came with the upgrade is judged before it; a page cannot read what is answered then.
-  tellsInSocket: ({ way, origin }) => way === "first frame" || (origin !== undefined && way !== "ticket"),
-  connect,
-};
+interface Encoding {
+  readonly name: string;
+  readonly subprotocol: string;
+  readonly isBinary: boolean;
+  read(data: Buffer): Frame;
+  write(frame: Frame): string | Uint8Array;
+}
+
+export const roomsProtocol: Protocol = roomsIn({
+  name: "JSON",
+  subprotocol: "hubward.rooms.v1",
+  isBinary: false,
+  read: (data) => JSON.parse(data.toString("utf8")) as Frame,
+  write: (frame) => JSON.stringify(frame),
+});
+
+/** Its other encoding. */
+export const roomsVariants: readonly Protocol[] = [
+  roomsIn({
+    name: "MessagePack",
+    subprotocol: "hubward.rooms.v1.msgpack",
+    isBinary: true,
+    read: (data) => decode(data) as Frame,
+    write: (frame) => encode(frame),
+  }),
+];
+
+function roomsIn(encoding: Encoding): Protocol {
+  return {
+    name: `rooms, ${encoding.name} over WebSockets`,
+    kind: "rooms",
+    transport: "WebSockets",
+    ways: ["header", "ticket", "first frame", "cookie", "query"],
+    // What came with the upgrade is judged before it; a page cannot read what is answered then.
+    tellsInSocket: ({ way, origin }) => way === "first frame" || (origin !== undefined && way !== "ticket"),
+    connect: (port, visitor) => connect(port, visitor, encoding),
+  };
+}
 
 /** @throws (rejects with) Refused where no ticket is given */
 async function targetOf(port: number, visitor: Visitor): Promise<{ readonly path: string; readonly headers: object }> {
@@ -43,22 +75,23 @@ async function targetOf(port: number, visitor: Visitor): Promise<{ readonly path
   }
 }
 
-async function connect(port: number, visitor: Visitor): Promise<Peer> {
+async function connect(port: number, visitor: Visitor, encoding: Encoding): Promise<Peer> {
   const { path, headers } = await targetOf(port, visitor);
   const options = { headers } as ClientOptions;
-  const socket = new WatchedSocket(`ws://127.0.0.1:${port}${path}`, "hubward.rooms.v1", options);
+  const socket = new WatchedSocket(`ws://127.0.0.1:${port}${path}`, encoding.subprotocol, options);
   onTestFinished(() => socket.terminate());
   const frames = new Recorder<Frame>();
   const heard: Peer["heard"] = new Recorder();
   const notices: Peer["notices"] = new Recorder();
-  socket.on("message", (data: Buffer) => {
-    const frame = JSON.parse(data.toString("utf8")) as Frame;
+  socket.on("message", (data: Buffer, isBinary) => {
+    if (isBinary !== encoding.isBinary) throw new TypeError(`rooms: a message that is no ${encoding.name}`);
+    const frame = encoding.read(data);
     if (frame["type"] === "message") heard.push([String(frame["event"]), payloadOf(frame)]);
     const line = lineOf(frame);
     if (line !== undefined) notices.push(line);
     frames.push(frame);
   });
-  const send = (frame: Frame): void => socket.send(JSON.stringify(frame));
+  const send = (frame: Frame): void => socket.send(encoding.write(frame));
   const isFirstFrame = visitor.way === "first frame" && visitor.token !== undefined;
   socket.once("open", () => isFirstFrame && send({ type: "auth", token: visitor.token }));
   const [beginning] = await Promise.race([
@@ -129,11 +162,11 @@ function verdictOf({ reason, action, retry_after: retryAfter, detail }: Frame): 
 }
 
 function lineOf(frame: Frame): string | undefined {
-  const { type, notice, reason, action, grace, dropped, why, room } = frame;
+  const { type, notice, reason, action, grace, dropped, rooms = [], why, room } = frame;
   if (type === "left") return why === "lost" ? `lost ${String(room)}` : undefined;
   if (type !== "notice") return undefined;
   if (notice === "expired") return `expired ${verdictOf({ reason, action })} ${String(grace)}`;
-  return notice === "gap" ? `gap ${String(dropped)}` : String(notice);
+  return notice === "gap" ? ["gap", dropped, ...(rooms as readonly string[])].join(" ") : String(notice);
 }
 
 function kindsOf({ type }: Frame): readonly FrameKind[] {

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import type { Peer, Protocol } from "./protocol.js";
-import { protocols, runWard, type Ward } from "./ward.js";
+import { protocols, runWard, variants, type Ward } from "./ward.js";
 
 const said = ({ heard }: Peer): readonly unknown[] => heard.items.map(([, what]) => what);
 
@@ -18,7 +18,7 @@ async function settle(ward: Ward, peers: readonly Peer[]): Promise<void> {
   for (const peer of peers) await peer.heard.first(([, what]) => what === "end");
 }
 
-describe.each(protocols)("$name", (protocol) => {
+describe.each(variants)("$name", (protocol) => {
   test("what is said in one tenant's room is not said in another's of the same name, nor to its people", async () => {
     const ward = await runWard({ tenantClaim: "tid" });
     const [general, annex] = [await enter(ward, protocol, "general"), await enter(ward, protocol, "annex")];
@@ -73,7 +73,7 @@ test("tenants are kept apart across protocols, too", async () => {
   const ward = await runWard({ tenantClaim: "tid" });
   const peers: Record<string, Peer> = {};
   for (const tid of ["general", "annex"])
-    for (const protocol of protocols) peers[`${tid} by ${protocol.name}`] = await enter(ward, protocol, tid);
+    for (const protocol of protocols) peers[`${tid} by ${protocol.kind}`] = await enter(ward, protocol, tid);
   for (const [name, peer] of Object.entries(peers)) expect(await peer.say("icu", "note", name)).toBe("ok");
   await settle(ward, Object.values(peers));
   for (const [name, peer] of Object.entries(peers)) {

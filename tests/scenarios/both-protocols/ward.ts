@@ -1,16 +1,28 @@
 /** One application, mounted twice: its wards are groups for hub clients and rooms for plain WebSockets. */
 
-import { hasRole, HubError, HubwardError, type App, type GroupReference, type Principal } from "@hubward/server";
+import {
+  hasRole,
+  HubError,
+  HubwardError,
+  type App,
+  type GroupReference,
+  type Policy,
+  type Principal,
+} from "@hubward/server";
 import { createSeededRandom } from "@hubward/testing";
 import { runApp, type RunningApp, type RunOptions } from "../../support/running-app.js";
 import { text, word } from "../../support/schemas.js";
 import type { TokenOptions } from "../../support/tokens.js";
-import { hubProtocol } from "./hub-protocol.js";
+import { hubProtocol, hubVariants } from "./hub-protocol.js";
 import { Refused, type Ending, type Peer, type Protocol, type Visitor } from "./protocol.js";
 import { COOKIE, HUB, PAGE, ROOMS } from "./places.js";
-import { roomsProtocol } from "./rooms-protocol.js";
+import { roomsProtocol, roomsVariants } from "./rooms-protocol.js";
 
+/** Each once, as most clients speak it. */
 export const protocols: readonly Protocol[] = [hubProtocol, roomsProtocol];
+
+/** Each in every encoding and over every transport that it has. */
+export const variants: readonly Protocol[] = [...protocols, ...hubVariants, ...roomsVariants];
 
 type Staff = Principal<{ readonly ward: string }>;
 
@@ -31,6 +43,8 @@ interface World {
   gate: Promise<void>;
   /** Orders that have begun. */
   begun: number;
+  /** Who may give alarm and order; set once it is declared. */
+  nurses: Policy<Staff> | undefined;
 }
 
 export interface Ward extends RunningApp<Staff>, World {
@@ -41,8 +55,9 @@ export interface Ward extends RunningApp<Staff>, World {
   pass(seconds: number): Promise<void>;
   /** By default a nurse of the ICU, for five minutes. */
   token(subject?: string, options?: TokenOptions): Promise<string>;
+  /** Cuts a peer's network and waits until the ward has noticed; over some transports only time shows it. */
+  lose(peer: Peer): Promise<void>;
   /** @throws (rejects with) Refused */
-  connect2: never;
   enter(protocol: Protocol, subject?: string, options?: TokenOptions): Promise<Peer>;
   knock(protocol: Protocol, visitor: Visitor): Promise<Peer>;
   /** How somebody is refused; `let in` where they are not. */
@@ -52,6 +67,7 @@ export interface Ward extends RunningApp<Staff>, World {
 function declare(app: App<Staff>, world: World): (name: string) => GroupReference<Staff> {
   const staff = app.policy("Staff", ({ principal }) => !principal.hasRole("visitor"));
   const nurses = app.policy("Nurses", hasRole("nurse"), { message: "nurses only" });
+  world.nurses = nurses;
   const broken = app.policy("Broken", () => {
     throw new Error("the policy broke");
   });
@@ -76,6 +92,14 @@ function declare(app: App<Staff>, world: World): (name: string) => GroupReferenc
     world.orders.push(`${subject} ${what}`);
     return what;
   };
+  /** Hands its signal to what it waits for, and lets through what comes of that. */
+  const watch = (what: string, signal: AbortSignal): Promise<never> => {
+    world.begun++;
+    return new Promise<never>((_resolve, reject) => {
+      const stopped = what === "broken" ? new Error("the monitor broke") : undefined;
+      signal.addEventListener("abort", () => reject(stopped ?? signal.reason));
+    });
+  };
   const group = app
     .group("ward/{ward}", { ward: word })
     .allow(ownWard, ({ ward }) => ward)
@@ -84,6 +108,7 @@ function declare(app: App<Staff>, world: World): (name: string) => GroupReferenc
         .publish("note", text, (draft) => draft.members())
         .publish("alarm", text, (draft) => draft.allow(nurses).allow(gentle, (what) => what))
         .publish("broken", text, (draft) => draft.allow(broken))
+        .publish("watch", text, (draft) => draft.allow(nurses).handle((call, what) => watch(what, call.signal)))
         .publish("order", text, (draft) =>
           draft
             .allow(nurses)
@@ -116,6 +141,10 @@ function declare(app: App<Staff>, world: World): (name: string) => GroupReferenc
           .args(text, text)
           .allow(broken)
           .handle((call, name, what) => call.to(member(call, name)).emit("broken", what)),
+        watch: m
+          .args(text, text)
+          .allow(nurses)
+          .handle((call, _name, what) => watch(what, call.signal)),
         order: m
           .args(text, text, text)
           .allow(nurses)
@@ -139,6 +168,7 @@ export async function runWard(options: RunOptions = {}): Promise<Ward> {
     orders: [],
     gate: Promise.resolve(),
     begun: 0,
+    nurses: undefined,
   };
   const declared: ReturnType<typeof declare>[] = [];
   const running = await runApp<{ readonly ward: string }>(
@@ -170,17 +200,24 @@ export async function runWard(options: RunOptions = {}): Promise<Ward> {
   const token: Ward["token"] = (subject = "ada", { roles = ["nurse"], claims, ...rest } = {}) =>
     issuer.token(subject, { roles, claims: { ward: "icu", ...claims }, ...rest });
   const knock: Ward["knock"] = (protocol, visitor) => protocol.connect(port, visitor);
+  const pass = async (seconds: number): Promise<void> => {
+    for (let second = 0; second < seconds; second++) {
+      running.clock.advance(1_000);
+      for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
   return Object.assign(world, {
     ...running,
     ward,
     tell: (name: string, what: string) => app.to(ward(name)).emit("vitals", what),
     token,
     knock,
-    async pass(seconds: number) {
-      for (let second = 0; second < seconds; second++) {
-        running.clock.advance(1_000);
-        for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve));
-      }
+    pass,
+    async lose(peer: Peer) {
+      const closed = (): number => running.telemetry.items.filter(({ event }) => event === "connection.closed").length;
+      const before = closed();
+      peer.cut();
+      while (closed() === before) await pass(1);
     },
     enter: async (protocol: Protocol, subject?: string, tokenOptions?: TokenOptions) =>
       knock(protocol, { token: await token(subject, tokenOptions) }),

@@ -6,7 +6,7 @@ import { Recorder } from "../../support/recorder.js";
 import type { Ending } from "./protocol.js";
 
 export class WatchedSocket extends WebSocket {
-  /** Whole messages, as text. */
+  /** Whole messages, as text, where they are text. */
   readonly frames = new Recorder<string>();
   /** Never rejects; a reset is 1006. */
   readonly end: Promise<Ending>;
@@ -15,7 +15,9 @@ export class WatchedSocket extends WebSocket {
 
   constructor(url: string | URL, protocols?: string | string[], options?: ClientOptions | ClientRequestArgs) {
     super(url, protocols, options);
-    this.on("message", (data: Buffer) => this.frames.push(data.toString("utf8")));
+    this.on("message", (data: Buffer, isBinary) => {
+      if (!isBinary) this.frames.push(data.toString("utf8"));
+    });
     this.end = new Promise((resolve) =>
       this.on("close", (code, reason) => resolve({ code, reason: reason.toString("utf8") })),
     );

@@ -1,6 +1,7 @@
 /** What an application holds in its hands: itself, and scopes for people of other providers. */
 
 import type { Policy, PolicyContext } from "../core/auth/policy.js";
+import type { SecurityAction } from "../core/auth/security-action.js";
 import type { Sender, Target, ValidEvents } from "../core/dispatch/call.js";
 import type { LiveConnection } from "../core/connection/live-connection.js";
 import type { Decision } from "../core/dispatch/decisions.js";
@@ -10,10 +11,12 @@ import type { Principal } from "../core/auth/principal.js";
 import type { RecheckResult } from "../core/supervision/recheck-requests.js";
 import type { RecheckSelector, TenantSelector } from "../core/supervision/recheck-selector.js";
 import type { Endpoint } from "../core/endpoint.js";
+import type { CarriedOut } from "./carry-out.js";
 import type { GroupDraft, GroupSchemas, GroupValues } from "./group-builder.js";
 import type { HttpAuthentication } from "./http.js";
 import type { HubDraft } from "./hub-builder.js";
 import type {
+  AskedBy,
   ReauthenticationTarget,
   Revoking,
   RevokeTarget,
@@ -42,13 +45,17 @@ interface Speaker<P> extends Sender<P, unknown> {
    * again for the same credentials, on this node. Call it when the change can be read. Who may not be here any more is
    * ended, with `forbidden`; memberships, running calls and streams that no rule allows any more end. Resolves when no
    * frame of a lost membership can leave this process; that waits for sockets that are busy, at most until such a peer
-   * counts as slow. Where nobody can say, the connection lapses with `auth_unavailable` and is asked about again.
+   * counts as slow. Where nobody can say, the connection lapses with `auth_unavailable` and is asked about again. Who is
+   * named and was still connecting has to connect anew; who joins a group that it was about is asked about first, also much later.
    */
   recheck(selector: RecheckSelector<P>): Promise<RecheckResult>;
 }
 
-/** All tenants of a scope at once, those without one included. */
-export interface EveryTenant<P> {
+/**
+ * All tenants of a scope at once, those without one included. A subject here is whoever the issuer calls so, in whatever
+ * tenant. What is suspended here is lifted here, and leaves a tenant's own suspension as it is.
+ */
+export interface EveryTenant<P> extends Revoking<TenantRevokeTarget, SubjectTarget, SubjectTarget> {
   toAll(): Target<unknown>;
   connections(): Iterable<LiveConnection>;
   recheck(selector: RecheckSelector<P>): Promise<RecheckResult>;
@@ -84,9 +91,18 @@ export interface Scope<P> extends Speaker<P>, Revoking<RevokeTarget, SuspendedTa
   rooms(path?: string, options?: RoomsOptions): Rooms<P>;
   /** As {@link Tenant.recheck} of those without a tenant, or of everybody in the tenant that is named. */
   recheck(selector: RecheckSelector<P> | TenantSelector): Promise<RecheckResult>;
+  /**
+   * Does what an issuer's word asks for, in whatever tenant it is: what `securityEvents()` and `backChannelLogout()` make
+   * of it. `revoke` ends the session, or whatever was issued to the person until now, or to the issuer's people of the
+   * tenant, as {@link Revoking.revoke} does, durably; `recheck` is of this scope's connections on this node; `none` is
+   * the application's own to understand. A person in a tenant is also that of an issuer whose tokens name no tenant.
+   * Who asks for what is revoked is the issuer, unless `by` says another.
+   * @throws (rejects with) HubwardError `not_durable`: ask again
+   */
+  carryOut(action: SecurityAction, asked?: AskedBy): Promise<CarriedOut>;
   /** Speaks within one tenant. The app itself speaks to those without a tenant. */
   tenant(id: string): Tenant<P>;
-  /** The only address that spans tenants. */
+  /** The only address that spans tenants, and the only place where whoever is in several is revoked in all of them. */
   everyTenant(): EveryTenant<P>;
   /** Who may connect, call and join, and which policies say so: everything that was declared so far. */
   decisions(): readonly Decision[];

@@ -102,11 +102,15 @@ export function buildGroup<P, Values, Events>(
   const requirements: Requirement<P>[] = [];
   let slowRule: WhenSlow | undefined;
   let isRoom = false;
+  let memberRequirements: readonly Requirement<P>[] = [];
   const template = declareTemplate<P>(
     Object.freeze({
       pattern,
       parameters,
       requirements,
+      get memberRequirements() {
+        return memberRequirements;
+      },
       get whenSlow() {
         return slowRule;
       },
@@ -135,7 +139,15 @@ export function buildGroup<P, Values, Events>(
   const room = (build: (draft: RoomDraft<P, Values>) => RoomDraft<P, Values>): Group<P, Values, Events> => {
     if (isRoom) throw new TypeError(`group ${pattern}: is a room already`);
     isRoom = true;
-    open(buildRoom<P, Values>(template, reference, build));
+    const opened = buildRoom<P, Values>(template, reference, build);
+    memberRequirements = [
+      ...Array.from(opened.publications.values(), (each) => [
+        ...each.requirements,
+        ...each.resourceRequirements,
+      ]).flat(),
+      ...(opened.presence?.requirements ?? []),
+    ];
+    open(opened);
     return group;
   };
   const group = Object.assign(reference, { allow, room, whenSlow }) as unknown as Group<P, Values, Events>;

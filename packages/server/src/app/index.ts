@@ -55,7 +55,10 @@ export type {
   SubjectTarget,
   SuspendedTarget,
   TenantRevokeTarget,
+  TokenTarget,
 } from "./revocation-face.js";
+export type { CarriedOut } from "./carry-out.js";
+export type { EventTarget, SecurityAction } from "../core/auth/security-action.js";
 export type { RevocationReceipt } from "../core/supervision/revocations.js";
 export type { RevocationKind, RevocationReason, RevocationScope, RevocationTarget } from "../core/auth/revocation.js";
 export { forwardedIdentity } from "./forwarded-identity.js";

@@ -230,6 +230,199 @@ describe("app.recheck", () => {
   });
 });
 
+/** A ward of nurses that a hub joins, and a directory that can be slow and remembers whom it was asked about. */
+function createSlowWard(options: Partial<HubwardOptions<Attributes>> = {}) {
+  const roles = new Map<string, readonly string[]>();
+  const asked: string[] = [];
+  const gates: (() => void)[] = [];
+  const state = { isSlow: false };
+  const fixture = createApp({
+    async principal({ subject }) {
+      asked.push(subject);
+      const found = roles.get(subject) ?? ["nurse"];
+      if (state.isSlow) await new Promise<void>((resolve) => void gates.push(resolve));
+      return { roles: found, department: null };
+    },
+    ...options,
+  });
+  const { app } = fixture;
+  const nurses = app.policy("Nurses", ({ principal }) => principal.hasRole("nurse"));
+  const anybody = app.policy("Anybody", () => true);
+  const ward = app.group("ward/{ward}", { ward: textSchema() }).allow(nurses);
+  const other = app.group("other", {}).allow(anybody);
+  app
+    .hub(HUB, { authenticationRefresh: true })
+    .allow(anybody)
+    .methods((m) => ({
+      Join: m.args(textSchema()).handle((call, name) => call.groups.join(ward({ ward: name }))),
+      Other: m.handle((call) => call.groups.join(other())),
+      WhoAmI: m.handle(({ principal }) => principal.roles),
+    }));
+  /** Negotiated with, and nothing more. */
+  const attempt = async (bearer: string) => {
+    const { body } = await fixture.negotiate(bearer, { path: `${HUB}/negotiate` });
+    return JSON.parse(body) as { readonly connectionToken: string; readonly accessToken: string };
+  };
+  const attach = async (id: string, bearers: { bearers: string[] } | { queryBearers: string[] }) => {
+    const socket = await fixture.upgrade({ path: HUB, query: `id=${id}`, ...bearers });
+    return "peerSends" in socket ? { socket, peer: fixture.peerOn(socket) } : socket.status;
+  };
+  const shakeHands = ({ socket }: AppPeer): void =>
+    socket.peerSends(new TextEncoder().encode('{"protocol":"json","version":1}\x1e'));
+  const open = () => {
+    state.isSlow = false;
+    for (const gate of gates.splice(0)) gate();
+  };
+  return { ...fixture, anybody, asked, attach, attempt, nurses, open, roles, shakeHands, state, ward };
+}
+
+const value = (outcome: unknown) => ({ outcome: { kind: "value", value: outcome } });
+const forbidden = { outcome: { kind: "error", error: "forbidden" } };
+
+describe("a right that was lost", () => {
+  it("does not come back with an attempt that takes longer than rechecks are remembered one by one", async () => {
+    const { app, attach, attempt, clock, connect, open, roles, shakeHands, state, tokenOf } = createSlowWard({
+      policyTimeoutMs: 60_000,
+    });
+    const token = tokenOf({ subject: "eve" });
+    state.isSlow = true;
+    const negotiating = attempt(token);
+    await settle();
+    state.isSlow = false;
+    roles.set("eve", []);
+    expect(await app.recheck({ subject: "eve" })).toMatchObject({ matched: 0 });
+    clock.advance(25_000);
+    open();
+    const { connectionToken, accessToken } = await negotiating;
+    clock.advance(25_000);
+    await app.recheck({ subject: "somebody else" });
+    const attached = await attach(connectionToken, { queryBearers: [accessToken] });
+    if (typeof attached === "number") throw new TypeError(`refused: ${attached}`);
+    shakeHands(attached.peer);
+    expect(attached.peer.hear()).toMatchObject([
+      { type: messageType.close, error: "auth_unavailable;action=retry-after" },
+    ]);
+    // Once: whoever comes again was asked about since.
+    expect(await (await connect(token)).call("Join", "icu")).toMatchObject(forbidden);
+  });
+
+  it("does not come back with a second attempt of the ticket, later than the ticket itself may attach", async () => {
+    const { app, attach, attempt, clock, roles, tokenOf } = createSlowWard();
+    const token = tokenOf({ subject: "eve" });
+    const first = await attempt(token);
+    roles.set("eve", []);
+    await app.recheck({ subject: "eve" });
+    clock.advance(29_000);
+    const second = await attempt(first.accessToken);
+    clock.advance(18_000);
+    await app.recheck({ subject: "somebody else" });
+    expect(await attach(second.connectionToken, { bearers: [token] })).toBe(404);
+  });
+
+  it("does not come back with a credential of the session that was on its way", async () => {
+    const { app, connect, of, open, roles, state, tokenOf } = createSlowWard();
+    const peer = await connect(tokenOf({ subject: "eve", sessionId: "s1" }));
+    const later = tokenOf({ subject: "eve", sessionId: "s2", livesMs: 7_200_000 });
+    state.isSlow = true;
+    expect(await peer.call("hubward.reauthenticate", later)).toBe(undefined);
+    roles.set("eve", []);
+    expect(await app.recheck({ session: "s2" })).toMatchObject({ matched: 0 });
+    open();
+    await settle();
+    expect(of("connection.reauthenticated")).toMatchObject([{ sessionId: "s2" }]);
+    expect(await peer.call("WhoAmI")).toMatchObject(value([]));
+  });
+
+  it("does not come back in the group that was rechecked: neither for who was connecting nor for who was not in", async () => {
+    const { app, asked, attach, attempt, connect, roles, shakeHands, tokenOf, ward } = createSlowWard();
+    const here = await connect(tokenOf({ subject: "eve" }));
+    const { connectionToken, accessToken } = await attempt(tokenOf({ subject: "eve" }));
+    roles.set("eve", []);
+    expect(await app.recheck({ group: ward({ ward: "icu" }) })).toMatchObject({ matched: 0 });
+    const attached = await attach(connectionToken, { queryBearers: [accessToken] });
+    if (typeof attached === "number") throw new TypeError(`refused: ${attached}`);
+    shakeHands(attached.peer);
+    asked.length = 0;
+    // It names this group, and nobody asks about anything else anew.
+    for (const peer of [here, attached.peer]) expect(await peer.call("Other")).toMatchObject(value(null));
+    expect(await here.call("WhoAmI")).toMatchObject(value(["nurse"]));
+    expect(asked).toEqual([]);
+    for (const peer of [here, attached.peer]) {
+      expect(await peer.call("Join", "icu")).toMatchObject(forbidden);
+      expect(await peer.call("Join", "icu")).toMatchObject(forbidden);
+    }
+    expect([asked, app.groups.count(ward({ ward: "icu" }))]).toEqual([["eve", "eve"], 0]);
+    expect(await here.call("WhoAmI")).toMatchObject(value([]));
+  });
+
+  it("is asked about once before the next join, in the groups it was rechecked for and its tenant only", async () => {
+    const { app, asked, connect, nurses, roles, tokenOf, ward } = createSlowWard();
+    const ann = await connect(tokenOf({ subject: "ann" }));
+    const bob = await connect(tokenOf({ subject: "bob", tenant: "north" }));
+    asked.length = 0;
+    await app.recheck({ group: ward({ ward: "er" }) });
+    await app.tenant("north").recheck({ group: ward({ ward: "icu" }) });
+    expect(await ann.call("Join", "icu")).toMatchObject(value(null));
+    expect(asked).toEqual([]);
+    expect(await bob.call("Join", "icu")).toMatchObject(value(null));
+    expect(asked).toEqual(["bob"]);
+    expect(await app.recheck({ policy: nurses })).toMatchObject({ matched: 1 });
+    expect(asked).toEqual(["bob", "ann"]);
+    roles.set("bob", []);
+    expect(await app.everyTenant().recheck({ policy: nurses })).toMatchObject({ matched: 2, lost: 1 });
+    expect(await ann.call("Join", "er")).toMatchObject(value(null));
+    expect(await bob.call("Join", "er")).toMatchObject(forbidden);
+  });
+
+  it("ends with the join, or makes it wait, where the directory says no more", async () => {
+    const people = new Map<string, "gone" | "down">();
+    const { app, clock, connect, tokenOf, ward } = createSlowWard({
+      principal({ subject }) {
+        const found = people.get(subject);
+        if (found === "down") throw new Error("down");
+        return found === "gone" ? null : { roles: ["nurse"], department: null };
+      },
+    });
+    const [ann, bob] = [await connect(tokenOf({ subject: "ann" })), await connect(tokenOf({ subject: "bob" }))];
+    await app.recheck({ group: ward({ ward: "icu" }) });
+    people.set("ann", "gone").set("bob", "down");
+    await ann.call("Join", "icu");
+    expect(ann.socket.closed?.code).toBe(4403);
+    expect(await bob.call("Join", "icu")).toMatchObject({
+      outcome: { kind: "error", error: expect.stringMatching(/^auth_unavailable/) as string },
+    });
+    people.clear();
+    clock.advance(1_000);
+    await settle();
+    expect(await bob.call("Join", "icu")).toMatchObject(value(null));
+  });
+
+  it("is looked for where a room's members publish, and where they see who is there", async () => {
+    const { anybody, app, asked, connect, tokenOf } = createSlowWard();
+    const rules = ["Publishes", "Says", "Sees", "Nothing"].map((name) => app.policy(name, () => true));
+    const [publishes, says, sees, nothing] = rules as [typeof anybody, typeof anybody, typeof anybody, typeof anybody];
+    const about = app.policy("About", (_context, what: string) => what !== "");
+    const room = app
+      .group("room", {})
+      .allow(anybody)
+      .room((draft) =>
+        draft
+          .publish("note", textSchema(), (note) => note.allow(anyOf(publishes, says)).allow(about, (what) => what))
+          .presence((presence) => presence.allow(sees)),
+      );
+    await connect(tokenOf({ subject: "ann" }));
+    await connect(tokenOf({ subject: "bob" }));
+    await app.groups.add({ subject: "ann" }, room());
+    for (const policy of [publishes, says, sees, about])
+      expect([policy.name, (await app.recheck({ policy })).matched]).toEqual([policy.name, 1]);
+    expect((await app.recheck({ policy: nothing })).matched).toBe(0);
+    asked.length = 0;
+    // Who joins later is asked about before there is anything to publish.
+    await app.groups.add({ subject: "bob" }, room());
+    expect(asked).toEqual(["bob"]);
+  });
+});
+
 describe("recheckEveryMs", () => {
   it("notices by itself, within the interval, what nobody told", async () => {
     const { become, clock, connect, tokenOf } = createWard({ recheckEveryMs: 20_000 });

@@ -16,6 +16,11 @@ export interface SubjectTarget extends OfIssuer {
   readonly subject: string;
 }
 
+/** One token, by its `jti`. */
+export interface TokenTarget extends OfIssuer {
+  readonly tokenId: string;
+}
+
 /** A login session (`sid`). */
 export interface SessionTarget extends OfIssuer {
   readonly session: string;
@@ -30,17 +35,20 @@ export interface IssuedBeforeTarget extends OfIssuer {
   readonly subject?: string | undefined;
 }
 
-/** What can be revoked inside one tenant. */
-export type TenantRevokeTarget = SubjectTarget | SessionTarget | IssuedBeforeTarget;
+/**
+ * What can be revoked inside one tenant: it stands against credentials of that tenant alone. The same through
+ * `app.everyTenant()`, and it stands against those of all, and of none.
+ */
+export type TenantRevokeTarget = SubjectTarget | SessionTarget | TokenTarget | IssuedBeforeTarget;
 
 /**
  * What can be revoked. `subject` without a tenant is one of those without; within a tenant it is `app.tenant(id)`'s to
- * revoke. A subject, a tenant and a client are suspended until they are lifted; everything else ends for good.
+ * revoke, and in whatever tenant `app.everyTenant()`'s. A session and a token are that in whatever tenant. A subject, a
+ * tenant and a client are suspended until they are lifted; everything else ends for good.
  */
 export type RevokeTarget =
   | TenantRevokeTarget
   | { readonly connection: ConnectionId }
-  | ({ readonly tokenId: string } & OfIssuer)
   | { readonly tenant: string }
   | ({ readonly client: string } & OfIssuer)
   /** Every token signed with this key (`kid`). */
@@ -105,10 +113,12 @@ export interface Revoking<Target, Suspended, Changed> {
   requireReauthentication(target: Changed, options?: AskedBy): Promise<RevocationReceipt>;
 }
 
-/** Who speaks: the scope's issuer, and the tenant where it is one that does. */
+/** Who speaks. */
 export interface RevokingScope {
+  /** What a target without one means. */
   readonly issuer: string | undefined;
-  readonly tenant: string | undefined;
+  /** `app`: people without a tenant, and whatever a target names. */
+  readonly within: { readonly tenant: string | undefined } | "app" | "every-tenant";
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -134,6 +144,9 @@ const BESIDE: Partial<Record<Name, readonly string[]>> = {
   all: [],
 };
 
+/** What people have, and so what can be revoked of a tenant's. */
+const OF_PEOPLE: readonly Name[] = ["issuedBefore", "tokenId", "session", "subject"];
+
 /** @throws TypeError for a target that cannot be meant, or one that needs an issuer and has none */
 export function revocationTargetOf(target: object, scope: RevokingScope): RevocationTarget {
   const fields = target as Fields;
@@ -143,10 +156,14 @@ export function revocationTargetOf(target: object, scope: RevokingScope): Revoca
   for (const [key, value] of Object.entries(fields))
     if (key !== name && value !== undefined && !beside.includes(key))
       throw new TypeError(`revoke: ${key} beside ${name}`);
-  if (scope.tenant !== undefined && !["issuedBefore", "session", "subject"].includes(name))
+  const { within } = scope;
+  if (within !== "app" && (!OF_PEOPLE.includes(name) || fields["tenant"] !== undefined))
     throw new TypeError(`revoke: ${name} is no part of a tenant`);
 
-  const tenant = scope.tenant ?? (fields["tenant"] as string | undefined);
+  // An undefined one would be every tenant's to a session, and to what was issued before.
+  if (typeof within === "object" && typeof within.tenant !== "string")
+    throw new TypeError("revoke: a tenant, as a text");
+  const tenant = typeof within === "string" ? (fields["tenant"] as string | undefined) : within.tenant;
   const issuer = (): string => {
     const named = fields["issuer"] ?? scope.issuer;
     if (typeof named !== "string")
@@ -160,11 +177,11 @@ export function revocationTargetOf(target: object, scope: RevokingScope): Revoca
     case "connection":
       return { type: "connection", connectionId: fields[name] as ConnectionId };
     case "tokenId":
-      return { type: "token", issuer: issuer(), tokenId: text(name) };
+      return { type: "token", tenant, issuer: issuer(), tokenId: text(name) };
     case "session":
       return { type: "session", tenant, issuer: issuer(), sessionId: text(name) };
     case "subject":
-      return { type: "identity", tenant, issuer: issuer(), subject: text(name) };
+      return person();
     case "client":
       return { type: "client", issuer: issuer(), clientId: text(name) };
     case "keyId":
@@ -175,12 +192,20 @@ export function revocationTargetOf(target: object, scope: RevokingScope): Revoca
       return { type: "all" };
   }
 
+  function person(): Extract<RevocationTarget, { readonly type: "identity" | "subject" }> {
+    const named = { issuer: issuer(), subject: text("subject") };
+    return within === "every-tenant" ? { type: "subject", ...named } : { type: "identity", tenant, ...named };
+  }
+
   function cutOffScope(): RevocationScope {
-    if (fields["subject"] !== undefined)
-      return { type: "identity", tenant, issuer: issuer(), subject: text("subject") };
-    return tenant === undefined ? { type: "issuer", issuer: issuer() } : { type: "tenant", tenant };
+    if (fields["subject"] !== undefined) return person();
+    const isOfOneIssuer = tenant === undefined || fields["issuer"] !== undefined;
+    return isOfOneIssuer ? { type: "issuer", tenant, issuer: issuer() } : { type: "tenant", tenant };
   }
 }
+
+/** What stands until it is lifted. */
+const SUSPENDED: readonly RevocationTarget["type"][] = ["identity", "subject", "tenant", "client"];
 
 function requestOf(
   target: object,
@@ -188,11 +213,10 @@ function requestOf(
   scope: RevokingScope,
 ): RevocationRequest {
   const made = revocationTargetOf(target, scope);
-  const isSuspended = made.type === "identity" || made.type === "tenant" || made.type === "client";
-  return { kind: isSuspended ? "suspension" : "end", target: made, reason, by };
+  return { kind: SUSPENDED.includes(made.type) ? "suspension" : "end", target: made, reason, by };
 }
 
-/** Binds revocation to a scope, or to one tenant of it. */
+/** Binds revocation to a scope, or to one tenant of it, or to all of them. */
 export function createRevoking(
   revocations: Pick<Revocations, "revoke" | "lift" | "preview">,
   scope: RevokingScope,

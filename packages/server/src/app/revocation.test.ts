@@ -18,7 +18,7 @@ import type { RevocationLog } from "../core/auth/revocation-log.js";
 import { systemRandom } from "../platform/system-crypto.js";
 import { createMemoryRevocationLog } from "../memory/revocation-log.js";
 import type { HubwardOptions } from "./options.js";
-import type { RevokeTarget } from "./revocation-face.js";
+import type { RevokeTarget, TenantRevokeTarget } from "./revocation-face.js";
 
 const ISSUER = "https://issuer.example";
 const HUB = "/hubs/ward";
@@ -88,6 +88,12 @@ describe("a revocation", () => {
       "nobody else",
     ],
     ["subject", (f) => inGeneral(f).revoke({ subject: "ann" }), "account_disabled", "nobody else"],
+    [
+      "tokenId in its tenant",
+      (f) => inGeneral(f).revoke({ tokenId: "t-ann" }),
+      "session_revoked;action=relogin",
+      "nobody else",
+    ],
     ["client", ({ app }) => app.revoke({ client: "c-ann" }), "account_disabled", "nobody else"],
     ["keyId", ({ app }) => app.revoke({ keyId: "k-ann" }), "session_revoked;action=relogin", "nobody else"],
     [
@@ -100,6 +106,12 @@ describe("a revocation", () => {
     [
       "issuedBefore of a tenant",
       ({ app, clock }) => app.revoke({ issuedBefore: clock.now(), tenant: "general" }),
+      "session_revoked;action=relogin",
+      "her whole tenant",
+    ],
+    [
+      "issuedBefore of an issuer in a tenant",
+      (f) => inGeneral(f).revoke({ issuedBefore: f.clock.now(), issuer: ISSUER }),
       "session_revoked;action=relogin",
       "her whole tenant",
     ],
@@ -161,12 +173,114 @@ describe("a revocation", () => {
     await expect(inGeneral(ward).revoke({ keyId: "k" } as never)).rejects.toThrow(TypeError);
   });
 
+  it.each<[string, (now: number) => TenantRevokeTarget]>([
+    ["session", () => ({ session: "s-ann" })],
+    ["token", () => ({ tokenId: "t-ann" })],
+    ["subject", () => ({ subject: "ann" })],
+    ["subject until now", (now) => ({ issuedBefore: now, subject: "ann" })],
+    ["token issued until now", (now) => ({ issuedBefore: now })],
+    ["token of its issuer until now", (now) => ({ issuedBefore: now, issuer: ISSUER })],
+  ])("within another tenant reaches no %s of this one", async (_, target) => {
+    const ward = createWard();
+    const peer = await ward.connect(ward.tokenOf(ann));
+    expect(await ward.app.tenant("annex").revoke(target(ward.clock.now()))).toMatchObject({ matched: 0 });
+    expect(await peer.call("Hi")).toBeDefined();
+    expect((await ward.negotiate(ward.tokenOf(ann), { headers: {} })).status).toBe(200);
+  });
+
+  it.each<[string, TenantRevokeTarget]>([
+    ["session", { session: "s-ann" }],
+    ["token", { tokenId: "t-ann" }],
+    ["subject", { subject: "ann" }],
+    ["everything", { issuedBefore: 0 }],
+  ])("within a tenant that is not named is a mistake: it would reach the %s of all of them", async (_, target) => {
+    const ward = createWard();
+    await ward.connect(ward.tokenOf(ann));
+    const nobodys = ward.app.tenant(undefined as never);
+    await expect(nobodys.revoke(target)).rejects.toThrow(TypeError);
+    await expect(nobodys.lift({ subject: "ann" })).rejects.toThrow(TypeError);
+    await expect(nobodys.requireReauthentication({ subject: "ann" })).rejects.toThrow(TypeError);
+    expect(ward.of("revocation.applied")).toEqual([]);
+  });
+
   it("needs an issuer where the authenticator does not name its only one", async () => {
     const authenticate = () => testAuthentication();
     const { app } = createApp({ authenticator: { authenticate } });
     await expect(app.revoke({ session: "s" })).rejects.toThrow(/issuer/);
     await expect(app.revoke({ session: "s", issuer: ISSUER })).resolves.toMatchObject({ number: 1, matched: 0 });
     await expect(app.revoke({ tenant: "general" })).resolves.toMatchObject({ number: 2 });
+  });
+
+  describe("through everyTenant", () => {
+    const annOf = (tenant: string | undefined) => ({
+      ...ann,
+      tenant,
+      sessionId: `s-${tenant}`,
+      tokenId: `t-${tenant}`,
+    });
+    async function inThreePlaces() {
+      const ward = createWard();
+      const places = ["general", "annex", undefined];
+      const peers = [];
+      for (const tenant of places) peers.push(await ward.connect(ward.tokenOf(annOf(tenant))));
+      const colleague = await ward.connect(ward.tokenOf(bob));
+      const namesake = await ward.connect(ward.tokenOf({ ...ann, issuer: "https://other.example" }));
+      return { ...ward, peers, colleague, namesake };
+    }
+
+    it("suspends a subject of the issuer in whatever tenant and in none, and lifts it there", async () => {
+      const ward = await inThreePlaces();
+      const everywhere = ward.app.everyTenant();
+      expect(await everywhere.revoke({ subject: "ann" }, { dryRun: true })).toMatchObject({
+        matched: 3,
+        connections: [{ tenant: "general" }, { tenant: "annex" }, { tenant: undefined }],
+      });
+      const receipt = everywhere.revoke({ subject: "ann" });
+      expect(ward.peers.map(goodbye)).toEqual(["account_disabled", "account_disabled", "account_disabled"]);
+      for (const { socket } of ward.peers) socket.end();
+      expect(await receipt).toMatchObject({ matched: 3 });
+      for (const peer of [ward.colleague, ward.namesake]) expect(await peer.call("Hi")).toBeDefined();
+      const statuses = async () =>
+        Promise.all(
+          ["general", undefined].map(
+            async (tenant) => (await ward.negotiate(ward.tokenOf(annOf(tenant)), { headers: {} })).status,
+          ),
+        );
+      expect(await statuses()).toEqual([403, 403]);
+      await inGeneral(ward).lift({ subject: "ann" });
+      expect(await statuses(), "a tenant lifts its own suspensions alone").toEqual([403, 403]);
+      await everywhere.lift({ subject: "ann" });
+      expect(await statuses()).toEqual([200, 200]);
+    });
+
+    it.each<[string, Revoke, string]>([
+      [
+        "issuedBefore",
+        ({ app, clock }) => app.everyTenant().revoke({ subject: "ann", issuedBefore: clock.now() }),
+        "session_revoked;action=relogin",
+      ],
+      [
+        "changed claims",
+        ({ app }) => app.everyTenant().requireReauthentication({ subject: "ann" }),
+        "reauth_required;action=refresh",
+      ],
+    ])("%s of a subject is of all of them", async (_, revoke, reason) => {
+      const ward = await inThreePlaces();
+      const receipt = revoke(ward, "");
+      expect(ward.peers.map(goodbye)).toEqual([reason, reason, reason]);
+      for (const peer of [ward.colleague, ward.namesake]) expect(await peer.call("Hi")).toBeDefined();
+      for (const { socket } of ward.peers) socket.end();
+      await receipt;
+    });
+
+    it("takes what names people, and no part of the application", async () => {
+      const { app } = createWard();
+      for (const target of [{ tenant: "general" }, { keyId: "k" }, { client: "c" }, { connection: "x" }])
+        await expect(app.everyTenant().revoke(target as never)).rejects.toThrow(TypeError);
+      const before = { issuedBefore: 0, tenant: "general" };
+      await expect(app.everyTenant().revoke(before as never)).rejects.toThrow(TypeError);
+      await expect(app.tenant("annex").revoke(before as never)).rejects.toThrow(TypeError);
+    });
   });
 
   it("tried without being done says whom it would shut out, and changes nothing", async () => {

@@ -3,6 +3,7 @@
 import { assertCookieOrigins } from "../core/auth/cookie-options.js";
 import { assertPolicy, type Requirement } from "../core/auth/policy.js";
 import type { PrincipalBase } from "../core/auth/principal.js";
+import type { Clock } from "../core/clock.js";
 import { describeDecisions } from "../core/dispatch/decisions.js";
 import type { Hub as CoreHub } from "../core/dispatch/hub.js";
 import { resolveHubOptions, type HubOptions, type HubSettings } from "../core/dispatch/hub-settings.js";
@@ -16,6 +17,7 @@ import type { Rooms, Scope } from "./app.js";
 import { buildGroup } from "./group-builder.js";
 import type { HttpAuthentication } from "./http.js";
 import { assertPath, buildHub } from "./hub-builder.js";
+import { carryOut } from "./carry-out.js";
 import { createRevoking } from "./revocation-face.js";
 import { TenantFace, type TenantPorts } from "./tenant.js";
 
@@ -27,6 +29,7 @@ export interface ScopeFacePorts<P> extends TenantPorts<P> {
   readonly hubPaths: Set<string>;
   readonly http: HttpAuthentication<P>;
   readonly directory: RoomDirectory<P>;
+  readonly clock: Pick<Clock, "now">;
   /** Where rooms are mounted, by lower-cased path. */
   readonly places: Map<string, RoomsPlace<P>>;
 }
@@ -35,7 +38,7 @@ export interface ScopeFacePorts<P> extends TenantPorts<P> {
 const REQUESTS = ["/negotiate", "/refresh", TICKET];
 
 export function createScopeFace<P extends PrincipalBase>(ports: ScopeFacePorts<P>): Scope<P> {
-  const { settings, templates, hubs, hubPaths, issuer, revocations, rechecks, list, fanout } = ports;
+  const { settings, templates, hubs, hubPaths, issuer, revocations, rechecks, list, fanout, clock } = ports;
   const own = new TenantFace<P>(ports, undefined);
 
   /** @throws TypeError for a path that is another's, or would answer for one */
@@ -104,12 +107,19 @@ export function createScopeFace<P extends PrincipalBase>(ports: ScopeFacePorts<P
     groups: own.groups,
     connections: () => own.connections(),
     recheck: (selector) => own.recheck(selector),
-    ...createRevoking(revocations, { issuer, tenant: undefined }),
+    ...createRevoking(revocations, { issuer, within: "app" }),
+    carryOut: (action, asked = {}) =>
+      carryOut(action, asked, {
+        now: () => clock.now(),
+        revoke: (request) => revocations.revoke(request),
+        recheck: (selector, within) => rechecks.request(selector, within),
+      }),
     tenant: (tenant) => new TenantFace(ports, tenant),
     everyTenant: () => ({
       toAll: () => new AddressedTarget<unknown>(fanout, { to: "all", scope: "every", hub: undefined }, undefined),
       recheck: (selector) => rechecks.request(selector, "every"),
       connections: () => list(() => true),
+      ...createRevoking(revocations, { issuer, within: "every-tenant" }),
     }),
     decisions: () =>
       describeDecisions({

@@ -18,7 +18,7 @@ import { HubDeparture } from "../core/dispatch/hub-departure.js";
 import type { Endpoint } from "../core/endpoint.js";
 import { createFanout } from "../core/groups/fanout.js";
 import { groupName, type GroupReference, type GroupTemplate } from "../core/groups/group.js";
-import { createGroups } from "../core/groups/groups.js";
+import { createGroups, type Groups } from "../core/groups/groups.js";
 import type { PacedQueue } from "../core/paced-queue.js";
 import { createReassessment } from "../core/supervision/reassessment.js";
 import { createReauthentication } from "../core/supervision/reauthentication.js";
@@ -115,11 +115,18 @@ export function createScope<Attributes extends object>(
     holdBack,
     revoked: admitter.refusal,
     places: limits.places,
-    life: () => ({ groups, hooks, hubOf, isOutdated: rechecks.isOutdated, schedule, revocations }),
+    life: () => ({
+      groups,
+      hooks,
+      hubOf,
+      isOutdated: (connection) => rechecks.isOutdated(connection),
+      schedule,
+      revocations,
+    }),
   });
   const { registry } = connections;
 
-  const groups = createGroups<P>(
+  const groups: Groups<P> = createGroups<P>(
     common.maxGroupsPerConnection,
     watch,
     (template) => templates.get(template.pattern) === template,
@@ -134,6 +141,7 @@ export function createScope<Attributes extends object>(
       },
       changed: (membership, isHeld) => presence.changed(membership, isHeld),
     },
+    (connection, group) => (rechecks.isOutdatedFor(connection, group) ? recheck.renew(connection) : undefined),
   );
   const presence = createPresence<P>({ clock, groups, watch });
   const fanout = createFanout(registry, groups, (event, error) => onFailure(`event ${event}`, error));
@@ -186,7 +194,9 @@ export function createScope<Attributes extends object>(
     telemetry,
     reassess,
     requirementsOf,
-    isOutdated: (connection, admission) => recheck.isOutdated(connection, admission),
+    // A recheck may have looked for the credential that is brought, and found whom it is brought for by another.
+    isOutdated: (connection, admission) =>
+      recheck.isOutdated(connection, admission) || rechecks.isOutdated(connection, admission),
   });
   revocations.join({
     connections: connections.watched,
@@ -256,6 +266,7 @@ export function createScope<Attributes extends object>(
       registry,
       rechecks,
       revocations,
+      clock,
       list: createListing({ registry, groups, clock, transportOf: connections.transportOf }),
       http: createHttpAuthentication({
         admitter,

@@ -70,6 +70,6 @@ export class TenantFace<P> extends ScopedSender<P, unknown> implements Tenant<P>
 
   #revocations(): Revoking<TenantRevokeTarget, SubjectTarget, SubjectTarget> {
     const { revocations, issuer } = this.#ports;
-    return (this.#revoking ??= createRevoking(revocations, { issuer, tenant: this.#tenant }));
+    return (this.#revoking ??= createRevoking(revocations, { issuer, within: { tenant: this.#tenant } }));
   }
 }

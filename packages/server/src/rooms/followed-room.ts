@@ -11,6 +11,8 @@ import type { RoomsDialect } from "./dialect.js";
 export interface FollowedRoomPorts<P> {
   readonly clock: Pick<Clock, "after">;
   readonly key: GroupKey;
+  /** Of frames about it. */
+  readonly viewKey: GroupKey;
   /** As clients write it. */
   readonly name: string;
   readonly describe: (principal: P) => unknown;
@@ -22,8 +24,6 @@ export interface FollowedRoomPorts<P> {
 export interface Follower<P> {
   readonly connection: Connection<P>;
   readonly dialect: RoomsDialect;
-  /** The principal version that was last allowed to see who is there; told nothing while that is another. */
-  judgedVersion: number;
   /** Who this follower takes to be there, where that is not what all were told last. */
   readonly behind: Map<IdentityKey, P | undefined>;
 }
@@ -68,14 +68,14 @@ export class FollowedRoom<P> {
     return this.#followers.size > 0;
   }
 
-  followerOf(connection: Connection<P>): Follower<P> | undefined {
-    return this.#followers.get(connection);
+  isFollowedBy(connection: Connection<P>): boolean {
+    return this.#followers.has(connection);
   }
 
   /** From now on it is told what changes; it has just been told who is there. */
   follow(connection: Connection<P>, dialect: RoomsDialect): void {
     const behind = new Map(Array.from(this.#touched, (each) => [each, principalOf(this.#people.get(each))] as const));
-    this.#followers.set(connection, { connection, dialect, judgedVersion: connection.version, behind });
+    this.#followers.set(connection, { connection, dialect, behind });
   }
 
   unfollow(connection: Connection<P>): void {
@@ -184,15 +184,15 @@ export class FollowedRoom<P> {
 
   #say(connection: Connection<P>, bytes: Uint8Array | undefined): void {
     if (bytes === undefined) return;
-    if (bytes.length <= connection.maxFrameBytes) return connection.send({ bytes, group: this.#ports.key });
+    if (bytes.length <= connection.maxFrameBytes) return connection.send({ bytes, group: this.#ports.viewKey });
     this.#ports.failed(new RangeError("presence: a frame larger than outbox.maxBytes"));
   }
 
   /** Default deny: whoever was not judged for their present rights, as a member and as one who may see, waits. */
-  #hears({ connection, judgedVersion }: Follower<P>): boolean {
-    const { isActive, version } = connection;
-    const membership = connection.memberships.get(this.#ports.key);
-    return isActive && judgedVersion === version && membership?.judgedVersion === version;
+  #hears({ connection }: Follower<P>): boolean {
+    const { isActive, memberships, version, views } = connection;
+    const { key, viewKey } = this.#ports;
+    return isActive && memberships.get(key)?.judgedVersion === version && views.get(viewKey)?.judgedVersion === version;
   }
 }
 

@@ -6,6 +6,7 @@ import type { LapseReason } from "../core/connection/lifecycle.js";
 import type { MembershipChange, ProtocolHandler } from "../core/connection/protocol-handler.js";
 import { Throttle } from "../core/connection/throttle.js";
 import { asHubwardError } from "../core/errors.js";
+import type { GroupPlace } from "../core/groups/group.js";
 import type { CallLimiter } from "../core/limits/call-limiter.js";
 import type { Reauthenticate } from "../core/supervision/reauthentication.js";
 import { Answers } from "./answers.js";
@@ -28,6 +29,8 @@ export class RoomsHandler<P> implements ProtocolHandler {
   readonly #throttle: Throttle;
   readonly #answers: Answers<P>;
   readonly #requests: RoomsRequests<P>;
+  /** Until it is known of what it sees whether it still may. */
+  #seeing: Promise<unknown> | undefined;
 
   constructor(setup: RoomsHandlerSetup<P>) {
     this.#setup = setup;
@@ -70,6 +73,10 @@ export class RoomsHandler<P> implements ProtocolHandler {
     return notice.kind === "memberships-changed" ? undefined : this.dialect.render({ type: "notice", notice });
   }
 
+  nameOf(place: GroupPlace): string {
+    return nameOf(place);
+  }
+
   membership({ change, place }: MembershipChange): Uint8Array | undefined {
     const room = nameOf(place);
     const expected = this.#requests.expect(change, room);
@@ -79,12 +86,19 @@ export class RoomsHandler<P> implements ProtocolHandler {
   }
 
   replaced(): void {
-    this.#setup.presence.judgeAgain(this.#setup.connection);
+    const seeing = this.#setup.presence.judgeAgain(this.#setup.connection);
+    this.#seeing = seeing;
+    void seeing?.then(() => {
+      if (this.#seeing === seeing) this.#seeing = undefined;
+    });
     this.#requests.queue.judgeAgain();
   }
 
   get judging(): Promise<unknown> | undefined {
-    return this.#requests.queue.judging;
+    const { judging } = this.#requests.queue;
+    return this.#seeing === undefined || judging === undefined
+      ? (this.#seeing ?? judging)
+      : Promise.all([this.#seeing, judging]);
   }
 
   suspended(reason: LapseReason): void {

@@ -15,6 +15,8 @@ import { dialectOf } from "./dialect.js";
 import type { NamedRoom } from "./room.js";
 
 interface World extends Fixture {
+  /** What the rule says of who may see who is there, asked again; the first time is another's to ask. */
+  rule: boolean | Promise<boolean>;
   readonly presence: Presence<Staff>;
   readonly named: NamedRoom<Staff>;
   enter(subject: string): Promise<Peer>;
@@ -38,17 +40,22 @@ function createWorld(
   });
   const lobby = template("lobby", allowAll);
   const reference = groupOf(lobby);
+  const mayLook = {
+    policy: { name: "MayLook", message: undefined, check: () => world.rule },
+    resource: undefined,
+  };
   const room = {
     template: lobby,
     isAssigned: () => false,
     reference: () => reference,
     publications: new Map(),
-    presence: { requirements: [], describe },
+    presence: { requirements: [mayLook], describe },
   };
   const named = { room, reference };
   const dialect = dialectOf({ name: "rooms-json" });
-  return {
+  const world: World = {
     ...fixture,
+    rule: true,
     presence,
     named,
     async enter(subject) {
@@ -69,6 +76,7 @@ function createWorld(
       });
     },
   };
+  return world;
 }
 
 let entered = 0;
@@ -155,6 +163,102 @@ describe("presence", () => {
     connection.release();
     while (world.clock.pendingTurn > 0) world.clock.endTurn();
     expect(said()).not.toContain("chidi");
+  });
+
+  describe("of which something waits to be written when the rule is asked again", () => {
+    const DENIED = '{"type":"error","request":"who","room":"lobby","reason":"forbidden"}';
+    const later = (verdict: boolean): Promise<boolean> => Promise.resolve(verdict);
+
+    /** In the outbox, or held since the credential ended; followed, or asked for once. */
+    async function waiting(where: "outbox" | "lapse", follow: boolean): Promise<World & { readonly peer: Peer }> {
+      const world = createWorld();
+      const peer = await world.enter("viewer");
+      peer.connection.subscribe();
+      peer.connection.hold();
+      if (follow) {
+        world.look(peer, true);
+        await world.enter("chidi");
+        world.clock.advance(1_000);
+      } else {
+        await world.enter("chidi");
+        const dialect = dialectOf({ name: "rooms-json" });
+        const frame = world.presence.look({ ...world.named, connection: peer.connection, dialect, id: 1, follow });
+        peer.connection.answer(frame ?? { bytes: new Uint8Array(0), group: undefined });
+      }
+      if (where === "lapse") peer.connection.apply({ type: "expiry-due" });
+      return Object.assign(world, { peer });
+    }
+
+    /** Another credential of the same person, as its handler and whoever keeps its groups take it. */
+    async function renew({ presence, groups, peer: { connection } }: World & { readonly peer: Peer }): Promise<void> {
+      const expiresAt = connection.authentication.expiresAt + 60_000;
+      expect(connection.replace(admissionOf({ subject: "viewer", expiresAt }), "reauthenticated")).toBe(true);
+      const seeing = presence.judgeAgain(connection);
+      await groups.judgeAgain(connection);
+      await seeing;
+    }
+
+    function saidBy({ clock, peer }: World & { readonly peer: Peer }): string {
+      peer.connection.release();
+      while (clock.pendingTurn > 0) clock.endTurn();
+      return peer.said();
+    }
+
+    const cases = (["outbox", "lapse"] as const).flatMap((where) =>
+      [true, false].flatMap((follow) => [
+        { where, follow, when: "at once", ask: (verdict: boolean): boolean | Promise<boolean> => verdict },
+        { where, follow, when: "later", ask: (verdict: boolean): boolean | Promise<boolean> => later(verdict) },
+      ]),
+    );
+
+    it.each(cases)("takes it back where the rule says no $when (in the $where, following: $follow)", async (each) => {
+      const world = await waiting(each.where, each.follow);
+      world.rule = each.ask(false);
+      await renew(world);
+      const said = saidBy(world);
+      expect([said.includes("chidi"), said.includes(DENIED)]).toEqual([false, true]);
+      expect([...world.peer.connection.views]).toEqual([]);
+      // Still in the room: only who is there is hidden.
+      expect(world.peer.connection.memberships.size).toBe(1);
+    });
+
+    it.each(cases)("says it where the rule says yes $when (in the $where, following: $follow)", async (each) => {
+      const world = await waiting(each.where, each.follow);
+      world.rule = each.ask(true);
+      await renew(world);
+      const said = saidBy(world);
+      expect([said.includes("chidi"), said.includes(DENIED)]).toEqual([true, false]);
+    });
+
+    it("holds it back until both rules have answered, whichever is first", async () => {
+      const world = await waiting("lapse", true);
+      let answer: (verdict: boolean) => void = () => undefined;
+      world.rule = new Promise((resolve) => (answer = resolve));
+      const renewed = renew(world);
+      expect(saidBy(world)).not.toContain("chidi");
+      answer(true);
+      await renewed;
+      expect(saidBy(world)).toContain("chidi");
+    });
+
+    it("drops it with the room", async () => {
+      const world = await waiting("lapse", true);
+      world.groups.leave(world.peer.connection, world.named.reference);
+      await renew(world);
+      expect(saidBy(world)).not.toContain("chidi");
+      expect([...world.peer.connection.views]).toEqual([]);
+    });
+  });
+
+  it("says nothing to whom nothing is taken back: who asked once, long ago, and may not any more", async () => {
+    const world = createWorld();
+    const peer = await world.enter("viewer");
+    world.look(peer, false);
+    world.rule = false;
+    peer.connection.replace(admissionOf({ subject: "viewer" }), "rechecked");
+    expect(world.presence.judgeAgain(peer.connection)).toBeUndefined();
+    while (world.clock.pendingTurn > 0) world.clock.endTurn();
+    expect(peer.said()).toBe("");
   });
 
   it("survives what cannot be told of somebody whose credential is replaced, and goes on telling of others", async () => {

@@ -4,13 +4,13 @@ import { HubwardError, writeRoomName, type RequestId } from "@hubward/wire";
 import { judge, type PolicyWatch, type Verdict } from "../core/auth/policy.js";
 import type { Clock } from "../core/clock.js";
 import type { Connection } from "../core/connection/connection.js";
-import { groupKey, type GroupKey } from "../core/groups/group.js";
+import { groupKey, type GroupKey, type View } from "../core/groups/group.js";
 import type { Groups } from "../core/groups/groups.js";
 import { isMember, type Membership } from "../core/groups/membership.js";
-import type { IdentityKey } from "../core/ids.js";
+import { joinKey, type IdentityKey } from "../core/ids.js";
 import type { Frame } from "../core/publication.js";
 import type { RoomsDialect } from "./dialect.js";
-import { counts, describeOne, FollowedRoom, type Follower } from "./followed-room.js";
+import { counts, describeOne, FollowedRoom } from "./followed-room.js";
 import type { NamedRoom, RoomPresence } from "./room.js";
 
 export interface PresencePorts<P> {
@@ -30,12 +30,15 @@ export interface Look<P> extends NamedRoom<P> {
 
 export interface Presence<P> {
   /**
-   * Who is there now, as a `present` frame of that room: what changes is told behind it, and who loses the room is told
-   * neither. @throws HubwardError not_member | forbidden | internal_error
+   * Who is there now, as a `present` frame of a view of that room: what changes is told behind it, and who loses the room,
+   * or may not see any more who is there, is told neither. @throws HubwardError not_member | forbidden | internal_error
    */
   look(look: Look<P>): Frame | undefined;
-  /** Its principal was replaced: what it follows it is told nothing of until the rule has allowed it again. */
-  judgeAgain(connection: Connection<P>): void;
+  /**
+   * Its principal was replaced: of what it sees it is told nothing until the rule has allowed it again. What the rule does
+   * not allow is taken back as far as it has not left. A promise until every rule has answered; undefined where all have.
+   */
+  judgeAgain(connection: Connection<P>): Promise<unknown> | undefined;
   /** @see GroupObserver.changed */
   changed(membership: Membership<P>, isHeld: boolean): void;
 }
@@ -43,35 +46,61 @@ export interface Presence<P> {
 /** People that one answer tells of, at most. */
 export const MAX_PRESENT = 1_000;
 
-interface Followed<P> {
-  readonly room: FollowedRoom<P>;
+/** Somebody who asked who is there, as long as they are in the room and may. */
+interface Viewer<P> extends View {
+  judgedVersion: number;
+  readonly key: GroupKey;
+  readonly dialect: RoomsDialect;
   readonly rule: RoomPresence<P>;
   readonly name: string;
 }
 
-export function createPresence<P>({ clock, groups, watch }: PresencePorts<P>): Presence<P> {
-  const followed = new Map<GroupKey, Followed<P>>();
+/** The key of what is told of who is in a group. No group has it: a pattern begins with a letter. */
+function viewKeyOf(key: GroupKey): GroupKey {
+  return joinKey(["presence", key]) as GroupKey;
+}
 
-  function follow({ connection, dialect, room, reference }: Look<P>, key: GroupKey, rule: RoomPresence<P>): void {
-    const known = followed.get(key);
-    if (known !== undefined) return known.room.follow(connection, dialect);
-    const { pattern } = room.template;
-    const name = writeRoomName(pattern, reference.values);
-    const made = new FollowedRoom<P>(groups.members(key)?.values() ?? [], {
-      clock,
-      key,
-      name,
-      describe: rule.describe,
-      failed: (error) => watch.failed(whereOf(pattern), error),
-    });
-    followed.set(key, { room: made, rule, name });
-    made.follow(connection, dialect);
+export function createPresence<P>({ clock, groups, watch }: PresencePorts<P>): Presence<P> {
+  const followed = new Map<GroupKey, FollowedRoom<P>>();
+  /** By the group that they see. */
+  const viewers = new WeakMap<Connection<P>, Map<GroupKey, Viewer<P>>>();
+
+  function view({ connection, dialect, room, reference }: Look<P>, of: GroupKey, rule: RoomPresence<P>): Viewer<P> {
+    const key = viewKeyOf(of);
+    const name = writeRoomName(room.template.pattern, reference.values);
+    const viewer = { of, key, reference, judgedVersion: connection.version, dialect, rule, name };
+    connection.views.set(key, viewer);
+    const known = viewers.get(connection);
+    if (known === undefined) viewers.set(connection, new Map([[of, viewer]]));
+    else known.set(of, viewer);
+    return viewer;
+  }
+
+  function follow(connection: Connection<P>, { dialect, key, name, of, reference, rule }: Viewer<P>): void {
+    let room = followed.get(of);
+    if (room === undefined) {
+      const failed = (error: unknown): void => watch.failed(whereOf(reference.template.pattern), error);
+      const ports = { clock, key: of, viewKey: key, name, describe: rule.describe, failed };
+      room = new FollowedRoom<P>(groups.members(of)?.values() ?? [], ports);
+      followed.set(of, room);
+    }
+    room.follow(connection, dialect);
   }
 
   function unfollow(key: GroupKey, connection: Connection<P>): void {
-    const room = followed.get(key)?.room;
+    const room = followed.get(key);
     room?.unfollow(connection);
     if (room?.isFollowed === false) followed.delete(key);
+  }
+
+  /** Takes back what was not written yet. True where there was something to tell, now or later. */
+  function lose(connection: Connection<P>, { key, of }: Viewer<P>): boolean {
+    const wasFollowing = followed.get(of)?.isFollowedBy(connection) === true;
+    unfollow(of, connection);
+    connection.views.delete(key);
+    viewers.get(connection)?.delete(of);
+    const hadFrames = connection.evict(key);
+    return wasFollowing || hadFrames;
   }
 
   /** Each person once, in the order of joining. */
@@ -85,17 +114,16 @@ export function createPresence<P>({ clock, groups, watch }: PresencePorts<P>): P
     }
   }
 
-  function settle(key: GroupKey, follower: Follower<P>, version: number, refusal: Verdict): void {
-    const { connection, dialect } = follower;
-    const known = followed.get(key);
-    // It follows no more, asked anew, or is somebody with other rights by now: that one is judged by itself.
-    if (known?.room.followerOf(connection) !== follower || connection.version !== version) return;
+  function settle(connection: Connection<P>, viewer: Viewer<P>, version: number, refusal: Verdict): void {
+    const { dialect, name } = viewer;
+    // It is not in any more, asked anew, or is somebody with other rights by now: that one is judged by itself.
+    if (connection.views.get(viewer.key) !== viewer || connection.version !== version) return;
     if (refusal === undefined) {
-      follower.judgedVersion = version;
+      viewer.judgedVersion = version;
       return;
     }
-    unfollow(key, connection);
-    const bytes = dialect.render({ type: "error", id: undefined, request: "who", room: known.name, error: refusal });
+    if (!lose(connection, viewer)) return;
+    const bytes = dialect.render({ type: "error", id: undefined, request: "who", room: name, error: refusal });
     if (bytes !== undefined) connection.answer({ bytes, group: undefined });
   }
 
@@ -127,31 +155,37 @@ export function createPresence<P>({ clock, groups, watch }: PresencePorts<P>): P
         failed(cause);
         throw new HubwardError("internal_error", { cause });
       }
-      const follows = look.follow ?? followed.get(key)?.room.followerOf(connection) !== undefined;
-      if (follows) follow(look, key, rule);
+      const viewer = view(look, key, rule);
+      if (look.follow ?? followed.get(key)?.isFollowedBy(connection) === true) follow(connection, viewer);
       else unfollow(key, connection);
-      return bytes && { bytes, group: key };
+      return bytes && { bytes, group: viewer.key };
     },
 
     judgeAgain(connection) {
-      if (followed.size === 0) return;
       const { admission, version } = connection;
-      for (const key of connection.memberships.keys()) {
-        const known = followed.get(key);
-        const follower = known?.room.followerOf(connection);
-        if (known === undefined || follower === undefined) continue;
-        const verdict = judge(known.rule.requirements, admission, [], watch);
-        if (verdict instanceof Promise) void verdict.then((refusal) => settle(key, follower, version, refusal));
-        else settle(key, follower, version, verdict);
+      const asked: Promise<void>[] = [];
+      for (const viewer of Array.from(viewers.get(connection)?.values() ?? [])) {
+        const verdict = judge(viewer.rule.requirements, admission, [], watch);
+        if (!(verdict instanceof Promise)) {
+          settle(connection, viewer, version, verdict);
+          continue;
+        }
+        asked.push(
+          verdict.then((refusal) => {
+            settle(connection, viewer, version, refusal);
+            // What waited for this answer alone.
+            connection.sayHeld();
+          }),
+        );
       }
+      return asked.length === 0 ? undefined : Promise.all(asked);
     },
 
     changed(membership, isHeld) {
       const { connection, key } = membership;
-      const room = followed.get(key)?.room;
-      if (room === undefined) return;
-      room.changed(membership, isHeld);
-      if (!isHeld) unfollow(key, connection);
+      followed.get(key)?.changed(membership, isHeld);
+      const viewer = isHeld ? undefined : viewers.get(connection)?.get(key);
+      if (viewer !== undefined) lose(connection, viewer);
     },
   };
 }

@@ -143,7 +143,10 @@ export class RoomsRequests<P> {
     if (control.judging !== undefined) return control.judging.then(() => this.#settle(call, given));
     const isMistaken = mistake !== undefined && given.kind === "refused" && given.error.reason === "method_not_found";
     const outcome = isMistaken ? { ...given, error: mistake } : given;
-    this.#reports.outcome(outcome, control);
+    // Whatever its handler gave or threw: it was stopped, and that is what became of it.
+    if (control.refusal !== undefined && outcome.kind !== "refused")
+      this.#reports.refusal(control.refusal, "method" in outcome ? outcome.method : undefined);
+    else this.#reports.outcome(outcome, control);
     const refusal = refusalOf(outcome, control);
     if (this.#expected === expected) this.#expected = undefined;
     if (refusal !== undefined) this.#answers.refuse(request, refusal);

@@ -5,6 +5,7 @@
  */
 
 import { chooseSubprotocol, formatReason, HubwardError, type RoomsCodec, type RequestId } from "@hubward/wire";
+import { refusalAtBirth } from "../core/admission/birth.js";
 import { assertMayTry } from "../core/admission/failed-credential.js";
 import { isFromBrowser, judgeOrigin } from "../core/admission/origin.js";
 import { refuse, type Applicant } from "../core/admission/refused-attempt.js";
@@ -16,8 +17,8 @@ import type { Visitors } from "../core/connection/visitors.js";
 import type { UpgradeAnswer } from "../core/endpoint.js";
 import { asHubwardError } from "../core/errors.js";
 import type { HttpReply, HttpRequest } from "../core/http.js";
-import { identityKey, type ConnectionId } from "../core/ids.js";
-import { TooManyConnections, type PrincipalConnections } from "../core/limits/principal-connections.js";
+import type { ConnectionId } from "../core/ids.js";
+import type { PrincipalConnections } from "../core/limits/principal-connections.js";
 import type { Random } from "../core/random.js";
 import type { Telemetry } from "../core/telemetry.js";
 import { createCrowd, type Crowd } from "./crowd.js";
@@ -134,28 +135,39 @@ export function createRoomsUpgrade<P extends PrincipalBase>(ports: RoomsUpgradeP
     return isFirst;
   }
 
+  /** Why somebody who was admitted is not let in after all. Logged. */
+  function refusalOf(
+    { admission, ticket }: Admitted<P>,
+    request: HttpRequest,
+    { path }: RoomsPlace<P>,
+    connectionId: ConnectionId,
+  ): HubwardError | undefined {
+    const { remoteAddress } = request;
+    if (ticket === undefined || claim(ticket, connectionId))
+      return refusalAtBirth(admission, { connectionId, path, remoteAddress }, ports);
+    const { authentication, principal } = admission;
+    const taken = new HubwardError("ticket_invalid");
+    refuse(request, { path }, ports, taken, { authentication, roles: principal.roles, connectionId });
+    return taken;
+  }
+
   /** The socket is open: every connection is born here. What was revoked since its door never becomes one. */
   function enter(
-    { admission, ticket }: Admitted<P>,
+    admitted: Admitted<P>,
     request: HttpRequest,
     place: RoomsPlace<P>,
     codec: RoomsCodec,
     socket: Socket,
     id: RequestId | undefined,
   ): SocketListener {
-    const { authentication, principal } = admission;
     const connectionId = ports.random.secret(16) as ConnectionId;
-    const isTaken = ticket !== undefined && !claim(ticket, connectionId);
-    const refusal = isTaken
-      ? new HubwardError("ticket_invalid")
-      : (ports.admitter.refusal(authentication, connectionId) ?? ports.places.refusal(identityKey(authentication)));
     const dialect = dialectOf(codec);
+    const refusal = refusalOf(admitted, request, place, connectionId);
     if (refusal === undefined) {
+      const { admission } = admitted;
       const { remoteAddress } = request;
       return ports.open({ place, admission, connectionId, remoteAddress, dialect, id }, socket);
     }
-    if (refusal instanceof TooManyConnections) ports.holdBack.ended(authentication, 0);
-    refuse(request, place, ports, refusal, { authentication, roles: principal.roles, connectionId });
     const visiting = turnAway(
       { socket, clock: ports.clock, dialect, onClosed: () => ports.visitors.delete(visiting) },
       refusal,

@@ -1,8 +1,9 @@
-import { createFakeClock } from "@hubward/testing";
+import { createFakeClock, createSeededRandom } from "@hubward/testing";
 import { describe, expect, it } from "vitest";
 import { admissionOf, type Staff } from "../../test/connection-fixture.js";
+import { createTickets } from "../core/auth/tickets.js";
 import type { ConnectionId } from "../core/ids.js";
-import { createAttempts, type AttemptOptions } from "./attempts.js";
+import { createAttempts, type AttemptOptions, type Holder } from "./attempts.js";
 
 const HUB = "/hubs/ward";
 
@@ -59,6 +60,23 @@ describe("connect attempts", () => {
     expect([find("late"), attempts.attach(late, "WebSockets")]).toEqual([undefined, false]);
     clock.advance(86_400_000);
     expect(find("taken")).toBe(taken);
+  });
+
+  it("of one ticket run out together, whenever they were added", () => {
+    const { clock, attempts, find } = createFixture();
+    const ports = { clock, random: createSeededRandom(1), digest: (secret: string) => secret };
+    const holder = { kind: "admitted", admission: admissionOf() } as const;
+    const ticket = createTickets<Holder<Staff>>(ports).issue(HUB, holder)?.ticket;
+    if (ticket === undefined) throw new RangeError("no room");
+    const add = (connectionToken: string) =>
+      attempts.add({ connectionToken, connectionId: connectionToken as ConnectionId, hub: HUB, holder, ticket });
+    add("first");
+    clock.advance(29_000);
+    expect(add("second")).toBe("added");
+    clock.advance(999);
+    expect([find("first"), find("second")]).toMatchObject([{ ticket }, { ticket }]);
+    clock.advance(1);
+    expect([find("first"), find("second")]).toEqual([undefined, undefined]);
   });
 
   it("are limited while they wait; claimed ones and late ones make room", () => {

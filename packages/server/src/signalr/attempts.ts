@@ -96,7 +96,7 @@ export function createAttempts<P>(
   clock: Pick<Clock, "monotonic">,
   { attachMs = 30_000, maxWaiting = 10_000, maxWaitingPerIdentity = 100 }: AttemptOptions = {},
 ): Attempts<P> {
-  // Waiting ones stand in the order they came, which is the order they run out in.
+  // Waiting ones stand in the order they came, which is the order they run out in, but for what shares a ticket.
   const waiting = new Map<string, Entry<P>>();
   const attached = new Map<string, Entry<P>>();
   const shares = createShares(maxWaitingPerIdentity);
@@ -124,7 +124,8 @@ export function createAttempts<P>(
       const owner = identityKey(authenticationOf(attempt.holder));
       if (!shares.take(owner)) return "over-share";
       const { connectionToken, connectionId, hub, holder, ticket, isResumable, binding, negotiateVersion } = attempt;
-      const attachBy = now + attachMs;
+      // A ticket is one attempt to connect, however often it is negotiated with: its holder was asked about once.
+      const attachBy = Math.min(now + attachMs, ticket?.attachBy ?? Infinity);
       waiting.set(connectionToken, {
         connectionToken,
         connectionId,
@@ -146,7 +147,7 @@ export function createAttempts<P>(
       const now = clock.monotonic();
       forgetLate(now);
       const entry = waiting.get(connectionToken) ?? attached.get(connectionToken);
-      // One that waits again stands behind younger ones, so it may not have been forgotten yet.
+      // One that waits again, or for less long, stands behind others, so it may not have been forgotten yet.
       if (entry?.hub !== hub || (!entry.isAttached && entry.attachBy <= now)) return undefined;
       return entry;
     },

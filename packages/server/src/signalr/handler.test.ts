@@ -236,6 +236,56 @@ describe("a SignalR connection", () => {
     expect([peer.hear(), peer.socket.isEnded]).toEqual([[], false]);
   });
 
+  const nothing = new Uint8Array(0);
+  const asking = { type: messageType.ping } as const;
+  it.each<[string, Uint8Array]>([
+    ["pings", jsonCodec.encode(asking)],
+    ["acknowledgements", jsonCodec.encode({ type: messageType.ack, sequenceId: 1 })],
+    ["sequences", jsonCodec.encode({ type: messageType.sequence, sequenceId: 1 })],
+    ["messages of a type it does not know", bytes('{"type":99}\x1e')],
+    ["empty frames", nothing],
+  ])("takes as many %s as no client sends, and ends who goes on", (_, frame) => {
+    const bench = createBench([echo]);
+    const { connection, hear, socket } = bench.arrive();
+    socket.peerSends(bytes(HELLO));
+    for (let sent = 0; sent < 200; sent++) socket.peerSends(frame);
+    bench.clock.advance(1_000);
+    for (let sent = 0; sent < 10; sent++) socket.peerSends(frame);
+    expect([hear(), connection.isActive]).toEqual([[], true]);
+    socket.peerSends(frame);
+    expect(connection.refusal()?.reason).toBe("rate_limited");
+    expect(hear()).toEqual([{ type: 7, error: "rate_limited;action=retry-after", allowReconnect: true }]);
+    expect(socket.closed?.code).toBe(4429);
+  });
+
+  it("counts many in one frame one by one, and what asks for nothing in no bucket of calls", () => {
+    const bench = createBench([echo]);
+    const { connection, hear, socket } = bench.arrive();
+    socket.peerSends(bytes(HELLO));
+    socket.peerSends(bytes('{"type":6}\x1e'.repeat(200)));
+    socket.peerSends(bytes(call("Echo", ["still heard"])));
+    expect([hear(), connection.isActive]).toEqual([[completed("still heard")], true]);
+    socket.peerSends(bytes('{"type":6}\x1e'.repeat(100)));
+    expect(connection.isActive).toBe(false);
+  });
+
+  it("never ends a client that pings ten times as often as stock ones do, for a day", () => {
+    const bench = createBench([echo]);
+    const { connection, socket } = bench.arrive({ livesMs: 172_800_000 });
+    socket.peerSends(bytes(HELLO));
+    for (let sent = 0; sent < 57_600; sent++) {
+      bench.clock.advance(1_500);
+      socket.peerSends(jsonCodec.encode(asking));
+    }
+    expect(connection.isActive).toBe(true);
+  });
+
+  it("ends who sends nothing but empty frames before the handshake, too", () => {
+    const { connection, socket } = createBench([echo]).arrive();
+    for (let sent = 0; sent < 201; sent++) socket.peerSends(nothing);
+    expect(connection.refusal()?.reason).toBe("rate_limited");
+  });
+
   it("takes a message of a type it does not know in silence", () => {
     const peer = createBench().arrive();
     peer.socket.peerSends(bytes(`${HELLO}{"type":99}\x1e`));

@@ -145,6 +145,7 @@ export class SignalRHandler<P> implements ProtocolHandler {
 
   received(data: Uint8Array): void {
     let bytes = data;
+    if (data.length === 0) return this.#tolerate();
     if (this.#handshake !== undefined) {
       const done = this.#handshake.read(data);
       if (done === undefined) return;
@@ -179,8 +180,8 @@ export class SignalRHandler<P> implements ProtocolHandler {
       // Each message asks anew: the one before may have ended the connection.
       if (!connection.isListening) return;
       const message = this.#dialect?.codec.decode(body, decodeLimits);
-      if (message === undefined || this.#received?.admits(message, body.length) === false) continue;
-      this.#take(message);
+      if (message === undefined) this.#tolerate();
+      else if (this.#received?.admits(message, body.length) !== false) this.#take(message);
     }
     if (this.#received?.isAcknowledgementUrgent === true) connection.acknowledge();
   }
@@ -199,14 +200,23 @@ export class SignalRHandler<P> implements ProtocolHandler {
       case messageType.close:
         return this.#setup.connection.apply({ type: "peer-closed" });
       case messageType.ack:
+        this.#tolerate();
         return this.#setup.connection.acknowledged(message.sequenceId);
       case messageType.ping:
       // A Sequence was counted with, or comes from a client that negotiated none: ignored, as .NET does.
       case messageType.sequence:
-        return;
+        return this.#tolerate();
       default:
         message satisfies never;
     }
+  }
+
+  /**
+   * What asks for nothing still costs a reading. A stock client pings every 15 s, acknowledges once a second at most, and
+   * says where it goes on once for each transport: whoever is beyond the bound is none.
+   */
+  #tolerate(): void {
+    this.#setup.limiter.tolerate(this.#setup.connection);
   }
 
   #cancel(invocationId: string): void {

@@ -43,7 +43,7 @@ export class Responder<P> {
     // Whatever its method gave: it is not for who the caller is by now.
     if (control.refusal !== undefined && outcome.kind !== "refused")
       return this.#refuseStopped(message, control.refusal);
-    this.#report(outcome, control);
+    this.#reports.outcome(outcome, control);
     if (invocationId === undefined) return undefined;
     // To cancel a stream is no error.
     if (outcome.kind === "cancelled" && message.type === messageType.streamInvocation) return this.finish(message);
@@ -96,7 +96,7 @@ export class Responder<P> {
       onEnd();
       if (control.refusal !== undefined) return this.refuse(message, control.refusal, method);
       if (end.kind !== "failed") return this.finish(message);
-      this.#reportFailure(end.error, method, control);
+      this.#reports.failure(end.error, method, control);
       this.finish(message, streamErrorText(end.error, this.#setup.hub.settings.hasDetailedErrors));
     };
     try {
@@ -151,18 +151,4 @@ export class Responder<P> {
       },
     };
   }
-
-  #report(outcome: Settled, control: CallControl): void {
-    if (outcome.kind === "failed") this.#reportFailure(outcome.error, outcome.method, control);
-    else this.#reports.outcome(outcome, control);
-  }
-
-  #reportFailure(error: unknown, method: string, control: CallControl): void {
-    // What its signal made it throw is no failure of its own.
-    if (!control.isCancelled || !isAbort(error)) this.#reports.failure(error, method, control);
-  }
-}
-
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === "AbortError";
 }

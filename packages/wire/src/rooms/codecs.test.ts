@@ -92,6 +92,16 @@ describe("what is sent", () => {
       },
       '{"type":"notice","notice":"expired","reason":"auth_unavailable","action":"retry-after","retry_after":7,"grace":10}',
     ],
+    [
+      "what is missing, and in which rooms",
+      { type: "notice", notice: { kind: "gap", dropped: 12, groups: ["ward/icu", "ward/er"] } },
+      '{"type":"notice","notice":"gap","dropped":12,"rooms":["ward/icu","ward/er"]}',
+    ],
+    [
+      "what is missing, and in no room that it is in",
+      { type: "notice", notice: { kind: "gap", dropped: 1, groups: [] } },
+      '{"type":"notice","notice":"gap","dropped":1}',
+    ],
   ])("%s", (_, frame, expected) => {
     expect(textOf(frame)).toBe(expected);
     expect(mapOf(frame)).toEqual(JSON.parse(expected));

@@ -97,7 +97,7 @@ it("notices have the members that their table says, in that order", () => {
     },
     reauthenticated: { type: "notice", notice: { kind: "reauthenticated", expiresInSeconds: 9 } },
     draining: { type: "notice", notice: { kind: "draining", closesInSeconds: 10 } },
-    gap: { type: "notice", notice: { kind: "gap", dropped: 3 } },
+    gap: { type: "notice", notice: { kind: "gap", dropped: 3, groups: ["ward/icu"] } },
   };
   const documented = rows("### notice").map(([notice = "", members = ""]) => [codes(notice)[0], codes(members)]);
   expect(documented.map(([notice]) => notice)).toEqual(Object.keys(written));

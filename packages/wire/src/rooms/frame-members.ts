@@ -84,7 +84,7 @@ function noticeMembers(notice: RoomsNotice): FrameMembers {
       };
     }
     case "gap":
-      return { ...head, dropped: notice.dropped };
+      return { ...head, dropped: notice.dropped, rooms: notice.groups?.length === 0 ? undefined : notice.groups };
     case "draining":
       return { ...head, closes_in: wholeSeconds(notice.closesInSeconds) };
     default:

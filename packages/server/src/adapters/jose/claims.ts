@@ -46,14 +46,15 @@ export function authenticateClaims(
   if (Object.hasOwn(claims, "events")) throw refuseToken("this is a security event token");
 
   const latestExpiry = rules.maxRemainingMs === undefined ? Infinity : now + rules.maxRemainingMs;
-  const expiresAt = Math.min(readInstant(claims, "exp") ?? latestExpiry, latestExpiry) as EpochMs;
+  const endsAt = readInstant(claims, "exp");
+  const expiresAt = Math.min(endsAt ?? latestExpiry, latestExpiry) as EpochMs;
   if (expiresAt === Infinity) throw refuseToken("the expiry is missing");
   const issuedAt = readInstant(claims, "iat");
   const notBefore = readInstant(claims, "nbf");
   const latestStart = now + rules.clockSkewMs;
   if (notBefore !== undefined && notBefore > latestStart) throw refuseToken("the token is not valid yet");
   if (issuedAt !== undefined && issuedAt > latestStart) throw refuseToken("the token was issued in the future");
-  if (rules.maxTokenAgeMs !== undefined && !(expiresAt - (issuedAt ?? NaN) <= rules.maxTokenAgeMs)) {
+  if (rules.maxTokenAgeMs !== undefined && !((endsAt ?? NaN) - (issuedAt ?? NaN) <= rules.maxTokenAgeMs)) {
     throw refuseToken("the token lives too long or does not say since when");
   }
 

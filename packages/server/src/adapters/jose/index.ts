@@ -41,13 +41,12 @@ export {
 } from "./events/security-events-options.js";
 export type {
   EventMessage,
-  SecurityAction,
   SecurityEvent,
   SecurityEventName,
   StreamVerification,
   UnknownSecurityEvent,
 } from "./events/security-event.js";
-export type { EventTarget } from "./events/event-subject.js";
+export type { EventTarget, SecurityAction } from "../../core/auth/security-action.js";
 export type { EventReceiver } from "./events/receive.js";
 export { receiverDefaults, type ReceiverOptions } from "./events/receiver-options.js";
 export { verifyDpopProof, type DpopProofInput } from "./dpop/dpop-proof.js";

@@ -117,6 +117,20 @@ describe("a record", () => {
     );
   });
 
+  it("of a target that may name a tenant reads also where it has no word of one", () => {
+    const token = { type: "token", issuer, tokenId: "t" };
+    expect(decodeRevocation(JSON.stringify({ ...plain, target: token })).target).toStrictEqual({
+      ...token,
+      tenant: undefined,
+    });
+    const scope = { type: "issuer", issuer };
+    const target = { type: "issued-before", before: NOW, scope };
+    expect(decodeRevocation(JSON.stringify({ ...plain, target })).target).toStrictEqual({
+      ...target,
+      scope: { ...scope, tenant: undefined },
+    });
+  });
+
   it("holds any entry that can be made", () => {
     const longest = '"'.repeat(2_048);
     const target = { type: "identity", tenant: longest, issuer: longest, subject: longest } as const;

@@ -133,9 +133,10 @@ function readTarget(value: unknown): RevocationTarget {
       return Object.freeze({ type, connectionId: readIdentifier(connectionId, "connectionId") as ConnectionId });
     }
     case "token": {
-      const { issuer, tokenId } = readObject(value, "target", ["type", "issuer", "tokenId"]);
+      const { tenant, issuer, tokenId } = readObject(value, "target", ["type", "tenant", "issuer", "tokenId"]);
       return Object.freeze({
         type,
+        tenant: readOptional(tenant, "tenant"),
         issuer: readIdentifier(issuer, "issuer"),
         tokenId: readIdentifier(tokenId, "tokenId"),
       });
@@ -166,6 +167,7 @@ function readTarget(value: unknown): RevocationTarget {
       return Object.freeze({ type, before: readInstant(before, "target.before"), scope: readScope(scope) });
     }
     case "identity":
+    case "subject":
     case "tenant":
     case "all":
       return readScope(value) as RevocationTarget;
@@ -186,13 +188,25 @@ function readScope(value: unknown): RevocationScope {
         subject: readIdentifier(subject, "subject"),
       });
     }
+    case "subject": {
+      const { issuer, subject } = readObject(value, "scope", ["type", "issuer", "subject"]);
+      return Object.freeze({
+        type,
+        issuer: readIdentifier(issuer, "issuer"),
+        subject: readIdentifier(subject, "subject"),
+      });
+    }
     case "tenant": {
       const { tenant } = readObject(value, "scope", ["type", "tenant"]);
       return Object.freeze({ type, tenant: readIdentifier(tenant, "tenant") });
     }
     case "issuer": {
-      const { issuer } = readObject(value, "scope", ["type", "issuer"]);
-      return Object.freeze({ type, issuer: readIdentifier(issuer, "issuer") });
+      const { tenant, issuer } = readObject(value, "scope", ["type", "tenant", "issuer"]);
+      return Object.freeze({
+        type,
+        tenant: readOptional(tenant, "tenant"),
+        issuer: readIdentifier(issuer, "issuer"),
+      });
     }
     case "all":
       readObject(value, "scope", ["type"]);

@@ -27,6 +27,7 @@ export function createShelf(): Shelf {
     client: new Map(),
     key: new Map(),
     identity: new Map(),
+    subject: new Map(),
     tenant: new Map(),
     issuer: new Map(),
     all: new Map(),

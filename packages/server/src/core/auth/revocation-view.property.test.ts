@@ -66,7 +66,8 @@ class Model {
 function isOf(scope: RevocationScope, { tenant, issuer, subject }: Authentication): boolean {
   if (scope.type === "all") return true;
   if (scope.type === "tenant") return scope.tenant === tenant;
-  if (scope.type === "issuer") return scope.issuer === issuer;
+  if (scope.type === "issuer") return scope.issuer === issuer && (scope.tenant ?? tenant) === tenant;
+  if (scope.type === "subject") return scope.issuer === issuer && scope.subject === subject;
   return scope.tenant === tenant && scope.issuer === issuer && scope.subject === subject;
 }
 
@@ -82,9 +83,12 @@ function standsAgainst(entry: Revocation, who: Authentication, where: Revocation
     return isOf(target.scope, who) && (isOld(target.before) || (target.before >= entry.at && cameBefore));
   }
   if (target.type === "connection") return target.connectionId === where.connectionId;
-  if (target.type === "identity" || target.type === "tenant" || target.type === "all") return isOf(target, who);
+  const { type } = target;
+  if (type === "identity" || type === "subject" || type === "tenant" || type === "all") return isOf(target, who);
   if (target.issuer !== who.issuer) return false;
-  if (target.type === "token") return target.tokenId === who.tokenId;
+  if (target.type === "token") {
+    return target.tokenId === who.tokenId && (target.tenant ?? who.tenant) === who.tenant;
+  }
   if (target.type === "key") return target.keyId === who.keyId;
   if (target.type === "client") return target.clientId === who.clientId;
   return target.sessionId === who.sessionId && (target.tenant ?? who.tenant) === who.tenant;

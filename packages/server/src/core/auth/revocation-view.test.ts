@@ -58,6 +58,54 @@ describe("the view of revocations", () => {
     expect(view.judge(nurse)?.number).toBe(3);
   });
 
+  it("keeps apart who is suspended in one tenant, without one, and in whatever tenant: each is lifted by its own name", () => {
+    const everywhere = { type: "subject", issuer, subject: "nurse-7" } as const;
+    const nowhere = { ...identity, tenant: undefined };
+    const others = [
+      { ...nurse, tenant: "south" },
+      { ...nurse, tenant: undefined },
+    ].map(testAuthentication);
+    const view = createRevocationView();
+    const verdicts = () => [nurse, ...others].map((each) => view.judge(each)?.number);
+    view.apply(entryOf(1, "suspension", identity));
+    view.apply(entryOf(2, "suspension", nowhere));
+    expect(verdicts()).toEqual([1, undefined, 2]);
+    view.apply(entryOf(3, "suspension", everywhere));
+    expect(verdicts()).toEqual([3, 3, 3]);
+    view.apply(entryOf(4, "lift", identity));
+    view.apply(entryOf(5, "lift", nowhere));
+    expect(verdicts()).toEqual([3, 3, 3]);
+    view.apply(entryOf(6, "suspension", identity));
+    view.apply(entryOf(7, "lift", everywhere));
+    expect(verdicts()).toEqual([6, undefined, undefined]);
+  });
+
+  it("finds what was issued before of a subject in whatever tenant, of its issuer and no other", () => {
+    const view = createRevocationView();
+    const scope = { type: "subject", issuer, subject: "nurse-7" } as const;
+    view.apply(entryOf(1, "end", { type: "issued-before", before: NOW, scope }));
+    const verdict = (change: object) => view.judge(testAuthentication({ ...nurse, ...change }))?.number;
+    expect([verdict({}), verdict({ tenant: "south" }), verdict({ tenant: undefined })]).toEqual([1, 1, 1]);
+    expect(verdict({ issuer: "https://other.example" })).toBeUndefined();
+    expect(verdict({ subject: "nurse-8" })).toBeUndefined();
+    expect(verdict({ issuedAt: NOW + 60_001 })).toBeUndefined();
+  });
+
+  it.each<[string, RevocationTarget]>([
+    ["a token", { type: "token", tenant: "north", issuer, tokenId: "t-1" }],
+    ["a session", { ...session, tenant: "north" }],
+    [
+      "what an issuer issued before",
+      { type: "issued-before", before: NOW, scope: { type: "issuer", tenant: "north", issuer } },
+    ],
+  ])("takes %s of a tenant for that tenant's alone", (_, target) => {
+    const view = createRevocationView();
+    view.apply(entryOf(1, "end", target));
+    const verdict = (tenant: string | undefined) =>
+      view.judge(testAuthentication({ ...nurse, tokenId: "t-1", tenant }))?.number;
+    expect([verdict("north"), verdict("south"), verdict(undefined)]).toEqual([1, undefined, undefined]);
+  });
+
   it("names the severest of several", () => {
     const view = createRevocationView();
     view.apply(entryOf(1, "claims-changed", identity));

@@ -156,10 +156,9 @@ export function createRevocationView({
 }
 
 /** From the widest scope to the narrowest, so that everybody it meets is told of the same entry. */
-const scopes = ["all", "issuer", "tenant", "identity"] as const;
-const suspendable = ["tenant", "client", "identity"] as const;
-/** A session is asked for twice: as this tenant's, and as that of whatever tenant. */
-const endable = ["key", "session", "session-anywhere", "token", "connection"] as const;
+const scopes = ["all", "issuer-anywhere", "tenant", "issuer", "subject", "identity"] as const;
+const suspendable = ["tenant", "client", "subject", "identity"] as const;
+const endable = ["key", "session", "session-anywhere", "token", "token-anywhere", "connection"] as const;
 
 type Door = (typeof scopes)[number] | (typeof suspendable)[number] | (typeof endable)[number];
 
@@ -169,11 +168,25 @@ function strictest(
   authentication: Authentication,
   circumstances: RevocationCircumstances = {},
 ): Revocation | undefined {
-  const map = shelf[door === "session-anywhere" ? "session" : door];
+  const map = shelf[typeAt(door)];
   // Most types are hardly ever used; a key that nobody holds need not be joined.
   if (map.size === 0) return undefined;
   const subject = subjectAt(door, authentication, circumstances);
   return subject === undefined ? undefined : map.get(revocationKey(subject))?.[0];
+}
+
+/** What may name a tenant and need not is asked for twice: as this tenant's, and as that of whatever tenant. */
+function typeAt(door: Door): Subject["type"] {
+  switch (door) {
+    case "issuer-anywhere":
+      return "issuer";
+    case "session-anywhere":
+      return "session";
+    case "token-anywhere":
+      return "token";
+    default:
+      return door;
+  }
 }
 
 /** What an entry about this authentication would name at one door; undefined where it has nothing to be named by. */
@@ -185,12 +198,16 @@ function subjectAt(
   switch (door) {
     case "all":
       return { type: "all" };
+    case "issuer-anywhere":
+      return { type: "issuer", tenant: undefined, issuer };
     case "issuer":
-      return { type: "issuer", issuer };
+      return tenant === undefined ? undefined : { type: "issuer", tenant, issuer };
     case "tenant":
       return tenant === undefined ? undefined : { type: "tenant", tenant };
     case "identity":
       return { type: "identity", tenant, issuer, subject };
+    case "subject":
+      return { type: "subject", issuer, subject };
     case "client":
       return clientId === undefined ? undefined : { type: "client", issuer, clientId };
     case "key":
@@ -200,7 +217,9 @@ function subjectAt(
     case "session-anywhere":
       return sessionId === undefined ? undefined : { type: "session", tenant: undefined, issuer, sessionId };
     case "token":
-      return tokenId === undefined ? undefined : { type: "token", issuer, tokenId };
+      return tokenId === undefined ? undefined : { type: "token", tenant, issuer, tokenId };
+    case "token-anywhere":
+      return tokenId === undefined ? undefined : { type: "token", tenant: undefined, issuer, tokenId };
     case "connection":
       return connectionId === undefined ? undefined : { type: "connection", connectionId };
     default:

@@ -27,6 +27,7 @@ const targets: Readonly<Record<RevocationTarget["type"], RevocationTarget>> = {
   key: { type: "key", issuer, keyId: "k-1" },
   "issued-before": { type: "issued-before", before: NOW, scope: { type: "all" } },
   identity,
+  subject: { type: "subject", issuer, subject: "nurse-7" },
   tenant: { type: "tenant", tenant: "north" },
   all: { type: "all" },
 };
@@ -60,6 +61,9 @@ describe("which kinds fit which targets", () => {
     ["identity", "suspension", "account_disabled"],
     ["identity", "lift", "account_disabled"],
     ["identity", "claims-changed", "reauth_required"],
+    ["subject", "suspension", "account_disabled"],
+    ["subject", "lift", "account_disabled"],
+    ["subject", "claims-changed", "reauth_required"],
     ["tenant", "suspension", "tenant_suspended"],
     ["tenant", "lift", "tenant_suspended"],
     ["tenant", "claims-changed", "reauth_required"],
@@ -97,15 +101,20 @@ describe("what an entry stands against", () => {
     ["its token", entryOf("end", targets.token)],
     ["its session, whatever the tenant", entryOf("end", targets.session)],
     ["its session in its tenant", entryOf("end", { ...targets.session, tenant: "north" } as RevocationTarget)],
+    ["its token in its tenant", entryOf("end", { ...targets.token, tenant: "north" } as RevocationTarget)],
     ["its key", entryOf("end", targets.key)],
     ["its client", entryOf("suspension", targets.client)],
     ["itself", entryOf("suspension", identity)],
+    ["its subject, whatever the tenant", entryOf("suspension", targets.subject)],
     ["its tenant", entryOf("suspension", targets.tenant)],
     ["everything issued before", issuedBefore({ type: "all" })],
     ["everything of its issuer", issuedBefore({ type: "issuer", issuer })],
+    ["everything of its issuer in its tenant", issuedBefore({ type: "issuer", tenant: "north", issuer })],
+    ["everything of its subject, whatever the tenant", issuedBefore({ type: "subject", issuer, subject: "nurse-7" })],
     ["everything of its tenant", issuedBefore({ type: "tenant", tenant: "north" })],
     ["everything of its own", issuedBefore(identity)],
     ["its changed claims", entryOf("claims-changed", identity)],
+    ["its subject's changed claims, whatever the tenant", entryOf("claims-changed", targets.subject)],
     ["its tenant's changed claims", entryOf("claims-changed", targets.tenant)],
     ["everybody's changed claims", entryOf("claims-changed", targets.all)],
   ])("%s", (_, entry) => {
@@ -124,6 +133,14 @@ describe("what an entry stands against", () => {
       "a session of that id in another tenant",
       entryOf("end", { type: "session", tenant: "south", issuer, sessionId: "s-1" }),
     ],
+    ["a token of that id in another tenant", entryOf("end", { ...targets.token, tenant: "south" } as RevocationTarget)],
+    [
+      "a subject of that name of another issuer, whatever the tenant",
+      entryOf("suspension", { type: "subject", issuer: other, subject: "nurse-7" }),
+    ],
+    ["another subject, whatever the tenant", entryOf("suspension", { type: "subject", issuer, subject: "nurse-8" })],
+    ["what its issuer issued in another tenant", issuedBefore({ type: "issuer", tenant: "south", issuer })],
+    ["what another issuer issued in its tenant", issuedBefore({ type: "issuer", tenant: "north", issuer: other })],
     ["a key of that id of another issuer", entryOf("end", { type: "key", issuer: other, keyId: "k-1" })],
     ["a client of that id of another issuer", entryOf("suspension", { ...targets.client, issuer: other } as never)],
     ["a subject of that name in another tenant", entryOf("suspension", { ...identity, tenant: "south" })],
@@ -138,7 +155,7 @@ describe("what an entry stands against", () => {
   it("not one without tenant, session, token id, client or key, where the entry names one", () => {
     const bare = testAuthentication({ issuedAt: NOW + 3_600_000 });
     for (const [type, target] of Object.entries(targets)) {
-      if (type === "issued-before" || type === "all" || type === "identity") continue;
+      if (type === "issued-before" || type === "all" || type === "identity" || type === "subject") continue;
       const kind = type === "client" || type === "tenant" ? "suspension" : "end";
       expect([type, revocationMatches(entryOf(kind, target), bare)]).toEqual([type, false]);
     }

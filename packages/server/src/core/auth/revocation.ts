@@ -8,14 +8,18 @@ import type { Authentication } from "./authentication.js";
 /** People by what they have in common. */
 export type RevocationScope =
   | ({ readonly type: "identity" } & Identity)
+  /** Whom one issuer calls by this name, in whatever tenant, and in none. */
+  | { readonly type: "subject"; readonly issuer: string; readonly subject: string }
   | { readonly type: "tenant"; readonly tenant: string }
-  | { readonly type: "issuer"; readonly issuer: string }
+  /** Everybody of an issuer. With a tenant: of its people there. */
+  | { readonly type: "issuer"; readonly tenant?: string | undefined; readonly issuer: string }
   | { readonly type: "all" };
 
 /** What an entry is about. Names that an issuer gives (`jti`, `sid`, `kid`, `client_id`) are unique per issuer only. */
 export type RevocationTarget =
   | { readonly type: "connection"; readonly connectionId: ConnectionId }
-  | { readonly type: "token"; readonly issuer: string; readonly tokenId: string }
+  /** By `jti`. With a tenant: only where the credential is of this tenant. */
+  | { readonly type: "token"; readonly tenant?: string | undefined; readonly issuer: string; readonly tokenId: string }
   /** A login session (`sid`). With a tenant: only where the credential is of this tenant. */
   | {
       readonly type: "session";
@@ -73,6 +77,7 @@ const fitting: Readonly<Record<RevocationTarget["type"], Readonly<Partial<Record
     "issued-before": { end: "session_revoked" },
     client: { suspension: "account_disabled", lift: "account_disabled" },
     identity: { suspension: "account_disabled", lift: "account_disabled", "claims-changed": "reauth_required" },
+    subject: { suspension: "account_disabled", lift: "account_disabled", "claims-changed": "reauth_required" },
     tenant: { suspension: "tenant_suspended", lift: "tenant_suspended", "claims-changed": "reauth_required" },
     all: { "claims-changed": "reauth_required" },
   };
@@ -107,7 +112,7 @@ export function revocationKey(target: RevocationTarget | RevocationScope): strin
     case "connection":
       return joinKey([target.type, target.connectionId]);
     case "token":
-      return joinKey([target.type, target.issuer, target.tokenId]);
+      return joinKey([target.type, target.tenant, target.issuer, target.tokenId]);
     case "session":
       return joinKey([target.type, target.tenant, target.issuer, target.sessionId]);
     case "client":
@@ -116,10 +121,12 @@ export function revocationKey(target: RevocationTarget | RevocationScope): strin
       return joinKey([target.type, target.issuer, target.keyId]);
     case "identity":
       return joinKey([target.type, target.tenant, target.issuer, target.subject]);
+    case "subject":
+      return joinKey([target.type, target.issuer, target.subject]);
     case "tenant":
       return joinKey([target.type, target.tenant]);
     case "issuer":
-      return joinKey([target.type, target.issuer]);
+      return joinKey([target.type, target.tenant, target.issuer]);
     case "all":
       return joinKey([target.type]);
     case "issued-before":
@@ -197,23 +204,21 @@ function isAbout(
     case "connection":
       return target.connectionId === connectionId;
     case "token":
-      return target.tokenId === authentication.tokenId && target.issuer === issuer;
+      return target.tokenId === authentication.tokenId && target.issuer === issuer && isIn(target.tenant, tenant);
     case "session":
-      return (
-        target.sessionId === authentication.sessionId &&
-        target.issuer === issuer &&
-        (target.tenant === undefined || target.tenant === tenant)
-      );
+      return target.sessionId === authentication.sessionId && target.issuer === issuer && isIn(target.tenant, tenant);
     case "client":
       return target.clientId === authentication.clientId && target.issuer === issuer;
     case "key":
       return target.keyId === authentication.keyId && target.issuer === issuer;
     case "identity":
       return target.subject === authentication.subject && target.issuer === issuer && target.tenant === tenant;
+    case "subject":
+      return target.subject === authentication.subject && target.issuer === issuer;
     case "tenant":
       return target.tenant === tenant;
     case "issuer":
-      return target.issuer === issuer;
+      return target.issuer === issuer && isIn(target.tenant, tenant);
     case "all":
       return true;
     case "issued-before":
@@ -221,6 +226,11 @@ function isAbout(
     default:
       return unreachable(target);
   }
+}
+
+/** For targets whose name is the issuer's, whatever the tenant: one that they name narrows them down. */
+function isIn(named: string | undefined, tenant: string | undefined): boolean {
+  return named === undefined || named === tenant;
 }
 
 /**

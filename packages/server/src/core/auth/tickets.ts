@@ -21,6 +21,8 @@ export interface Ticket<Holder> {
   /** The connect attempts made with it; once bound, only the one that won. */
   readonly connectionTokens: ReadonlySet<string>;
   readonly isBound: boolean;
+  /** No attempt of it may attach later, by the monotonic clock. */
+  readonly attachBy: number;
 }
 
 export interface Tickets<Holder> {
@@ -55,7 +57,6 @@ interface Entry<Holder> extends Ticket<Holder> {
   holder: Holder;
   readonly owner: string;
   readonly hash: string;
-  readonly attachBy: number;
   readonly connectionTokens: Set<string>;
   isBound: boolean;
   hasEnded: boolean;

@@ -13,7 +13,7 @@ import {
 } from "../../../test/connection-fixture.js";
 import { allowAll, deferred, groupOf, policy, requirement, template } from "../../../test/hub-fixture.js";
 import { readInstant } from "../clock.js";
-import { declareTemplate, groupKey, type GroupReference } from "../groups/group.js";
+import { declareTemplate, groupKey, type GroupPlace, type GroupReference } from "../groups/group.js";
 import type { Staff } from "../../../test/connection-fixture.js";
 import { Publication } from "../publication.js";
 import type { LapseReason, LifecycleEvent } from "./lifecycle.js";
@@ -302,6 +302,23 @@ describe("a connection that lapses", () => {
     const said = heard(fixture, peer).filter((line) => line.startsWith("beat"));
     expect(said.map((line) => Number(/\d+/.exec(line)?.[0]))).toEqual([9, 10, 11, 12]);
     expect(notices(fixture, peer).at(-1)).toEqual({ kind: "gap", dropped: 8, groups: ["vitals/icu"] });
+  });
+
+  it("hears in its protocol's own words where a gap is, of a hundred groups at most, and of all that is missing", async () => {
+    const fixture = createFixture({ outbox: { maxHeldBytes: 30 }, maxGroups: 150 });
+    const peer = connect(fixture);
+    Object.assign(peer.handler, { nameOf: ({ values }: GroupPlace) => `<${values["ward"]}>` });
+    peer.connection.subscribe();
+    const ward = template("ward/{ward}", allowAll);
+    const groups = Array.from({ length: 120 }, (_, number) => groupOf(ward, { ward: String(number) }));
+    for (const group of groups) await fixture.groups.join(peer.connection, group);
+    peer.connection.apply({ type: "expiry-due" });
+    for (const group of groups) tell(fixture, "x".repeat(30), group);
+    renew(fixture, peer);
+    fixture.groups.judgeAgain(peer.connection);
+    heard(fixture, peer);
+    const names = Array.from({ length: 100 }, (_, number) => `<${number}>`);
+    expect(notices(fixture, peer).at(-1)).toEqual({ kind: "gap", dropped: 119, groups: names });
   });
 
   it("does not hear of a gap in a group that it left before it could be told", async () => {

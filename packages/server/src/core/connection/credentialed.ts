@@ -7,9 +7,10 @@ import { formatReason, type Notice } from "@hubward/wire";
 import type { Authentication } from "../auth/authentication.js";
 import type { Admission } from "../auth/policy.js";
 import { readInstant, type Clock, type Instant } from "../clock.js";
-import { groupName, type GroupKey, type Judged } from "../groups/group.js";
+import { groupName, type GroupKey, type Judged, type View } from "../groups/group.js";
 import { identityKey, principalAddress, type IdentityKey, type PrincipalAddress } from "../ids.js";
 import type { Dropped, Frame } from "../publication.js";
+import type { HeldVerdict } from "./held-frames.js";
 import { CredentialTimes } from "./credential-times.js";
 import { Delivery, type DeliverySetup } from "./delivery.js";
 import type { LapseReason, LifecycleEvent } from "./lifecycle.js";
@@ -30,6 +31,9 @@ export interface CredentialedSetup<P> extends DeliverySetup {
   readonly times: GraceTimes;
 }
 
+/** Groups that one notice names, at most: it stands in an outbox that is full already. */
+const MAX_GAP_GROUPS = 100;
+
 export abstract class Credentialed<P> extends Delivery {
   readonly identity: IdentityKey;
   /** What sends to its principal go by. Never for security decisions. */
@@ -44,6 +48,7 @@ export abstract class Credentialed<P> extends Delivery {
   /** Who is to take the present principal's place, while the lifecycle is asked. */
   #candidate: Admission<P> | undefined;
   #memberships: Map<GroupKey, Judged> | undefined;
+  #views: Map<GroupKey, View> | undefined;
   #standing = 0;
   #aborter: AbortController | undefined;
   #wantsNotices = false;
@@ -86,6 +91,11 @@ export abstract class Credentialed<P> extends Delivery {
   /** The groups it is in; kept by `Groups`. */
   get memberships(): Map<GroupKey, Judged> {
     return (this.#memberships ??= new Map());
+  }
+
+  /** What it is told about its groups by rules of their own, by the key of its frames; kept by who asks these rules. */
+  get views(): Map<GroupKey, View> {
+    return (this.#views ??= new Map());
   }
 
   /** Whether it is in any group. Most connections never are, and have no map that could be asked. */
@@ -158,16 +168,18 @@ export abstract class Credentialed<P> extends Delivery {
     if (frame !== undefined) this.answer(frame);
   }
 
-  /** In the words of now: groups that it has left meanwhile are not named. */
+  /** In the words of now: groups that it has left meanwhile are not named, though counted. */
   override gapNotice(dropped: Dropped): Frame | undefined {
-    const groups: string[] = [];
+    const groups = new Set<string>();
     let count = 0;
+    const { handler } = this;
     for (const [group, frames] of dropped) {
       count += frames;
-      const membership = group === undefined ? undefined : this.#memberships?.get(group);
-      if (membership !== undefined) groups.push(groupName(membership.reference));
+      const membership = group === undefined ? undefined : this.#memberships?.get(this.#views?.get(group)?.of ?? group);
+      if (membership === undefined || groups.size === MAX_GAP_GROUPS) continue;
+      groups.add(handler?.nameOf?.(membership.reference) ?? groupName(membership.reference));
     }
-    const frame = this.#frameOf({ kind: "gap", dropped: count, groups });
+    const frame = this.#frameOf({ kind: "gap", dropped: count, groups: [...groups] });
     return frame && { ...frame, gap: dropped };
   }
 
@@ -180,17 +192,22 @@ export abstract class Credentialed<P> extends Delivery {
   /** Says what was held, as far as it was judged for this principal. */
   sayHeld(): void {
     if (!this.isActive) return;
-    const dropped = this.letGo((group) => {
-      if (group === undefined) return "say";
-      const membership = this.#memberships?.get(group);
-      if (membership === undefined) return "drop";
-      return membership.judgedVersion === this.version ? "say" : "wait";
-    });
+    const dropped = this.letGo((group) => (group === undefined ? "say" : this.#verdictOn(group)));
     const notice = dropped && this.gapNotice(dropped);
     if (notice !== undefined) this.answer(notice);
   }
 
   abstract override apply(event: LifecycleEvent): void;
+
+  /** Of a view that is none any more nothing is said, nor of a group that it is not in. */
+  #verdictOn(group: GroupKey): HeldVerdict {
+    const view = this.#views?.get(group);
+    const membership = this.#memberships?.get(view?.of ?? group);
+    if (membership === undefined) return "drop";
+    const isJudged =
+      membership.judgedVersion === this.version && (view?.judgedVersion ?? this.version) === this.version;
+    return isJudged ? "say" : "wait";
+  }
 
   /** Undefined for whom it is not told. */
   #frameOf(notice: Notice): Frame | undefined {

@@ -104,10 +104,10 @@ export abstract class Delivery implements OutboxOwner {
     else if (!this.#outbox.push(frame)) this.apply({ type: "lagging" });
   }
 
-  /** Takes one group's frames out of everything that has not left yet. */
-  evict(group: GroupKey): void {
-    this.#held?.evict(group);
-    this.#outbox.evict(group);
+  /** Takes one group's frames out of everything that has not left yet. Returns whether there were any. */
+  evict(group: GroupKey): boolean {
+    const held = this.#held?.evict(group) ?? 0;
+    return this.#outbox.evict(group) + held > 0;
   }
 
   /** Answers the peer itself, a lapsed one too: refusals and notices, nothing of the application's. */

@@ -52,9 +52,9 @@ export class HeldFrames {
     return said;
   }
 
-  /** Forgets one group's frames, and that any had to make room. */
-  evict(group: GroupKey): void {
-    this.#backlog.evict(group);
+  /** Forgets one group's frames, and that any had to make room. Returns how many there were. */
+  evict(group: GroupKey): number {
+    return this.#backlog.evict(group);
   }
 
   clear(): void {

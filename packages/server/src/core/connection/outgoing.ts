@@ -32,8 +32,8 @@ export interface Outgoing {
   takeDropped(): Dropped | undefined;
   /** Until when what is said may be written; undefined while somebody else sees to that. */
   renew(lifetime: Lifetime | undefined): void;
-  /** Takes one group's frames out of everything not handed over yet. */
-  evict(group: GroupKey): void;
+  /** Takes one group's frames out of everything not handed over yet. Returns how many waited to be written. */
+  evict(group: GroupKey): number;
   /**
    * Resolves when what was handed over has left this process, or never will; for a peer that polls, when it has come
    * again. Undefined where nothing is on its way. A peer that does not read is ended by its lag, so nobody waits longer.

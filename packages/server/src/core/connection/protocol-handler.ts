@@ -34,6 +34,8 @@ export interface ProtocolHandler {
   invoke(target: string, args: readonly unknown[], options: InvokeOptions): Promise<unknown>;
   /** How a notice is said, transport framing included. Undefined before the handshake. */
   notice(notice: Notice): Uint8Array | undefined;
+  /** How a group is called in what its peers are told. Default as a person reads it. */
+  nameOf?(place: GroupPlace): string;
   /** Whether its peers are told every notice, without asking for it. Default false. */
   readonly hearsEverything?: boolean | undefined;
   /** How a change of memberships is said, whoever made it; undefined where that is nothing to be told. */

@@ -138,11 +138,12 @@ export class ReplayOutbox implements Outgoing {
     return this.#advance();
   }
 
-  evict(group: GroupKey): void {
+  evict(group: GroupKey): number {
     const unwritten = this.#outbox?.evict(group) ?? 0;
-    if (!this.#buffer.evict(group, unwritten)) return this.#owner.apply({ type: "aborted", reason: "not_found" });
+    if (!this.#buffer.evict(group, unwritten)) this.#owner.apply({ type: "aborted", reason: "not_found" });
     // What it made room for may have nothing else to wait for.
-    if (!this.#advance()) this.#owner.apply({ type: "lagging" });
+    else if (!this.#advance()) this.#owner.apply({ type: "lagging" });
+    return unwritten;
   }
 
   takeBack(): readonly Frame[] | undefined {

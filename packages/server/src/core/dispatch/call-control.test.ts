@@ -23,6 +23,20 @@ describe("a running call", () => {
     expect([told, control.signal.aborted]).toEqual([1, true]);
   });
 
+  it("explains what being told to stop makes a method throw, and nothing else", () => {
+    const control = new CallControl();
+    const errors = [
+      new HubwardError("session_revoked"),
+      new DOMException("stopped", "AbortError"),
+      new Error("broken"),
+    ];
+    expect(errors.map((error) => control.explains(error))).toEqual([false, false, false]);
+    control.cancel();
+    expect(errors.map((error) => control.explains(error))).toEqual([true, true, false]);
+    expect(control.explains(control.signal.reason)).toBe(true);
+    expect([control.explains(undefined), control.explains({ name: "AbortError" })]).toEqual([false, false]);
+  });
+
   it("gives its signal as one and the same", () => {
     const control = new CallControl();
     expect(control.signal).toBe(control.signal);

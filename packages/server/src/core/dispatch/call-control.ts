@@ -3,7 +3,7 @@
  * who may not do what the one before began.
  */
 
-import type { HubwardError } from "@hubward/wire";
+import { HubwardError } from "@hubward/wire";
 import type { Verdict } from "../auth/policy.js";
 
 /** Who counts the calls that run at the same time. */
@@ -78,6 +78,16 @@ export class CallControl {
   stop(refusal: HubwardError): void {
     this.#round++;
     this.#settle(refusal);
+  }
+
+  /**
+   * Whether an error is only what being told to stop made of a method, and no failure of its own: a reason of the
+   * catalogue, or the `AbortError` of whatever it handed its signal to.
+   */
+  explains(error: unknown): boolean {
+    return (
+      this.#isCancelled && (error instanceof HubwardError || (error instanceof Error && error.name === "AbortError"))
+    );
   }
 
   /** Aborts when the call is cancelled. Made when somebody asks for it. */

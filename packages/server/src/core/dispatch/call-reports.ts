@@ -35,9 +35,7 @@ export class CallReports<P> {
 
   /** A method threw. `method`: as declared. */
   failure(error: unknown, method: string, control: CallControl): void {
-    if (error instanceof HubError) return;
-    // What a method throws because it was told to stop is no failure of its own.
-    if (control.isCancelled && error instanceof HubwardError) return;
+    if (error instanceof HubError || control.explains(error)) return;
     // The method was let in, but something it tried was not: a join, a send, a check of its own.
     if (isRefusal(error)) return this.refusal(error, method);
     const { connection, path, telemetry } = this.#setup;

@@ -162,14 +162,15 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
         return refused(new HubwardError("rate_limited", { retryAfterSeconds }), method);
       }
       if (start.state === "known") return replay(await start.outcome, method);
-      const refusal = connection.refusal();
+      const refusal = connection.refusal() ?? (await refusalMeanwhile(connection, passage));
       const commit = new CommandCommit(start.commit, () => request.control.assertMaySpeak(connection));
       const outcome =
         refusal === undefined ? await run(connection, hub, request, passage, commit.run) : refused(refusal, method);
       const committed = await commit.end();
       if (committed !== undefined) {
         // It has happened, and is recorded: an error on the way out cannot take it back.
-        if (outcome.kind === "failed") ports.watch.failed(method.name, outcome.error);
+        if (outcome.kind === "failed" && !request.control.explains(outcome.error))
+          ports.watch.failed(method.name, outcome.error);
         return { kind: "value", value: committed.value };
       }
       if (outcome.kind === "refused" || outcome.kind === "cancelled") await start.abandon();
@@ -178,6 +179,16 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
     } catch (cause) {
       return refused(tryAgain(cause), method);
     }
+  }
+
+  /** The store took its time: what has to hold before anything else is judged, such as a membership, may be gone. */
+  function refusalMeanwhile(
+    connection: Connection<P>,
+    passage: Passage<P>,
+  ): HubwardError | undefined | Promise<HubwardError | undefined> {
+    // Of another principal everything is judged again.
+    if (isOfAnother(connection, passage)) return undefined;
+    return passage.method.precondition?.(connection, passage.args, ports.watch);
   }
 
   /** The method was entered: what came of it is told also when the store cannot keep it. */

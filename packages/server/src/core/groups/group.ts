@@ -14,6 +14,15 @@ export interface Judged {
   readonly judgedVersion: number;
 }
 
+/**
+ * What somebody is told about a group by a rule of its own, beside what is said in it: frames of a key of its own. They
+ * pass only with both, the view's rule and the membership, judged for the present principal.
+ */
+export interface View extends Judged {
+  /** The group it is a view of. */
+  readonly of: GroupKey;
+}
+
 /** A declared kind of group. */
 export interface GroupTemplate<P> {
   /** As declared: `ward/{ward}`. */
@@ -21,6 +30,8 @@ export interface GroupTemplate<P> {
   readonly parameters: readonly string[];
   /** All must allow; the rule holds wherever the group is joined from. Without any nobody can join. */
   readonly requirements: readonly Requirement<P>[];
+  /** What members are asked beside, for what they may do there: publish, see who is there. Default nothing. */
+  readonly memberRequirements?: readonly Requirement<P>[] | undefined;
   /** What becomes of its events for a peer that does not keep up. Default `close`. */
   readonly whenSlow?: WhenSlow | undefined;
   /** Whether plain WebSockets may be in it. What is said there is then for everybody in it, whichever hub says so. */

@@ -357,7 +357,10 @@ describe("judging memberships again", () => {
     const [icu, er] = [groupOf(ward, { ward: "icu" }), groupOf(ward, { ward: "er" })];
     for (const group of [icu, er]) await fixture.groups.join(peer.connection, group);
     become(peer, "none");
-    peer.connection.evict = () => peer.connection.apply({ type: "aborted", reason: "not_found" });
+    peer.connection.evict = () => {
+      peer.connection.apply({ type: "aborted", reason: "not_found" });
+      return true;
+    };
     expect(fixture.groups.judgeAgain(peer.connection)).toEqual({ lost: [icu], unanswered: 0 });
     expect([fixture.groups.size, peer.connection.isActive]).toEqual([0, false]);
   });

@@ -1,6 +1,6 @@
 import { HubwardError } from "@hubward/wire";
 import { describe, expect, it } from "vitest";
-import { createFixture, type Fixture, type Peer, type Staff } from "../../../test/connection-fixture.js";
+import { admissionOf, createFixture, type Fixture, type Peer, type Staff } from "../../../test/connection-fixture.js";
 import {
   allowAll,
   deferred,
@@ -234,6 +234,73 @@ describe("a group", () => {
     say(fixture, "hello", shift);
     fixture.clock.endTurn();
     expect(peer.said()).toBe("hello([])\n");
+  });
+});
+
+/** Groups in which every join waits until its connection's principal is of now. */
+function createRenewing() {
+  const fixture = createFixture();
+  const asked: number[] = [];
+  const own = policy("Own", ({ principal }) => {
+    asked.push(principal.roles.length);
+    return principal.hasRole("nurse");
+  });
+  const reference = groupOf(template("ward", requirement(own)));
+  const renewals: Deferred<void>[] = [];
+  let isOutdated = true;
+  const groups = createGroups<Staff>(10, patientWatch(), undefined, undefined, () => {
+    if (!isOutdated) return undefined;
+    const renewal = deferred<void>();
+    renewals.push(renewal);
+    return renewal.promise;
+  });
+  const { connection } = fixture.connect({ roles: ["nurse"] });
+  const renew = (roles: readonly string[]): void => {
+    connection.replace(admissionOf({ roles }), "rechecked");
+    isOutdated = false;
+    for (const renewal of renewals.splice(0)) renewal.resolve();
+  };
+  return { asked, connection, groups, reference, renew, renewals };
+}
+
+describe("a join whose principal may be out of date", () => {
+  it("asks the rule about none but the one that took its place", async () => {
+    const { asked, connection, groups, reference, renew } = createRenewing();
+    const joining = groups.join(connection, reference);
+    expect([asked, Array.from(groups.placesOf(connection)).length]).toEqual([[], 1]);
+    renew([]);
+    await expect(joining).rejects.toMatchObject({ reason: "forbidden" });
+    expect([asked, connection.memberships.size, Array.from(groups.placesOf(connection))]).toEqual([[0], 0, []]);
+  });
+
+  it("joins who still may, and comes to nothing for who leaves meanwhile", async () => {
+    const { asked, connection, groups, reference, renew } = createRenewing();
+    const left = groups.join(connection, reference);
+    expect(groups.leave(connection, reference)).toBe(true);
+    const joining = groups.join(connection, reference);
+    renew(["nurse"]);
+    await expect(left).rejects.toMatchObject({ reason: "superseded" });
+    await joining;
+    expect([asked, connection.memberships.size]).toEqual([[1], 1]);
+  });
+
+  it("gives up, to be tried again, where nothing newer comes of it", async () => {
+    const { asked, connection, reference } = createRenewing();
+    const groups = createGroups<Staff>(10, patientWatch(), undefined, undefined, () => Promise.resolve());
+    await expect(groups.join(connection, reference)).rejects.toMatchObject({
+      reason: "auth_unavailable",
+      retryAfterSeconds: 1,
+    });
+    expect([asked, connection.memberships.size, Array.from(groups.placesOf(connection))]).toEqual([[], 0, []]);
+  });
+
+  it("says why its connection has ended meanwhile", async () => {
+    const { asked, connection, groups, reference, renewals } = createRenewing();
+    const joining = groups.join(connection, reference);
+    connection.apply({ type: "revoked", reason: "forbidden" });
+    renewals.shift()?.resolve();
+    await expect(joining).rejects.toMatchObject({ reason: "forbidden" });
+    expect(asked).toEqual([]);
   });
 });
 

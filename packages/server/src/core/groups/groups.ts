@@ -68,6 +68,13 @@ export interface GroupObserver<P> {
   changed?(membership: Membership<P>, isHeld: boolean): void;
 }
 
+/**
+ * Asked before a group's rule is: what came of the application's mapping before may not be so any more for this group.
+ * Resolves when the connection's principal is of now, or has lapsed or ended; undefined where there is nothing to wait
+ * for. Must not reject.
+ */
+export type Renewal<P> = (connection: Connection<P>, reference: GroupReference<P>) => Promise<unknown> | undefined;
+
 /** How often a verdict may be overtaken by a new principal before the join gives up. */
 const MAX_ATTEMPTS = 3;
 
@@ -82,6 +89,7 @@ export function createGroups<P>(
   watch: PolicyWatch,
   isOwn: (template: GroupTemplate<P>) => boolean = () => true,
   observer?: GroupObserver<P>,
+  renewal?: Renewal<P>,
 ): Groups<P> {
   const groups = new Map<GroupKey, Map<Connection<P>, Membership<P>>>();
   const pending = new Map<Connection<P>, Set<PendingJoin<P>>>();
@@ -157,6 +165,13 @@ export function createGroups<P>(
       try {
         for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
           connection.assertActive();
+          const renewing = renewal?.(connection, reference);
+          if (renewing !== undefined) {
+            join ??= begin(connection, key, reference);
+            await renewing;
+            if (join.isWithdrawn) throw new HubwardError("superseded");
+            continue;
+          }
           const { version } = connection;
           const verdict = judge(template.requirements, connection.admission, args, watch);
           if (verdict instanceof Promise) join ??= begin(connection, key, reference);

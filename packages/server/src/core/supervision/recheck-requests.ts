@@ -1,25 +1,23 @@
 /**
  * What an application asks to be judged again: finds the connections, rechecks each and adds up what came of it. It
- * remembers for a while what was asked, for those who were admitted before and connect behind it.
+ * remembers what was asked, for those it did not find: who was admitted before and connects behind it, and who joins a
+ * group behind it that it was about.
  */
 
 import type { Admitter } from "../admission/admission.js";
+import type { Admission } from "../auth/policy.js";
 import type { Clock } from "../clock.js";
 import type { Connection } from "../connection/connection.js";
 import type { Registry } from "../connection/registry.js";
 import type { TenantScope } from "../groups/fanout.js";
+import type { GroupReference } from "../groups/group.js";
 import type { Telemetry } from "../telemetry.js";
 import type { Recheck } from "./recheck.js";
-import {
-  select,
-  type RecheckSelector,
-  type Selection,
-  type SelectorPorts,
-  type TenantSelector,
-} from "./recheck-selector.js";
+import { createRecheckMemory } from "./recheck-memory.js";
+import { select, type RecheckSelector, type SelectorPorts, type TenantSelector } from "./recheck-selector.js";
 
 export interface RecheckResult {
-  /** Connections asked about: those of this node that the selector names. */
+  /** Connections asked about: those of this node that the selector names. Not who connects or joins behind it. */
   readonly matched: number;
   /** Memberships that were lost, of all of them together. */
   readonly lost: number;
@@ -31,12 +29,18 @@ export interface RecheckResult {
 
 export interface RecheckRequests<P> {
   /**
-   * Resolves when no frame of a lost membership can leave this process any more, for none of those that match.
+   * Resolves when no frame of a lost membership can leave this process any more, for none of those that match. From the
+   * call on nobody opens a connection that it names, nor joins a group that it is about, as whoever they were before it.
    * @throws (rejects with) TypeError for what names nobody, or several at once
    */
   request(selector: RecheckSelector<P> | TenantSelector, scope: TenantScope): Promise<RecheckResult>;
-  /** Whether a connection that opens was admitted before a recheck that was meant for it, too. */
-  isOutdated(connection: Connection<P>): boolean;
+  /**
+   * Whether a recheck that was meant for a connection did not know an admission yet that it is about to go by.
+   * @param admission one that is to take the place of the present one; default that one, for a connection that opens
+   */
+  isOutdated(connection: Connection<P>, admission?: Admission<P>): boolean;
+  /** Whether an open connection's admission is older than a recheck of who may be in a group, or of what is asked there. */
+  isOutdatedFor(connection: Connection<P>, group: GroupReference<P>): boolean;
 }
 
 export interface RecheckRequestPorts<P> extends SelectorPorts<P> {
@@ -45,39 +49,24 @@ export interface RecheckRequestPorts<P> extends SelectorPorts<P> {
   readonly admitter: Pick<Admitter<P>, "asked">;
   readonly clock: Pick<Clock, "monotonic">;
   readonly telemetry: Telemetry;
-  /** From an admission to the open connection, at most. Milliseconds. */
+  /** From an admission to the open connection, as a rule: whoever takes longer may be turned away without need. Milliseconds. */
   readonly maxConnectMs: number;
 }
 
-interface Remembered<P> {
-  readonly matches: Selection<P>["matches"];
-  /** What was asked for up to here may be out of date. */
-  readonly since: number;
-  readonly forgetAt: number;
-}
-
-/** Requests remembered one by one. Beyond, whoever connects behind them counts as meant. */
-const MAX_REMEMBERED = 256;
-
 export function createRecheckRequests<P>(ports: RecheckRequestPorts<P>): RecheckRequests<P> {
   const { admitter, clock, recheck, registry, telemetry } = ports;
-  let remembered: Remembered<P>[] = [];
-
-  function remember(matches: Selection<P>["matches"]): void {
-    const now = clock.monotonic();
-    remembered = remembered.filter(({ forgetAt }) => forgetAt > now);
-    if (remembered.length >= MAX_REMEMBERED) {
-      const [oldest, second] = remembered.splice(0, 2) as [Remembered<P>, Remembered<P>];
-      remembered.unshift({ ...second, matches: () => true, since: Math.max(oldest.since, second.since) });
-    }
-    remembered.push({ matches, since: admitter.asked, forgetAt: now + ports.maxConnectMs });
-  }
+  const missed = createRecheckMemory<readonly [Connection<P>, Admission<P>]>(clock, { keepMs: ports.maxConnectMs });
+  // A connection may live, and join nothing, for as long as it likes.
+  const missedInGroups = createRecheckMemory<readonly [Connection<P>, GroupReference<P>]>(clock);
 
   return {
     async request(selector, scope) {
-      const { by, matches } = select(selector, scope, ports);
-      remember(matches);
-      const meant = Array.from(registry.all()).filter(matches);
+      const { by, about, matches, concerns } = select(selector, scope, ports);
+      const since = admitter.asked;
+      missed.add({ about, since, covers: ([connection, { authentication }]) => matches(connection, authentication) });
+      if (concerns !== undefined)
+        missedInGroups.add({ about, since, covers: ([connection, group]) => concerns(connection, group) });
+      const meant = Array.from(registry.all()).filter((connection) => matches(connection));
       const all = await Promise.all(meant.map((connection) => recheck.run(connection)));
       const count = (result: string): number => all.filter((each) => each.result === result).length;
       const found = {
@@ -90,9 +79,12 @@ export function createRecheckRequests<P>(ports: RecheckRequestPorts<P>): Recheck
       return found;
     },
 
-    isOutdated(connection) {
-      const { askedAt = 0 } = connection.admission;
-      return remembered.some(({ since, matches }) => askedAt <= since && matches(connection));
-    },
+    isOutdated: (connection, admission = connection.admission) =>
+      missed.isOutdated(askedAt(admission), [connection, admission]),
+    isOutdatedFor: (connection, group) => missedInGroups.isOutdated(askedAt(connection.admission), [connection, group]),
   };
+}
+
+function askedAt<P>({ askedAt: number = 0 }: Admission<P>): number {
+  return number;
 }

@@ -1,5 +1,6 @@
 /** Which connections a recheck is about. */
 
+import type { Authentication } from "../auth/authentication.js";
 import { requires, type Policy, type Requirement } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import type { PrincipalReference } from "../dispatch/call.js";
@@ -7,7 +8,7 @@ import type { Hub } from "../dispatch/hub.js";
 import type { TenantScope } from "../groups/fanout.js";
 import { isWithin } from "../groups/fanout.js";
 import { groupKey, type GroupReference } from "../groups/group.js";
-import type { Groups } from "../groups/groups.js";
+import type { Groups, Place } from "../groups/groups.js";
 import { principalAddress, type ConnectionId } from "../ids.js";
 
 /** What somebody's rights came of that may have changed. Exactly one of them. */
@@ -16,9 +17,12 @@ export type RecheckSelector<P> =
   | Only<PrincipalReference, "subject" | "issuer">
   /** The connections whose present credential is of this login session (`sid`). */
   | Only<{ readonly session: string }, "session">
-  /** The members of a group, and who is about to be one. */
+  /** The members of a group, and who is about to be one; whoever else joins it later is mapped anew before. */
   | Only<{ readonly group: GroupReference<P> }, "group">
-  /** Connections of hubs that require this policy, for themselves or for one of their methods, and members of groups that do. */
+  /**
+   * Connections of hubs that require this policy, for themselves or for one of their methods, and members of groups that
+   * do: to be in, to publish there or to see who is there. Whoever joins such a group later is mapped anew before.
+   */
   | Only<{ readonly policy: Policy<P, never> }, "policy">
   | Only<{ readonly connection: ConnectionId }, "connection">;
 
@@ -42,8 +46,15 @@ export interface SelectorPorts<P> {
 
 export interface Selection<P> {
   readonly by: SelectorName;
-  readonly matches: (connection: Connection<P>) => boolean;
+  /** What it names, in parts. */
+  readonly about: readonly unknown[];
+  /** @param authentication one that is to take the place of the present one; default that one */
+  readonly matches: (connection: Connection<P>, authentication?: Authentication) => boolean;
+  /** Whether it is about who may be in a group, or what may be done there; undefined for one about nothing like it. */
+  readonly concerns: ((connection: Connection<P>, group: GroupReference<P>) => boolean) | undefined;
 }
+
+type Meant<P> = Omit<Selection<P>, "by">;
 
 /** @throws TypeError for what names nobody, or several at once */
 export function select<P>(
@@ -54,47 +65,72 @@ export function select<P>(
   const [by, ...others] = NAMES.filter((name) => selector?.[name] !== undefined);
   if (by === undefined || others.length > 0) throw new TypeError(`recheck: one of ${NAMES.join(", ")}`);
   const within = selector.tenant === undefined ? scope : { tenant: selector.tenant };
-  const isMeant = predicate(selector, ports);
-  return { by, matches: (connection) => isWithin(connection, within) && isMeant(connection) };
+  const { about, matches, concerns } = meantBy(selector, ports);
+  return {
+    by,
+    about: [by, ...(within === "every" ? [true] : [false, within.tenant]), ...about],
+    matches: (connection, authentication) => isWithin(connection, within) && matches(connection, authentication),
+    concerns: concerns && ((connection, group) => isWithin(connection, within) && concerns(connection, group)),
+  };
 }
 
-function predicate<P>(
-  selector: RecheckSelector<P> | TenantSelector,
-  { groups, hubOf, issuer: onlyIssuer }: SelectorPorts<P>,
-): (connection: Connection<P>) => boolean {
-  const { connection: id, group, policy, session, subject, issuer = onlyIssuer } = selector;
-  if (id !== undefined) return (connection) => connection.id === id;
-  if (session !== undefined) return ({ authentication }) => authentication.sessionId === session;
+function meantBy<P>(selector: RecheckSelector<P> | TenantSelector, ports: SelectorPorts<P>): Meant<P> {
+  const { connection: id, group, policy, session, subject, issuer = ports.issuer } = selector;
+  const concerns = undefined;
+  if (id !== undefined) return { about: [id], matches: (connection) => connection.id === id, concerns };
+  if (session !== undefined) {
+    const matches: Meant<P>["matches"] = (connection, { sessionId } = connection.authentication) =>
+      sessionId === session;
+    return { about: [session], matches, concerns };
+  }
   if (subject !== undefined) {
     if (issuer === undefined) throw new TypeError("recheck: name the issuer, the application trusts several");
-    return ({ tenant, address, identity }) => {
+    const matches: Meant<P>["matches"] = ({ tenant, address, identity }) => {
       const key: string = principalAddress({ tenant, issuer, principalId: subject });
       return address === key || identity === key;
     };
+    return { about: [issuer, subject], matches, concerns };
   }
-  if (group !== undefined) {
-    // For its complaints: a name that is none must not pass for a group without members.
-    groupKey(undefined, group);
-    return (connection) => {
-      const key = groupKey(connection.tenant, group);
-      for (const place of groups.placesOf(connection)) if (place.key === key) return true;
-      return false;
-    };
-  }
-  if (policy !== undefined) {
-    const asks = (requirements: readonly Requirement<P>[]): boolean => requires(requirements, policy);
-    const hubs = new Map<Hub<P>, boolean>();
-    return (connection) => {
+  if (group !== undefined) return meantByGroup(group, ports);
+  if (policy !== undefined) return meantByPolicy(policy, ports);
+  return { about: [], matches: () => true, concerns };
+}
+
+function meantByGroup<P>(group: GroupReference<P>, { groups }: SelectorPorts<P>): Meant<P> {
+  // For its complaints: a name that is none must not pass for a group without members.
+  const key = groupKey(undefined, group);
+  const { template, values } = group;
+  const isIt = (other: GroupReference<P>): boolean =>
+    other.template === template && template.parameters.every((name) => other.values[name] === values[name]);
+  return {
+    about: [key],
+    matches: (connection) => isSomewhere(groups.placesOf(connection), isIt),
+    concerns: (_connection, joined) => isIt(joined),
+  };
+}
+
+function meantByPolicy<P>(policy: Policy<P, never>, { groups, hubOf }: SelectorPorts<P>): Meant<P> {
+  const asks = (requirements: readonly Requirement<P>[]): boolean => requires(requirements, policy);
+  const hubs = new Map<Hub<P>, boolean>();
+  const isAskedIn = ({ template: { requirements, memberRequirements = [] } }: GroupReference<P>): boolean =>
+    asks(requirements) || asks(memberRequirements);
+  return {
+    about: [policy],
+    matches(connection) {
       const hub = hubOf(connection);
       if (hub !== undefined) {
         if (!hubs.has(hub)) hubs.set(hub, isAskedBy(hub, asks));
         if (hubs.get(hub) === true) return true;
       }
-      for (const { reference } of groups.placesOf(connection)) if (asks(reference.template.requirements)) return true;
-      return false;
-    };
-  }
-  return () => true;
+      return isSomewhere(groups.placesOf(connection), isAskedIn);
+    },
+    concerns: (_connection, group) => isAskedIn(group),
+  };
+}
+
+function isSomewhere<P>(places: Iterable<Place<P>>, isIt: (group: GroupReference<P>) => boolean): boolean {
+  for (const { reference } of places) if (isIt(reference)) return true;
+  return false;
 }
 
 function isAskedBy<P>(hub: Hub<P>, asks: (requirements: readonly Requirement<P>[]) => boolean): boolean {

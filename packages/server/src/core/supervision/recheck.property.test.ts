@@ -57,7 +57,7 @@ async function run(steps: readonly Step[], fault: Fault): Promise<readonly strin
   const tell = (): void => void bench.directory.set("ann", { roles: [...roles] });
   tell();
   const peer = bench.join("ann", { roles: [...NAMES] });
-  if (fault === "no eviction") peer.connection.evict = () => undefined;
+  if (fault === "no eviction") peer.connection.evict = () => false;
   if (fault === "the old principal stays") {
     const { identify } = bench.admitter;
     const first = identify(peer.connection.authentication);

@@ -29,6 +29,8 @@ export interface Recheck<P> {
    * for its turn is the same one; while one is on its way, it is one more, behind it. Never rejects.
    */
   run(connection: Connection<P>): Promise<Rechecked>;
+  /** The same, but for the frames: resolves when the connection is whoever it is by then, or has lapsed or ended. */
+  renew(connection: Connection<P>): Promise<Rechecked>;
   /** Whether one waits or is on its way. */
   isRunning(connection: Connection<P>): boolean;
   /** Whether an admission was asked for before the last recheck of its connection was, and may say what was so then. */
@@ -200,11 +202,15 @@ export function createRecheck<P>(ports: RecheckPorts<P>): Recheck<P> {
     return flight;
   }
 
-  async function run(connection: Connection<P>): Promise<Rechecked> {
+  async function renew(connection: Connection<P>): Promise<Rechecked> {
     const flight = flightFor(connection);
     flight.since = admitter.asked;
     askedFor.set(connection, flight.since);
-    const landed = (await flight.landing) ?? GONE;
+    return (await flight.landing) ?? GONE;
+  }
+
+  async function run(connection: Connection<P>): Promise<Rechecked> {
+    const landed = await renew(connection);
     // A busy socket may still hold a batch with a lost group's frames, which nobody can take back.
     await connection.outbox.handedOver();
     return landed;
@@ -212,6 +218,7 @@ export function createRecheck<P>(ports: RecheckPorts<P>): Recheck<P> {
 
   return {
     run,
+    renew,
     isRunning: (connection) => flights.has(connection),
     isOutdated(connection, admission) {
       const since = askedFor.get(connection);

@@ -36,13 +36,23 @@ export function everyShape(clock: FakeClock, name: string): NewRevocation[] {
   const identity = { type: "identity", tenant: undefined, issuer, subject: name } as const;
   const requests: RevocationRequest[] = [
     { kind: "end", target: { type: "token", issuer, tokenId: name } },
+    { kind: "end", target: { type: "token", tenant: name, issuer, tokenId: name } },
     { kind: "end", target: { type: "session", tenant: name, issuer, sessionId: name }, reason: "reauth_required" },
     { kind: "end", target: { type: "key", issuer, keyId: name } },
     {
       kind: "end",
       target: { type: "issued-before", before: 1_234 as EpochMs, scope: { type: "issuer", issuer: name } },
     },
+    {
+      kind: "end",
+      target: { type: "issued-before", before: 1_234 as EpochMs, scope: { type: "issuer", tenant: name, issuer } },
+    },
     { kind: "end", target: { type: "issued-before", before: clock.now(), scope: { type: "all" } } },
+    {
+      kind: "end",
+      target: { type: "issued-before", before: clock.now(), scope: { type: "subject", issuer, subject: name } },
+    },
+    { kind: "suspension", target: { type: "subject", issuer, subject: name } },
     { kind: "suspension", target: { ...identity, tenant: name } },
     { kind: "suspension", target: { type: "client", issuer, clientId: name } },
     { kind: "suspension", target: { type: "tenant", tenant: name } },

@@ -65,21 +65,39 @@ describe("a good logout token", () => {
     const answer = post(await token({ jti: "t-1" })).finally(() => (isAnswered = true));
     await held.firstCall;
     expect(held.called).toEqual([
-      { issuer, subject: "alice", sessionId: "s-1", tokenId: "t-1", issuedAt: nowSeconds * 1000 },
+      {
+        issuer,
+        subject: "alice",
+        sessionId: "s-1",
+        action: { kind: "revoke", target: { type: "session", issuer, sessionId: "s-1" } },
+        tokenId: "t-1",
+        issuedAt: nowSeconds * 1000,
+      },
     ]);
     expect(isAnswered).toBe(false);
     held.finish();
     expect(await outcomeOf(await answer)).toBe("200");
   });
 
-  test.each<[string, object, Partial<Logout>]>([
-    ["a session alone", { sub: undefined }, { subject: undefined, sessionId: "s-1" }],
-    ["a subject alone", { sid: undefined }, { subject: "alice", sessionId: undefined }],
-  ])("may name %s", async (_what, patch, expected) => {
+  test.each<[string, object, Partial<Logout>, object]>([
+    [
+      "a session alone",
+      { sub: undefined },
+      { subject: undefined, sessionId: "s-1" },
+      { type: "session", issuer, sessionId: "s-1" },
+    ],
+    [
+      "a subject alone, in whatever tenant",
+      { sid: undefined },
+      { subject: "alice", sessionId: undefined },
+      { type: "subject", issuer, subject: "alice" },
+    ],
+  ])("may name %s", async (_what, patch, expected, target) => {
     const { token, post, logouts } = setUp();
     expect(await outcomeOf(await post(await token(patch)))).toBe("200");
     expect(logouts).toEqual([expect.objectContaining(expected)]);
-    expect(Object.isFrozen(logouts[0])).toBe(true);
+    expect(logouts[0]?.action).toStrictEqual({ kind: "revoke", target });
+    for (const part of [logouts[0], logouts[0]?.action]) expect(Object.isFrozen(part)).toBe(true);
   });
 
   test("may come with other members in the form, and a media type with parameters", async () => {

@@ -19,7 +19,7 @@ export interface BackChannelLogoutOptions extends ReceiverOptions {
    * durable. A rejection is 503, and the issuer may try again. Called at most once at a time for one token, and not
    * again after it succeeded.
    */
-  readonly onLogout: (logout: Logout) => void | Promise<void>;
+  readonly onLogout: (logout: Logout) => void | Promise<unknown>;
   /** Accepted `typ` values. Default `logout+jwt` and `application/logout+jwt`; older issuers write `JWT`. */
   readonly types?: readonly string[] | undefined;
   /** Accept tokens without any `typ`. Default false. */
@@ -56,7 +56,7 @@ const MAX_RUNNING = 1000;
  *   issuer,
  *   audience: "clinic-page",
  *   keys: discover(issuer),
- *   onLogout: ({ sessionId, subject }) => signOut(sessionId ?? subject),
+ *   onLogout: ({ action }) => app.carryOut(action),
  * });
  * ```
  *
@@ -109,7 +109,7 @@ export function backChannelLogout(options: BackChannelLogoutOptions): EventRecei
     }
     const { logout, acceptableUntil } = message;
     try {
-      await once.run(logout.tokenId, acceptableUntil - clock.now(), async () => onLogout(logout));
+      await once.run(logout.tokenId, acceptableUntil - clock.now(), async () => void (await onLogout(logout)));
     } catch (error) {
       // Whatever the application threw, the token was good.
       tell(onFailure, error);

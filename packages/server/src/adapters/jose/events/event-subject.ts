@@ -1,24 +1,9 @@
-/** Whom a security event is about (RFC 9493; OpenID Shared Signals 1.0, 3), as the target of a revocation. */
+/** Whom a security event is about (RFC 9493; OpenID Shared Signals 1.0, 3). */
 
+import type { EventTarget } from "../../../core/auth/security-action.js";
 import { readIdentifier, type Claims } from "../claim-values.js";
 import { refuseToken } from "../refuse-token.js";
 import { ownMember } from "../strict-json.js";
-
-/** What a revocation or a recheck is aimed at. Names that an issuer gives are unique per issuer only. */
-export type EventTarget =
-  | {
-      readonly type: "session";
-      readonly tenant: string | undefined;
-      readonly issuer: string;
-      readonly sessionId: string;
-    }
-  | {
-      readonly type: "identity";
-      readonly tenant: string | undefined;
-      readonly issuer: string;
-      readonly subject: string;
-    }
-  | { readonly type: "tenant"; readonly tenant: string };
 
 export interface SubjectRules {
   /** Whose people these events are about: the `iss` of their access tokens. */
@@ -40,23 +25,24 @@ export async function readTarget(subjectId: Claims, rules: SubjectRules): Promis
   const format = formatOf(subjectId);
   if (format !== "complex") {
     if (format === "opaque" && rules.opaqueSubject === "session") {
-      return { type: "session", tenant: undefined, issuer, sessionId: textOf(subjectId, "id") };
+      return { type: "session", issuer, sessionId: textOf(subjectId, "id") };
     }
     const subject = await readUser(subjectId, rules);
-    return subject === undefined ? undefined : { type: "identity", tenant: undefined, issuer, subject };
+    return subject === undefined ? undefined : { type: "subject", issuer, subject };
   }
   const tenant = readOpaque(subjectId, "tenant");
   const sessionId = readOpaque(subjectId, "session");
-  if (sessionId !== undefined) return { type: "session", tenant, issuer, sessionId };
+  if (sessionId !== undefined) return { type: "session", issuer, sessionId };
   // Where the session is named in a way we cannot know, all of the user's count: an end too many, not one too few.
   const user = memberOf(subjectId, "user");
   if (user !== undefined) {
     const subject = await readUser(user, rules);
-    return subject === undefined ? undefined : { type: "identity", tenant, issuer, subject };
+    if (subject === undefined) return undefined;
+    return tenant === undefined ? { type: "subject", issuer, subject } : { type: "identity", tenant, issuer, subject };
   }
   // A tenant beside a member that narrows it down, such as a device, is not what the event is about.
   const isAlone = Object.keys(subjectId).every((name) => name === "format" || name === "tenant");
-  return tenant !== undefined && isAlone ? { type: "tenant", tenant } : undefined;
+  return tenant !== undefined && isAlone ? { type: "tenant", tenant, issuer } : undefined;
 }
 
 /** The subject of a user's tokens. */

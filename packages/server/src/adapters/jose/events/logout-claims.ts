@@ -1,17 +1,20 @@
 /** What a logout token must say (OpenID Connect Back-Channel Logout 1.0, 2.4 and 2.6). */
 
+import type { EventTarget, SecurityAction } from "../../../core/auth/security-action.js";
 import type { EpochMs } from "../../../core/clock.js";
 import { assertAudience, readIdentifier, readInstant, type Claims } from "../claim-values.js";
 import { refuseToken } from "../refuse-token.js";
 import { ownMember } from "../strict-json.js";
 
-/** Somebody signed out at the issuer. The target of a revocation, one to one: the session, else the subject. */
+/** Somebody signed out at the issuer. */
 export interface Logout {
   readonly issuer: string;
   /** Whose sessions end, where no session is named; all of them. */
   readonly subject: string | undefined;
   /** The session that ends (`sid`): then this one alone. */
   readonly sessionId: string | undefined;
+  /** What follows, for `app.carryOut`: the end of the session, else of all of the subject's. */
+  readonly action: SecurityAction;
   /** `jti`. */
   readonly tokenId: string;
   readonly issuedAt: EpochMs;
@@ -50,10 +53,21 @@ export function readLogout(claims: Claims, rules: LogoutRules, now: EpochMs): Re
   if (Object.hasOwn(claims, "nonce")) throw refuseToken("a logout token has no nonce");
   const subject = readIdentifier(claims, "sub");
   const sessionId = readIdentifier(claims, "sid");
-  if (subject === undefined && sessionId === undefined) throw refuseToken("neither a subject nor a session is named");
+  const action = actionOf(issuer, subject, sessionId);
   const tokenId = readIdentifier(claims, "jti");
   if (tokenId === undefined) throw refuseToken("the token id is missing");
-  return { logout: Object.freeze({ issuer, subject, sessionId, tokenId, issuedAt }), acceptableUntil };
+  return { logout: Object.freeze({ issuer, subject, sessionId, action, tokenId, issuedAt }), acceptableUntil };
+}
+
+/** @throws HubwardError `invalid_token` where nobody is named */
+function actionOf(issuer: string, subject: string | undefined, sessionId: string | undefined): SecurityAction {
+  if (sessionId !== undefined) return revoke({ type: "session", issuer, sessionId });
+  if (subject !== undefined) return revoke({ type: "subject", issuer, subject });
+  throw refuseToken("neither a subject nor a session is named");
+}
+
+function revoke(target: EventTarget): SecurityAction {
+  return Object.freeze({ kind: "revoke", target: Object.freeze(target) });
 }
 
 function isObject(value: unknown): value is Claims {

@@ -1,10 +1,10 @@
 /** Security events as an application sees them: what happened, to whom, and what a hub should do about it. */
 
+import type { EventTarget, SecurityAction } from "../../../core/auth/security-action.js";
 import type { EpochMs } from "../../../core/clock.js";
 import { readInstant, type Claims } from "../claim-values.js";
 import { refuseToken } from "../refuse-token.js";
 import { ownMember } from "../strict-json.js";
-import type { EventTarget } from "./event-subject.js";
 
 /** Events of CAEP 1.0 that say something about a credential, by the last part of their URI. */
 export type SecurityEventName =
@@ -14,15 +14,6 @@ export type SecurityEventName =
   | "assurance-level-change"
   | "device-compliance-change"
   | "risk-level-change";
-
-/**
- * What follows for connections: `revoke` ends what was authenticated until now, `recheck` judges it anew. `none`: the
- * event names nobody whom a hub could know, so the application must.
- */
-export type SecurityAction =
-  | { readonly kind: "revoke"; readonly target: EventTarget }
-  | { readonly kind: "recheck"; readonly target: EventTarget }
-  | { readonly kind: "none" };
 
 /** The message that an event came in. */
 export interface EventMessage {

@@ -20,11 +20,11 @@ export interface SecurityEventsOptions extends ReceiverOptions {
    * durable. A rejection is 503, and the event comes again. Called for the events of one message in their order, at
    * most once at a time for one message, and not again after all succeeded.
    */
-  readonly on: (event: SecurityEvent) => void | Promise<void>;
+  readonly on: (event: SecurityEvent) => void | Promise<unknown>;
   /** Told that the stream is alive, before that is acknowledged. A rejection is 503. */
-  readonly onVerification?: ((verification: StreamVerification) => void | Promise<void>) | undefined;
+  readonly onVerification?: ((verification: StreamVerification) => void | Promise<unknown>) | undefined;
   /** Told of events of other types, before they are acknowledged. A rejection is 503. */
-  readonly onUnknown?: ((event: UnknownSecurityEvent) => void | Promise<void>) | undefined;
+  readonly onUnknown?: ((event: UnknownSecurityEvent) => void | Promise<unknown>) | undefined;
   /**
    * The whole `Authorization` header that the transmitter was given for us. Compared in constant time, kept in a type
    * that does not print. Default: none is asked for, and the signature alone says who speaks.

@@ -95,7 +95,7 @@ describe("a good event", () => {
         issuedAt: nowSeconds * 1000,
         transactionId: "cause-1",
         name: "session-revoked",
-        action: { kind: "revoke", target: { type: "identity", tenant: undefined, issuer, subject: "alice" } },
+        action: { kind: "revoke", target: { type: "subject", issuer, subject: "alice" } },
         occurredAt: (nowSeconds - 10) * 1000,
         subjectId: alice,
         details,
@@ -151,34 +151,30 @@ describe("what follows from it", () => {
 
   const complex = (members: object) => ({ format: "complex", ...members });
   const tenant = { format: "opaque", id: "acme" };
-  const identity = (subject: string, of?: string) => ({ type: "identity", tenant: of, issuer, subject });
+  const person = (subject: string) => ({ type: "subject", issuer, subject });
   const device = { format: "opaque", id: "d-1" };
   const mail = { format: "email", email: "alice@example.org" };
   test.each<[string, object, object | undefined]>([
-    ["iss_sub", alice, identity("alice")],
+    ["iss_sub", alice, person("alice")],
     ["iss_sub of another issuer", { ...alice, iss: "https://other.example/" }, undefined],
-    ["opaque", session, identity("s-1")],
-    ["a mail address that is mapped", mail, identity("alice")],
+    ["opaque", session, person("s-1")],
+    ["a mail address that is mapped", mail, person("alice")],
     ["a mail address of nobody", { ...mail, email: "bob@example.org" }, undefined],
     ["a mail address of the empty subject", { ...mail, email: "empty@example.org" }, undefined],
     ["a phone number", { format: "phone_number", phone_number: "+1" }, undefined],
-    ["a session", complex({ session }), { type: "session", tenant: undefined, issuer, sessionId: "s-1" }],
+    ["a session", complex({ session }), { type: "session", issuer, sessionId: "s-1" }],
+    ["a session of a user", complex({ user: alice, session }), { type: "session", issuer, sessionId: "s-1" }],
+    ["a session of a tenant", complex({ tenant, session }), { type: "session", issuer, sessionId: "s-1" }],
+    ["a user", complex({ user: alice }), person("alice")],
     [
-      "a session of a user",
-      complex({ user: alice, session }),
-      { type: "session", tenant: undefined, issuer, sessionId: "s-1" },
+      "a user of a tenant",
+      complex({ user: alice, tenant }),
+      { type: "identity", tenant: "acme", issuer, subject: "alice" },
     ],
-    [
-      "a session of a tenant",
-      complex({ tenant, session }),
-      { type: "session", tenant: "acme", issuer, sessionId: "s-1" },
-    ],
-    ["a user", complex({ user: alice }), identity("alice")],
-    ["a user of a tenant", complex({ user: alice, tenant }), identity("alice", "acme")],
-    ["a user's mail address", complex({ user: mail }), identity("alice")],
-    ["a user on a device", complex({ user: alice, device }), identity("alice")],
-    ["a user with a session nobody can know", complex({ user: alice, session: mail }), identity("alice")],
-    ["a tenant", complex({ tenant }), { type: "tenant", tenant: "acme" }],
+    ["a user's mail address", complex({ user: mail }), person("alice")],
+    ["a user on a device", complex({ user: alice, device }), person("alice")],
+    ["a user with a session nobody can know", complex({ user: alice, session: mail }), person("alice")],
+    ["a tenant", complex({ tenant }), { type: "tenant", tenant: "acme", issuer }],
     ["a device", complex({ device }), undefined],
     ["a device of a tenant, which is not the tenant", complex({ tenant, device }), undefined],
     ["somebody of another issuer in a tenant", complex({ tenant, user: { ...alice, iss: "x" } }), undefined],
@@ -189,7 +185,7 @@ describe("what follows from it", () => {
     ]);
     const { token, push, events } = setUp({ subjectOfEmail: (email) => people.get(email) });
     expect(await outcomeOf(await push(await token({ sub_id: subId })))).toBe("202");
-    expect(events[0]?.action).toEqual(target === undefined ? { kind: "none" } : { kind: "revoke", target });
+    expect(events[0]?.action).toStrictEqual(target === undefined ? { kind: "none" } : { kind: "revoke", target });
     expect(events[0]?.subjectId).toEqual(subId);
   });
 
@@ -199,8 +195,8 @@ describe("what follows from it", () => {
     for (const subId of [mail, session, { ...alice, iss: other }, alice]) await push(await token({ sub_id: subId }));
     expect(events.map(({ action }) => action)).toEqual([
       { kind: "none" },
-      { kind: "revoke", target: { type: "session", tenant: undefined, issuer: other, sessionId: "s-1" } },
-      { kind: "revoke", target: { type: "identity", tenant: undefined, issuer: other, subject: "alice" } },
+      { kind: "revoke", target: { type: "session", issuer: other, sessionId: "s-1" } },
+      { kind: "revoke", target: { type: "subject", issuer: other, subject: "alice" } },
       { kind: "none" },
     ]);
   });

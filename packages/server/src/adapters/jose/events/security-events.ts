@@ -33,7 +33,7 @@ const codeOfFault: Readonly<Record<SignedTokenFault, EventErrorCode>> = {
  *   issuer,
  *   audience: "https://hub.example.com/events",
  *   keys: discover(issuer),
- *   on: ({ action }) => apply(action),
+ *   on: ({ action }) => app.carryOut(action),
  * });
  * ```
  *
@@ -60,7 +60,7 @@ export function securityEvents(options: SecurityEventsOptions): EventReceiver {
   }
 
   /** What each event calls; everything is read before anything is called. */
-  async function plan(message: ReadEvents): Promise<readonly (() => void | Promise<void>)[]> {
+  async function plan(message: ReadEvents): Promise<readonly (() => void | Promise<unknown>)[]> {
     const { subjectId } = message;
     const isAboutPeople = subjectId !== undefined && [...message.events.keys()].some(isKnownEvent);
     const target = isAboutPeople ? await readTarget(subjectId, rules.subjects) : undefined;

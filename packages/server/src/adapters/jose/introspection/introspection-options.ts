@@ -45,12 +45,16 @@ export interface IntrospectionOptions {
   /** Longest life of a token, `exp - iat`; both are then required. Seconds. Default: not limited. */
   readonly maxTokenAgeSeconds?: number | undefined;
   /**
-   * How long one answer may count on a live connection: `expiresAt` is `exp` or this much after the question, whichever
-   * comes first, and the client then has to authenticate anew. Also stands in where answers have no `exp`, which are
-   * refused otherwise. Seconds. Default: `exp` alone.
+   * How long one answer may count on a live connection, and so how late it notices that a token was taken back:
+   * `expiresAt` is `exp` or this much after the question, whichever comes first, and the client then has to authenticate
+   * anew. Also stands in where answers have no `exp`. Seconds, 1 to 1e9, default 60. `"exp"`: the expiry alone, which
+   * answers must then have; a token that was taken back goes on until it has come.
    */
-  readonly maxAnswerSeconds?: number | undefined;
-  /** How long an answer serves without asking again, at most until `exp`. Milliseconds, 0 to 60,000, default 60,000. */
+  readonly maxAnswerSeconds?: number | "exp" | undefined;
+  /**
+   * How long an answer serves without asking again, at most until `exp`, and at most half of `maxAnswerSeconds`.
+   * Milliseconds, 0 to 60,000, default 60,000: with the other default, 30 s.
+   */
   readonly maxAgeMs?: number | undefined;
   /** How long `not active` is remembered. Milliseconds, 0 to 60,000, default 5000. */
   readonly maxInactiveAgeMs?: number | undefined;
@@ -78,6 +82,7 @@ export interface IntrospectionOptions {
 
 export interface IntrospectionDefaults {
   readonly clockSkewSeconds: number;
+  readonly maxAnswerSeconds: number;
   readonly maxAgeMs: number;
   readonly maxInactiveAgeMs: number;
   readonly maxCachedTokens: number;
@@ -90,6 +95,7 @@ export interface IntrospectionDefaults {
 
 export const introspectionDefaults: IntrospectionDefaults = Object.freeze({
   clockSkewSeconds: 60,
+  maxAnswerSeconds: 60,
   maxAgeMs: 60_000,
   maxInactiveAgeMs: 5000,
   maxCachedTokens: 10_000,
@@ -100,7 +106,7 @@ export const introspectionDefaults: IntrospectionDefaults = Object.freeze({
   maxWaiting: 1000,
 });
 
-export interface ResolvedIntrospectionOptions extends IntrospectionDefaults {
+export interface ResolvedIntrospectionOptions extends Omit<IntrospectionDefaults, "maxAnswerSeconds"> {
   readonly endpoint: URL;
   readonly formFor: (token: string) => FormToPost;
   readonly claims: ClaimRules;
@@ -111,7 +117,8 @@ export interface ResolvedIntrospectionOptions extends IntrospectionDefaults {
 
 /** @throws TypeError, RangeError */
 export function resolveIntrospectionOptions(options: IntrospectionOptions): ResolvedIntrospectionOptions {
-  const { issuer, audience, tenantClaim, maxTokenAgeSeconds, maxAnswerSeconds, onFailure, clock } = options;
+  const { issuer, audience, tenantClaim, maxTokenAgeSeconds, onFailure, clock } = options;
+  const { maxAnswerSeconds = introspectionDefaults.maxAnswerSeconds } = options;
   assertText("introspection.issuer", issuer);
   if (tenantClaim !== undefined) assertText("introspection.tenantClaim", tenantClaim);
   if (onFailure !== undefined && typeof onFailure !== "function") {
@@ -133,7 +140,7 @@ export function resolveIntrospectionOptions(options: IntrospectionOptions): Reso
       tenantClaim,
       clockSkewMs: clockSkewSeconds * 1000,
       maxTokenAgeMs: readSeconds("maxTokenAgeSeconds", maxTokenAgeSeconds),
-      maxRemainingMs: readSeconds("maxAnswerSeconds", maxAnswerSeconds),
+      maxRemainingMs: readSeconds("maxAnswerSeconds", maxAnswerSeconds === "exp" ? undefined : maxAnswerSeconds),
     },
     clockSkewSeconds,
     maxAgeMs: readNumber(options, "maxAgeMs", 0, 60_000),
@@ -152,7 +159,7 @@ export function resolveIntrospectionOptions(options: IntrospectionOptions): Reso
 
 function readNumber(
   options: IntrospectionOptions,
-  name: keyof IntrospectionDefaults,
+  name: Exclude<keyof IntrospectionDefaults, "maxAnswerSeconds">,
   min: number,
   max: number,
 ): number {

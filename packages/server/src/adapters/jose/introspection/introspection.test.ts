@@ -126,7 +126,7 @@ describe("the answer", () => {
       keyId: undefined,
       keyThumbprint: jkt,
       issuedAt: (nowSeconds - 5) * 1000,
-      expiresAt: (nowSeconds + 300) * 1000,
+      expiresAt: (nowSeconds + 60) * 1000,
       claims: said,
     });
     expect(Object.isFrozen(authentication)).toBe(true);
@@ -146,7 +146,7 @@ describe("the answer", () => {
     ["of a numeric subject", INVALID, () => ({ sub: 7 })],
     ["of a subject with a line feed", INVALID, () => ({ sub: "ali\nce" })],
     ["of a subject without end", INVALID, () => ({ sub: "x".repeat(513) })],
-    ["without an expiry", INVALID, () => ({ exp: undefined })],
+    ["without an expiry", "accepted", () => ({ exp: undefined })],
     ["with an expiry in text", INVALID, (now) => ({ exp: String(now + 300) })],
     ["with an expiry beyond time", INVALID, () => ({ exp: 1e300 })],
     ["expired this second", EXPIRED, (now) => ({ exp: now })],
@@ -197,17 +197,41 @@ describe("the answer", () => {
     expect(await verdict("of-another")).toBe(INVALID);
   });
 
-  test("counts for maxAnswerSeconds at most, which also stands in for a missing exp", async () => {
-    const { authenticator, provider, good, clock } = await setUp({ maxAnswerSeconds: 120 });
+  test.each<[string, Partial<IntrospectionOptions>, number]>([
+    ["maxAnswerSeconds", { maxAnswerSeconds: 120 }, 120_000],
+    ["a minute, where nothing is set,", {}, 60_000],
+  ])("counts for %s at most, which also stands in for a missing exp", async (_what, options, mostMs) => {
+    const { authenticator, provider, good, clock } = await setUp(options);
     const expiry = async (token: string): Promise<number> =>
       (await authenticator.authenticate(credential(token))).expiresAt - clock.now();
-    expect(await expiry("exp-later")).toBe(120_000);
+    expect(await expiry("exp-later")).toBe(mostMs);
     provider.say(() => ({ ...good, exp: clock.now() / 1000 + 30 }));
     expect(await expiry("exp-sooner")).toBe(30_000);
     provider.say(() => ({ ...good, exp: undefined }));
-    expect(await expiry("no-exp")).toBe(120_000);
-    clock.advance(60_000);
-    expect(await expiry("no-exp")).toBe(120_000);
+    expect(await expiry("no-exp")).toBe(mostMs);
+    clock.advance(mostMs / 2);
+    expect(await expiry("no-exp"), "half of it is over: the issuer is asked again").toBe(mostMs);
+  });
+
+  test("counts until exp, and only with one, where that was asked for", async () => {
+    const { authenticator, verdict, provider, good, nowSeconds } = await setUp({ maxAnswerSeconds: "exp" });
+    const { expiresAt } = await authenticator.authenticate(credential("opaque"));
+    expect(expiresAt).toBe((nowSeconds + 300) * 1000);
+    provider.say(() => ({ ...good, exp: undefined }));
+    expect(await verdict("no-exp")).toBe(INVALID);
+  });
+
+  test("is about a token that lives no longer than maxTokenAgeSeconds, however short the answer counts", async () => {
+    const { verdict, provider, good, nowSeconds } = await setUp({ maxTokenAgeSeconds: 300 });
+    const said = (iat: number | undefined, exp: number | undefined) => provider.say(() => ({ ...good, iat, exp }));
+    said(nowSeconds, nowSeconds + 300);
+    expect(await verdict("short")).toBe("accepted");
+    said(nowSeconds, nowSeconds + 301);
+    expect(await verdict("long")).toBe(INVALID);
+    said(undefined, nowSeconds + 300);
+    expect(await verdict("no-iat")).toBe(INVALID);
+    said(nowSeconds, undefined);
+    expect(await verdict("no-exp")).toBe(INVALID);
   });
 });
 
@@ -237,9 +261,13 @@ describe("an answer that counts for a short while", () => {
 });
 
 describe("memory", () => {
-  test("one question serves for a minute, and not a millisecond longer", async () => {
-    const { verdict, provider, clock } = await setUp();
-    for (const ms of [0, 59_999]) {
+  test.each<[string, Partial<IntrospectionOptions>, number]>([
+    ["half a minute", {}, 30_000],
+    ["a minute where the answer itself counts longer", { maxAnswerSeconds: 300 }, 60_000],
+    ["maxAgeMs", { maxAgeMs: 5000 }, 5000],
+  ])("one question serves for %s, and not a millisecond longer", async (_what, options, servesMs) => {
+    const { verdict, provider, clock } = await setUp(options);
+    for (const ms of [0, servesMs - 1]) {
       clock.advance(ms);
       expect(await verdict()).toBe("accepted");
     }
@@ -437,6 +465,8 @@ describe("options that could not be safe", () => {
     ["a listener that is none", { onFailure: "log" }],
     ["certificates that are none", { ca: [] }],
     ["an answer of no time", { maxAnswerSeconds: 0 }],
+    ["an answer without end", { maxAnswerSeconds: Infinity }],
+    ["an answer until another claim", { maxAnswerSeconds: "iat" }],
   ])("%s", (_what, changed) => {
     expect(() => introspection(good)).not.toThrow();
     expect(() => introspection({ ...good, ...changed } as IntrospectionOptions)).toThrow(/introspection/);

@@ -49,8 +49,8 @@ const ACCESS_TOKEN_TYPES: ReadonlySet<unknown> = new Set(["bearer", "dpop"]);
  * A token passes when its characters and size are a bearer token's, the issuer says `"active": true`, and what it says
  * beside that meets the rules of `jwt()`: issuer (where named), audience, a subject, an expiry that has not come. One
  * question per token at a time; its answer serves for `maxAgeMs` and never past the expiry, so this is how late a
- * token taken back is noticed at a door. A live connection is not asked about again before `expiresAt`: see
- * `maxAnswerSeconds`.
+ * token taken back is noticed at a door. A live connection is not asked about again before `expiresAt`, a minute after
+ * the question at the latest: see `maxAnswerSeconds`.
  *
  * Refusals are `token_expired` when nothing but the expiry is wrong, `auth_unavailable` when there was no answer
  * that could be understood (our own client refused included), `invalid_token` for all else.
