@@ -97,12 +97,16 @@ export class Peer {
   reauthenticate(credential: CredentialFacts, token: string): void {
     const { name } = this;
     this.history.record({ type: "presented", connection: name, credential });
-    this.call("hubward.reauthenticate", [token], (message) => this.answered(credential, !("error" in message)));
+    this.call("hubward.reauthenticate", [token], (message) =>
+      this.answered(credential, "error" in message ? String(message["error"]) : undefined),
+    );
   }
 
   /** What came of a new credential, by whichever way it went. */
-  answered(credential: CredentialFacts, wasTaken: boolean): void {
-    this.history.record({ type: wasTaken ? "renewed" : "declined", connection: this.name, credential });
+  answered(credential: CredentialFacts, refusal: string | undefined): void {
+    // It was taken, perhaps, and the connection lapsed before that could be said.
+    if (refusal?.includes("auth_unavailable") === true) return;
+    this.history.record({ type: refusal === undefined ? "renewed" : "declined", connection: this.name, credential });
   }
 
   sendText(text: string): void {

@@ -28,8 +28,6 @@ export class RoomsPeer extends Peer {
     if (!this.#hasEntered) {
       this.#hasEntered = true;
       this.#entered(kind === "handshake" ? String(frame["connection_id"]) : undefined);
-      // Who is sent away at the door has not become a connection.
-      if (kind !== "handshake") return;
     }
     this.history.record({ type: "delivery", connection: this.name, frame: kind, stamp: stampOf(frame) });
     if (kind === "handshake") this.attached();

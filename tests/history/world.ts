@@ -353,7 +353,6 @@ export class World {
       (connectionId) => {
         if (connectionId === undefined) return resolve(undefined);
         this.#names.set(connectionId, name);
-        this.history.record({ type: "opened", connection: name, credential });
         this.peers.push(peer);
         resolve(peer);
       },
@@ -361,7 +360,8 @@ export class World {
     const header = (asked: string): string | undefined =>
       asked === "sec-websocket-protocol" ? "hubward.rooms.v1" : undefined;
     const request = this.#request({ method: "GET", path: ROOMS, token: shown, header });
-    return (await this.#dial(request, peer, () => undefined)) ? entered : undefined;
+    const accepted = (): void => void this.history.record({ type: "opened", connection: name, credential });
+    return (await this.#dial(request, peer, accepted)) ? entered : undefined;
   }
 
   /** A new credential by `POST {hub}/refresh`. */
@@ -372,7 +372,7 @@ export class World {
       query: new Map([["id", peer.connectionToken]]),
       token,
     });
-    if (reply !== undefined) peer.answered(credential, reply.status === 200);
+    if (reply !== undefined) peer.answered(credential, reply.status === 200 ? undefined : reply.body);
   }
 
   /** Ends the turn: what is queued is written. */

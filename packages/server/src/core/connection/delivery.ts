@@ -110,6 +110,15 @@ export abstract class Delivery implements OutboxOwner {
     return this.#outbox.evict(group) + held > 0;
   }
 
+  /**
+   * Nobody could say in time whether the peer may still see a group: what is queued of it is dropped, and told of
+   * as a gap. Where a peer comes for its frames, it would leave long afterwards.
+   */
+  withhold(group: GroupKey): void {
+    const count = this.#outbox.evict(group);
+    if (count > 0) this.#holder().addDropped(new Map([[group, count]]));
+  }
+
   /** Answers the peer itself, a lapsed one too: refusals and notices, nothing of the application's. */
   answer(frame: Frame): void {
     if (!this.isListening) return;

@@ -365,3 +365,49 @@ describe("judging memberships again", () => {
     expect([fixture.groups.size, peer.connection.isActive]).toEqual([0, false]);
   });
 });
+
+describe("what was queued before, where nobody can say in time who may see it", () => {
+  it("is not said, and told how much that was", async () => {
+    const fixture = createFixture();
+    const peer = fixture.connect({ department: "all" });
+    peer.connection.subscribe();
+    const { group, questions, ask } = slowGroup();
+    await fixture.groups.join(peer.connection, group);
+    ask();
+    say(fixture, "queued", group);
+    say(fixture, "queued", group);
+    become(peer);
+    const judging = fixture.groups.judgeAgain(peer.connection);
+    questions[0]?.reject(new Error("no directory"));
+    expect(names(await judging)).toEqual([[], 1]);
+    say(fixture, "later", group);
+    const meanwhile = heard(fixture, peer);
+    expect(meanwhile).toContain('{"kind":"gap","dropped":2,"groups":["slow"]}');
+    expect(meanwhile).not.toMatch(/queued|later/);
+    const again = fixture.groups.judgeAgain(peer.connection);
+    questions[1]?.resolve(true);
+    await again;
+    const said = heard(fixture, peer);
+    expect(said).toContain("later");
+    expect(said).not.toContain("queued");
+  });
+
+  it("is forgotten where somebody says no", async () => {
+    const fixture = createFixture();
+    const peer = fixture.connect({ department: "all" });
+    peer.connection.subscribe();
+    const { group, questions, ask } = slowGroup();
+    await fixture.groups.join(peer.connection, group);
+    ask();
+    say(fixture, "queued", group);
+    become(peer);
+    for (const answer of [(each: Deferred<boolean>) => each.reject(new Error("no directory")), undefined]) {
+      const judging = fixture.groups.judgeAgain(peer.connection);
+      if (answer === undefined) questions.at(-1)?.resolve(false);
+      else answer(questions.at(-1) as Deferred<boolean>);
+      await judging;
+    }
+    expect(isIn(fixture, peer, group)).toBe(false);
+    expect(heard(fixture, peer)).not.toContain("queued");
+  });
+});

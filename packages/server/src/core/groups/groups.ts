@@ -180,6 +180,8 @@ export function createGroups<P>(
           if (verdict instanceof Promise) connection.assertActive();
           if (join?.isWithdrawn === true) throw new HubwardError("superseded");
           if (connection.version !== version) continue;
+          // Or somebody who is to be judged anew: what the rule said is about facts from before.
+          if (verdict instanceof Promise && renewal?.(connection, reference) !== undefined) continue;
           if (refusal !== undefined) throw refusal;
           if (!connection.memberships.has(key) && connection.memberships.size >= maxPerConnection) {
             throw new HubwardError("room_limit");
@@ -207,8 +209,12 @@ export function createGroups<P>(
           lost.push(reference);
           return;
         }
-        if (refusal === undefined) membership.judgedVersion = version;
-        else unanswered++;
+        if (refusal === undefined) {
+          membership.judgedVersion = version;
+        } else {
+          unanswered++;
+          connection.withhold(key);
+        }
         observer?.changed?.(membership, true);
       };
       for (const key of Array.from(connection.memberships.keys())) {
