@@ -156,6 +156,13 @@ describe("revocations", () => {
     expect(ahead.status).toBe(400);
   });
 
+  test("a token that nobody is connected with is revoked by its id, too", async () => {
+    const { token } = await running.grant("nurse-icu");
+    expect((await change({ tokenId: tokenIdOf(token) })).status).toBe(200);
+    await expect(running.hub(token).start()).rejects.toThrow("session_revoked");
+    await (await running.connect("nurse-icu")).stop();
+  });
+
   test("what is another hospital's is nowhere to be found, and nobody there notices", async () => {
     const foreign = await running.connect("doctor-annex");
     await foreign.invoke("SubscribeToWard", "icu");
@@ -164,7 +171,6 @@ describe("revocations", () => {
       { tenant: "annex" },
       { subject: "doctor-annex" },
       { session: list.sessionId },
-      { tokenId: "of-nobody-here" },
       { issuedBefore: 1, subject: "doctor-annex" },
       { lift: { tenant: "annex" } },
       { lift: { subject: "doctor-annex" } },
@@ -172,6 +178,9 @@ describe("revocations", () => {
       expect([body, (await change(body)).status]).toEqual([body, 404]);
     }
     expect((await change({ roles: [] }, {}, "people/doctor-annex/roles")).status).toBe(404);
+    // By its id a token of another hospital is none of this one's.
+    const receipt = await change({ tokenId: tokenIdOf((await running.grant("doctor-annex")).token) });
+    expect([receipt.status, ((await receipt.json()) as { matched: number }).matched]).toEqual([200, 0]);
     await nextEvent(foreign, "Vitals");
     await foreign.stop();
   });
@@ -423,3 +432,9 @@ describe("the audit", () => {
     ]);
   });
 });
+
+/** `jti` of a JWT. */
+function tokenIdOf(token: string): string {
+  const [, claims = ""] = token.split(".");
+  return (JSON.parse(Buffer.from(claims, "base64url").toString()) as { readonly jti: string }).jti;
+}

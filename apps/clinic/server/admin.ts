@@ -99,11 +99,8 @@ export function createAdminRoutes(parts: AdminParts): Hono<ClinicEnv> {
       await sessions.end(body.session);
       return receipt;
     }
-    if ("tokenId" in body) {
-      const isOwn = some(own.connections(), ({ tokenId }) => tokenId === body.tokenId);
-      if (!isOwn) throw nothingHere("no connection here has such a token");
-      return app.revoke({ tokenId: body.tokenId }, asked);
-    }
+    // Also one that nobody is connected with: it stands against tokens of this tenant alone.
+    if ("tokenId" in body) return own.revoke({ tokenId: body.tokenId }, asked);
     if ("issuedBefore" in body) {
       if (body.issuedBefore > Date.now())
         throw new HubwardError("invalid_request", { detail: "that is still to come" });
