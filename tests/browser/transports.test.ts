@@ -62,6 +62,8 @@ browserSuite("the stock client in Chromium over https", () => {
         await page.invoke("Join", "icu");
         world.tellWard("icu", "for the ward");
         world.say("for everybody\nin two lines");
+        // Whoever leaves before it came for them is not given them any more.
+        await page.told.first(({ text }) => text.startsWith("for everybody"));
         expect(await page.invoke("Leave", "icu")).toBe(true);
         world.tellWard("icu", "not for you any more");
         world.say("the last");

@@ -39,7 +39,9 @@ async function negotiate(port: number, headers: Record<string, string>): Promise
 /** Why connects were refused, as the operator reads it. */
 function hints({ telemetry }: Pick<RunningEdgeApp, "telemetry">): readonly unknown[] {
   return telemetry.items.map((event) =>
-    event.event === "connection.refused" ? [event.reason, event.hint] : event.event,
+    event.event === "connection.refused" || event.event === "request.refused"
+      ? [event.reason, event.hint]
+      : event.event,
   );
 }
 
@@ -105,7 +107,10 @@ describe("identity validated at the edge", () => {
       (await ask(running.port, { path: "/me" })).status,
     ].map((outcome) => (typeof outcome === "number" ? outcome : outcome.status));
     expect(statuses).toEqual([400, 400, 400, 400, 401]);
-    expect(hints(running)).toEqual([untrustedHint, untrustedHint]);
+    expect(hints(running)).toEqual([
+      ...Array.from({ length: 4 }, () => untrustedHint),
+      ["invalid_token", "no credential was presented"],
+    ]);
   });
 
   it("is refused where a header stands twice, or a token that nobody here verifies beside it", async () => {
@@ -119,9 +124,16 @@ describe("identity validated at the edge", () => {
       expect((await ask(running.port, { path: "/me", headers })).status).toBe(400);
     }
     expect((await ask(running.port, { ...negotiating, headers: bearer("eyJ.some.token") })).status).toBe(401);
+    const twiceHint = ["invalid_request", "an identity header stands there more than once"];
+    const besideHint = [
+      "invalid_request",
+      "a bearer stands beside the gateway's identity, and nothing here verifies it",
+    ];
     expect(hints(running)).toEqual([
-      ["invalid_request", "an identity header stands there more than once"],
-      ["invalid_request", "a bearer stands beside the gateway's identity, and nothing here verifies it"],
+      twiceHint,
+      twiceHint,
+      besideHint,
+      besideHint,
       ["invalid_token", "a bearer without the gateway's identity headers, which are required here"],
     ]);
   });

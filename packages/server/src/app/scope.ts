@@ -102,7 +102,7 @@ export function createScope<Attributes extends object>(
   const hubOf = ({ hub }: Connection<P>): CoreHub<P> | undefined =>
     hubs.get(hub.toLowerCase()) ?? places.get(hub.toLowerCase())?.hub;
   const requirementsOf = (connection: Connection<P>) => hubOf(connection)?.requirements ?? [];
-  const holdBack = createHoldBack(clock);
+  const holdBack = createHoldBack(clock, settings.limits.endings);
   const connections: Connections<P> = createConnections<P>({
     clock,
     random,

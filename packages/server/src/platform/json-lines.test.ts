@@ -74,6 +74,7 @@ describe("telemetry as JSON lines", () => {
       "connection.detached": "info",
       "connection.resumed": "info",
       "call.refused": "warning",
+      "request.refused": "warning",
       "application.failed": "error",
     });
   });

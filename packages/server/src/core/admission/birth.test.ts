@@ -6,6 +6,7 @@ import { identityKey, type ConnectionId } from "../ids.js";
 import { createFailedAttempts } from "../limits/failed-attempts.js";
 import { createPrincipalConnections } from "../limits/principal-connections.js";
 import { refusalAtBirth } from "./birth.js";
+import { limitDefaults } from "../limits/limit-options.js";
 import { createHoldBack } from "./hold-back.js";
 
 const birth = { connectionId: "c1" as ConnectionId, path: "/rooms", remoteAddress: "192.0.2.7" };
@@ -25,7 +26,7 @@ function createWorld() {
       },
     },
     places: createPrincipalConnections(1),
-    holdBack: createHoldBack(clock),
+    holdBack: createHoldBack(clock, limitDefaults.endings),
     telemetry: recorded.telemetry,
     failed: { tokens: createFailedAttempts(clock, rate), tickets: createFailedAttempts(clock, rate) },
   };

@@ -2,10 +2,11 @@ import { createFakeClock, testAuthentication } from "@hubward/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Authentication } from "../auth/authentication.js";
+import { limitDefaults } from "../limits/limit-options.js";
 import { createHoldBack, type HoldBack } from "./hold-back.js";
 
 function delays(ages: readonly number[]): number[] {
-  const holdBack = createHoldBack(createFakeClock());
+  const holdBack = createHoldBack(createFakeClock(), limitDefaults.endings);
   return ages.map((ageMs) => {
     holdBack.ended(session("s"), ageMs);
     return holdBack.delayMs(session("s"));
@@ -30,7 +31,7 @@ describe("holding back who comes back at once", () => {
 
   it("forgets a minute after the last ending", () => {
     const clock = createFakeClock();
-    const holdBack = createHoldBack(clock);
+    const holdBack = createHoldBack(clock, limitDefaults.endings);
     for (let count = 0; count < 5; count++) holdBack.ended(session("s"), 0);
     clock.advance(59_999);
     expect(holdBack.delayMs(session("s"))).toBe(1_000);
@@ -39,14 +40,14 @@ describe("holding back who comes back at once", () => {
   });
 
   it("holds nobody back for another session", () => {
-    const holdBack = createHoldBack(createFakeClock());
+    const holdBack = createHoldBack(createFakeClock(), limitDefaults.endings);
     for (let count = 0; count < 5; count++) holdBack.ended(session("loud"), 0);
     expect([holdBack.delayMs(session("loud")), holdBack.delayMs(session("quiet"))]).toEqual([1_000, 0]);
   });
 
   it("remembers at most 10,000 sessions, the latest ones", () => {
     const clock = createFakeClock();
-    const holdBack = createHoldBack(clock);
+    const holdBack = createHoldBack(clock, limitDefaults.endings);
     const sessionOf = (count: number): Authentication => session(`s${count}`, `person ${count}`);
     for (let count = 0; count < 10_002; count++) {
       for (let time = 0; time < 3; time++) holdBack.ended(sessionOf(count), 0);
@@ -63,7 +64,7 @@ describe("holding back who comes back at once", () => {
     fc.assert(
       fc.property(fc.array(act, { maxLength: 100 }), (acts) => {
         const clock = createFakeClock();
-        const holdBack = createHoldBack(clock);
+        const holdBack = createHoldBack(clock, limitDefaults.endings);
         for (const { key, ageMs, waitMs } of acts) {
           holdBack.ended(session(key), ageMs);
           expect(holdBack.delayMs(session(key))).toBeLessThanOrEqual(10_000);
@@ -83,7 +84,7 @@ describe("holding back a person whose sessions are new each time", () => {
 
   it("lets twenty short lives pass, then one in three seconds, whichever session comes", () => {
     const clock = createFakeClock();
-    const holdBack = createHoldBack(clock);
+    const holdBack = createHoldBack(clock, limitDefaults.endings);
     endEach(holdBack, 0, 19);
     expect(holdBack.delayMs(session("next"))).toBe(0);
     endEach(holdBack, 19, 20);
@@ -97,7 +98,7 @@ describe("holding back a person whose sessions are new each time", () => {
 
   it("never holds back a crowd of one person's that is seldom ended, nor one that lives", () => {
     const clock = createFakeClock();
-    const holdBack = createHoldBack(clock);
+    const holdBack = createHoldBack(clock, limitDefaults.endings);
     for (let count = 0; count < 200; count++) {
       endEach(holdBack, count, count + 1);
       holdBack.ended(session(`old ${count}`), 5_000);
@@ -108,7 +109,7 @@ describe("holding back a person whose sessions are new each time", () => {
 
   it("does not lock out a crowd that was ended at once for longer than may be waited", () => {
     const clock = createFakeClock();
-    const holdBack = createHoldBack(clock);
+    const holdBack = createHoldBack(clock, limitDefaults.endings);
     endEach(holdBack, 0, 5_000);
     expect(holdBack.delayMs(session("next"))).toBe(10_000);
     clock.advance(15_000);

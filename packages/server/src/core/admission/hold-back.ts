@@ -7,6 +7,7 @@ import { sessionKey, type Authentication } from "../auth/authentication.js";
 import type { Clock } from "../clock.js";
 import { identityKey } from "../ids.js";
 import { KeyedBuckets } from "../limits/keyed-buckets.js";
+import type { Rate } from "../limits/token-bucket.js";
 
 export interface HoldBack {
   /** A connection of this session was ended by the server after this long. */
@@ -21,16 +22,11 @@ const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 10_000;
 const FORGET_AFTER_MS = 60_000;
 const MAX_SESSIONS = 10_000;
-/**
- * What one person's sessions may lose together: a client that signs in anew each time has a new one for each ending.
- * Much more than one session, so that a device that loops does not hold up the person's others at once.
- */
-const ENDINGS_PER_IDENTITY = { burst: 20, perSecond: 1 / 3 };
-
-export function createHoldBack(clock: Pick<Clock, "monotonic">): HoldBack {
+/** @param endings what one person's sessions may lose together; undefined for any number */
+export function createHoldBack(clock: Pick<Clock, "monotonic">, endings: Rate | undefined): HoldBack {
   // In the order of the last ending, oldest first.
   const sessions = new Map<string, { readonly count: number; readonly lastAt: number }>();
-  const identities = new KeyedBuckets(ENDINGS_PER_IDENTITY, MAX_SESSIONS);
+  const identities = endings && new KeyedBuckets(endings, MAX_SESSIONS);
 
   function forgetOld(now: number): void {
     for (const [key, { lastAt }] of sessions) {
@@ -47,7 +43,7 @@ export function createHoldBack(clock: Pick<Clock, "monotonic">): HoldBack {
   }
 
   function delayOfIdentity(key: string, now: number): number {
-    return Math.min(MAX_DELAY_MS, identities.waitMs(key, now));
+    return Math.min(MAX_DELAY_MS, identities?.waitMs(key, now) ?? 0);
   }
 
   return {
@@ -60,7 +56,7 @@ export function createHoldBack(clock: Pick<Clock, "monotonic">): HoldBack {
         sessions.set(key, { count: count + 1, lastAt: now });
         const identity = identityKey(authentication);
         // Not more than can be waited for: a crowd that is ended at once is not locked out for an hour.
-        if (delayOfIdentity(identity, now) < MAX_DELAY_MS) identities.take(identity, now);
+        if (delayOfIdentity(identity, now) < MAX_DELAY_MS) identities?.take(identity, now);
       }
       forgetOld(now);
     },

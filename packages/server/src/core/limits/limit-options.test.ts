@@ -44,6 +44,7 @@ describe("limits", () => {
     expect(resolveLimits("hubward", false)).toEqual({
       ...none,
       tolerance: undefined,
+      endings: undefined,
       maxConnectionsPerPrincipal: 100,
       maxPendingAdmissions: 1000,
     });

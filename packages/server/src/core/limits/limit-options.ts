@@ -36,6 +36,8 @@ export interface ResolvedLimits {
   readonly authentication: Rate | undefined;
   /** What one connection is answered that is no call of its rate, until it ends. */
   readonly tolerance: Rate | undefined;
+  /** What one person's sessions may lose together, soon after they began, before they are held back. */
+  readonly endings: Rate | undefined;
   readonly maxConnectionsPerPrincipal: number;
   readonly maxPendingAdmissions: number;
 }
@@ -46,6 +48,12 @@ export interface ResolvedLimits {
  */
 const toleranceRate: Rate = Object.freeze({ burst: 200, perSecond: 10 });
 
+/**
+ * A client that signs in anew each time has a new session for each ending. Much more than one session has, so that a
+ * device that loops does not hold up the person's others at once.
+ */
+const endingsRate: Rate = Object.freeze({ burst: 20, perSecond: 1 / 3 });
+
 export const limitDefaults: ResolvedLimits & { readonly connection: Rate } = Object.freeze({
   connection: Object.freeze({ burst: 50, perSecond: 10 }),
   principal: Object.freeze({ burst: 200, perSecond: 40 }),
@@ -53,6 +61,7 @@ export const limitDefaults: ResolvedLimits & { readonly connection: Rate } = Obj
   address: undefined,
   authentication: Object.freeze({ burst: 100, perSecond: 10 }),
   tolerance: toleranceRate,
+  endings: endingsRate,
   maxConnectionsPerPrincipal: 100,
   maxPendingAdmissions: 1000,
 });
@@ -63,6 +72,7 @@ const NO_RATES = {
   address: undefined,
   authentication: undefined,
   tolerance: undefined,
+  endings: undefined,
 } as const;
 
 /** A bucket that takes longer to fill would be remembered for longer. Milliseconds: a day. */
@@ -111,6 +121,7 @@ export function resolveLimits(
     address: rate("address"),
     authentication: rate("authentication"),
     tolerance: options === undefined ? fallback.tolerance : toleranceRate,
+    endings: options === undefined ? fallback.endings : endingsRate,
     maxConnectionsPerPrincipal: count("maxConnectionsPerPrincipal"),
     maxPendingAdmissions: count("maxPendingAdmissions"),
   });
