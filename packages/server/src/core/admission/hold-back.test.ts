@@ -96,6 +96,14 @@ describe("holding back a person whose sessions are new each time", () => {
     expect(holdBack.delayMs(session("next", "bob"))).toBe(0);
   });
 
+  it("is off where there is no such limit, for the person and not for a session", () => {
+    const holdBack = createHoldBack(createFakeClock(), undefined);
+    endEach(holdBack, 0, 100);
+    expect(holdBack.delayMs(session("next"))).toBe(0);
+    for (let count = 0; count < 3; count++) holdBack.ended(session("same"), 0);
+    expect(holdBack.delayMs(session("same"))).toBe(250);
+  });
+
   it("never holds back a crowd of one person's that is seldom ended, nor one that lives", () => {
     const clock = createFakeClock();
     const holdBack = createHoldBack(clock, limitDefaults.endings);
