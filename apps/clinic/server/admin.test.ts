@@ -157,10 +157,10 @@ describe("revocations", () => {
   });
 
   test("a token that nobody is connected with is revoked by its id, too", async () => {
-    const { token } = await running.grant("nurse-icu");
+    const { token } = await running.grant("nurse-er");
     expect((await change({ tokenId: tokenIdOf(token) })).status).toBe(200);
     await expect(running.hub(token).start()).rejects.toThrow("session_revoked");
-    await (await running.connect("nurse-icu")).stop();
+    await (await running.connect("nurse-er")).stop();
   });
 
   test("what is another hospital's is nowhere to be found, and nobody there notices", async () => {
