@@ -1,14 +1,13 @@
 /** A server without a network, its people, and everything a schedule may do to it. One seed, one history. */
 
 import { createFakeClock, createSeededRandom, type FakeClock } from "@hubward/testing";
-import { Secret, type Clock, type ConnectionId } from "@hubward/server/ports";
+import type { Clock, ConnectionId } from "@hubward/server/ports";
 import { History, type CredentialFacts } from "./history.js";
 import { Peer } from "./peer.js";
 import { RoomsPeer } from "./rooms-peer.js";
 import { createChoices, type Choices } from "./randomness.js";
-import { bodyOf, EventStreamLine, PollingLine, type Ask, type HttpAnswer, type Line } from "./line.js";
-import { RecordingSocket } from "./recording-socket.js";
-import { readServerFrames, type Encoding } from "./server-frames.js";
+import { Network, type Transport } from "./network.js";
+import type { Encoding } from "./server-frames.js";
 import {
   createWardApp,
   HUB,
@@ -20,11 +19,6 @@ import {
   type WardApp,
   type WardOptions,
 } from "./ward-app.js";
-
-type Endpoint = WardApp["app"]["endpoint"];
-type HttpRequest = Parameters<Endpoint["request"]>[0];
-
-type Asked = Partial<HttpRequest> & { readonly token?: string; readonly queryToken?: string };
 
 export interface WorldOptions {
   readonly seed: number;
@@ -43,6 +37,7 @@ export class World {
   readonly #lagging: (() => void)[] = [];
   readonly #options: WorldOptions;
   readonly #names = new Map<string, string>();
+  readonly #network: Network;
   #epoch = 0;
   #isDraining = false;
   #tokens = 0;
@@ -54,6 +49,8 @@ export class World {
     this.#options = options;
     this.choices = createChoices(options.seed);
     this.#ward = this.#start(options.options ?? {});
+    const { choices, clock } = this;
+    this.#network = new Network({ choices, clock, server: () => this.#ward, isAlive: (ward) => ward === this.#ward });
   }
 
   /** The id the server knows a connection by. */
@@ -169,43 +166,13 @@ export class World {
     return { token, facts: made };
   }
 
-  #request(request: Asked): HttpRequest {
-    const { token, queryToken, ...rest } = request;
-    return {
-      method: "POST",
-      path: HUB,
-      query: new Map(),
-      header: (name) =>
-        name === "user-agent" ? "Microsoft SignalR/10.0 (10.0.11; Linux; NodeJS; 20.20.2)" : undefined,
-      bearers: [
-        ...(token === undefined ? [] : [{ kind: "bearer", token: new Secret(token), source: "header" } as const]),
-        ...(queryToken === undefined
-          ? []
-          : [{ kind: "bearer", token: new Secret(queryToken), source: "query" } as const]),
-      ],
-      remoteAddress: "192.0.2.7",
-      ...rest,
-    };
-  }
-
-  async #ask(request: Asked): Promise<{ readonly status: number; readonly body: string } | undefined> {
-    const answer = await this.#knock(request);
-    return answer === undefined || "open" in answer ? undefined : answer;
-  }
-
-  async #knock(request: Asked, body: Uint8Array = new Uint8Array(0)): Promise<HttpAnswer | undefined> {
-    const epoch = this.#epoch;
-    const answer = await this.#ward.app.endpoint.request(this.#request(request), bodyOf(body));
-    return epoch === this.#epoch ? answer : undefined;
-  }
-
   /** Asks for a connection. Undefined where it was refused. */
   async negotiate(token: string, isResumable = false): Promise<Negotiated | undefined> {
     const query = new Map([
       ["negotiateversion", "1"],
       ...(isResumable ? ([["usestatefulreconnect", "true"]] as const) : []),
     ]);
-    const reply = await this.#ask({ path: `${HUB}/negotiate`, query, token });
+    const reply = await this.#network.ask({ path: `${HUB}/negotiate`, query, token });
     if (reply?.status !== 200) return undefined;
     const { connectionId, connectionToken, accessToken } = JSON.parse(reply.body) as Record<string, string | undefined>;
     if (connectionId === undefined || connectionToken === undefined) return undefined;
@@ -237,8 +204,8 @@ export class World {
     };
     const isOpen =
       transport === "ServerSentEvents" || transport === "LongPolling"
-        ? await this.#begin(peer, transport, accepted)
-        : await this.#open(peer, accepted, token);
+        ? await this.#network.begin(peer, transport, accepted)
+        : await this.#network.open(peer, accepted, token);
     if (!isOpen) return undefined;
     if (shakesHands) peer.shakeHands();
     return peer;
@@ -246,69 +213,7 @@ export class World {
 
   /** A connection that lost its transport gets another one. */
   async resume(peer: Peer): Promise<boolean> {
-    return this.#open(peer, () => undefined);
-  }
-
-  /** Opens a WebSocket. */
-  async #open(peer: Peer, accepted: () => void, token?: string): Promise<boolean> {
-    const epoch = this.#epoch;
-    const request = this.#request({
-      method: "GET",
-      query: new Map([["id", peer.connectionToken]]),
-      ...(token === undefined ? { queryToken: peer.ticket } : { token }),
-    });
-    return this.#dial(request, peer, accepted, epoch);
-  }
-
-  /** `accepted` is called where the upgrade is, before anything is heard. */
-  async #dial(request: HttpRequest, peer: Peer, accepted: () => void, epoch = this.#epoch): Promise<boolean> {
-    const answer = await this.#ward.app.endpoint.upgrade(request);
-    if (!answer.accepted || epoch !== this.#epoch) return false;
-    accepted();
-    const socket = new RecordingSocket(
-      (bytes) => {
-        for (const { opcode, payload } of readServerFrames(bytes))
-          if (opcode === 1 || opcode === 2) peer.hears(payload);
-      },
-      // Most peers answer a Close; for the others the adapter gives up after 2 s.
-      this.choices.chance(0.8) ? (end) => void setImmediate(end) : (end) => void this.clock.after(2_000, end),
-    );
-    peer.takes(socket);
-    socket.listen(answer.open(socket));
-    return true;
-  }
-
-  /** Opens a transport that is made of requests. */
-  async #begin(
-    peer: Peer,
-    transport: Exclude<Transport, "WebSockets" | "Rooms">,
-    accepted: () => void,
-  ): Promise<boolean> {
-    const epoch = this.#epoch;
-    const isStream = transport === "ServerSentEvents";
-    const ask: Ask = async (method, body) => {
-      if (epoch !== this.#epoch) return undefined;
-      const header = (name: string): string | undefined =>
-        name === "accept" && isStream && method === "GET" ? "text/event-stream" : undefined;
-      return this.#knock({ method, query: new Map([["id", peer.connectionToken]]), token: peer.ticket, header }, body);
-    };
-    const answer = await ask("GET");
-    if (answer === undefined || !("open" in answer)) return false;
-    accepted();
-    const hears = (payload: Uint8Array): void => peer.hears(payload);
-    const line: Line & Pick<PollingLine, "open"> = isStream
-      ? new EventStreamLine(ask, hears)
-      : new PollingLine(ask, hears, (poll) => this.#soon(poll));
-    peer.takes(line);
-    line.open(answer);
-    return true;
-  }
-
-  /** At once, in the next turn, or after a while on the way. */
-  #soon(run: () => void): void {
-    const draw = this.choices.fraction();
-    if (draw < 0.7) setImmediate(run);
-    else this.clock.after(this.choices.between(1, 3_000), run);
+    return this.#network.open(peer, () => undefined);
   }
 
   /** Connects somebody, all the way. */
@@ -333,7 +238,7 @@ export class World {
   async #enterRooms(token: string, credential: CredentialFacts): Promise<Peer | undefined> {
     let shown = token;
     if (this.choices.chance(0.4)) {
-      const reply = await this.#ask({ path: `${ROOMS}/ticket`, token });
+      const reply = await this.#network.ask({ path: `${ROOMS}/ticket`, token });
       if (reply?.status !== 200) return undefined;
       shown = (JSON.parse(reply.body) as { readonly ticket: string }).ticket;
     }
@@ -359,15 +264,14 @@ export class World {
     );
     const header = (asked: string): string | undefined =>
       asked === "sec-websocket-protocol" ? "hubward.rooms.v1" : undefined;
-    const request = this.#request({ method: "GET", path: ROOMS, token: shown, header });
     const accepted = (): void => void this.history.record({ type: "opened", connection: name, credential });
-    return (await this.#dial(request, peer, accepted)) ? entered : undefined;
+    return (await this.#network.dial({ path: ROOMS, token: shown, header }, peer, accepted)) ? entered : undefined;
   }
 
   /** A new credential by `POST {hub}/refresh`. */
   async refresh(peer: Peer, credential: CredentialFacts, token: string): Promise<void> {
     this.history.record({ type: "presented", connection: peer.name, credential });
-    const reply = await this.#ask({
+    const reply = await this.#network.ask({
       path: `${HUB}/refresh`,
       query: new Map([["id", peer.connectionToken]]),
       token,
@@ -385,8 +289,6 @@ export class World {
     this.history.record({ type: "blocked", ms });
   }
 }
-
-export type Transport = "WebSockets" | "ServerSentEvents" | "LongPolling" | "Rooms";
 
 export interface AttachOptions {
   readonly shakesHands?: boolean;

@@ -41,8 +41,8 @@ export interface Attachment {
 const DEFAULT_MAX_PAYLOAD_BYTES = 128 * 1024;
 const MAX_FRAGMENTS = 64;
 /**
- * Reads that one incomplete frame may be spread over, beside what is its size alone. `ws` joins them in quadratic time: a frame that comes a
- * byte at a time, with its own default of 262144, holds the event loop for seconds.
+ * Reads that one incomplete frame may be spread over, beside what is its size alone. `ws` joins them in quadratic
+ * time: a frame that comes a byte at a time, with its own default of 262144, holds the event loop for seconds.
  */
 const MAX_BUFFERED_CHUNKS = 1024;
 /** Ours on any server, so that several applications on one do not take each other for somebody who listens. */

@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from "node:http";
 import type { DeferredReply, ReplyChannel, ReplyListener } from "../../core/http.js";
-import { isStuck, resetConnection } from "./web-socket.js";
+import { isStuck, resetConnection } from "./net-socket.js";
 
 type Headers = Readonly<Record<string, string>>;
 

@@ -304,6 +304,24 @@ describe("a connection that lapses", () => {
     expect(notices(fixture, peer).at(-1)).toEqual({ kind: "gap", dropped: 8, groups: ["vitals/icu"] });
   });
 
+  it("is told of all that is missing in a group that is withheld, what had to make room before included", async () => {
+    const ward = groupOf({ ...template("vitals/{ward}", allowAll), whenSlow: "drop-oldest" }, { ward: "icu" });
+    declareTemplate(ward.template);
+    const fixture = createFixture({ outbox: { maxBytes: 4_096, maxHeldBytes: 4_000 } });
+    const peer = connect(fixture);
+    peer.connection.subscribe();
+    await fixture.groups.join(peer.connection, ward);
+    const key = groupKey(undefined, ward);
+    for (let beat = 1; beat <= 10; beat++) {
+      const said = new Publication("beat", [beat, "x".repeat(900)], key, ward);
+      fixture.fanout(said, { to: "group", key, hub: undefined });
+    }
+    peer.connection.withhold(key);
+    peer.connection.sayHeld();
+    expect(heard(fixture, peer).filter((line) => line.startsWith("beat"))).toEqual([]);
+    expect(notices(fixture, peer).at(-1)).toEqual({ kind: "gap", dropped: 10, groups: ["vitals/icu"] });
+  });
+
   it("hears in its protocol's own words where a gap is, of a hundred groups at most, and of all that is missing", async () => {
     const fixture = createFixture({ outbox: { maxHeldBytes: 30 }, maxGroups: 150 });
     const peer = connect(fixture);

@@ -115,8 +115,11 @@ export abstract class Delivery implements OutboxOwner {
    * as a gap. Where a peer comes for its frames, it would leave long afterwards.
    */
   withhold(group: GroupKey): void {
-    const count = this.#outbox.evict(group);
-    if (count > 0) this.#holder().addDropped(new Map([[group, count]]));
+    // What was dropped before is told, too: the group is not lost.
+    const dropped = new Map(this.#outbox.takeDropped());
+    const count = (dropped.get(group) ?? 0) + this.#outbox.evict(group);
+    if (count > 0) dropped.set(group, count);
+    if (dropped.size > 0) this.#holder().addDropped(dropped);
   }
 
   /** Answers the peer itself, a lapsed one too: refusals and notices, nothing of the application's. */

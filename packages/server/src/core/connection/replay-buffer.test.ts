@@ -96,7 +96,7 @@ describe("a replay buffer", () => {
   describe("whose peer leaves a group", () => {
     it("forgets its frames that wait, and those the outbox took back: they never had a number the peer knows", () => {
       const buffer = holding(4, frame("a"), frame("I", "icu"), frame("b"), frame("J", "icu"), frame("K", "icu"));
-      expect(buffer.evict(icu, 2)).toBe(true);
+      expect(buffer.evict(icu, 2)).toEqual({ waited: 1, isIntact: true });
       expect([words(buffer.replay()), buffer.sentBytes, buffer.waitingBytes, buffer.isBarred]).toEqual([
         "a b",
         2,
@@ -109,7 +109,7 @@ describe("a replay buffer", () => {
 
     it("is barred while the peer may be sent one again, and not any more once that is acknowledged", () => {
       const buffer = holding(100, frame("a"), frame("I", "icu"), frame("b"));
-      expect([buffer.evict(icu, 0), buffer.isBarred]).toEqual([true, true]);
+      expect([buffer.evict(icu, 0).isIntact, buffer.isBarred]).toEqual([true, true]);
       buffer.acknowledge(1);
       expect(buffer.isBarred).toBe(true);
       buffer.acknowledge(2);
@@ -119,20 +119,20 @@ describe("a replay buffer", () => {
     it("is not barred by another group's frames, nor when everything was acknowledged", () => {
       const buffer = holding(100, frame("I", "icu"), frame("E", "er"));
       buffer.acknowledge(1);
-      expect([buffer.evict(icu, 0), buffer.isBarred]).toEqual([true, false]);
+      expect([buffer.evict(icu, 0).isIntact, buffer.isBarred]).toEqual([true, false]);
     });
 
     it("is bound to miscount when one is taken back whose number was told on the transport before", () => {
       const buffer = holding(100, frame("a"), frame("I", "icu"));
       buffer.replay();
-      expect(buffer.evict(icu, 1)).toBe(false);
+      expect(buffer.evict(icu, 1).isIntact).toBe(false);
     });
 
     it("is bound to miscount when one is taken back that was acknowledged while it waited to be sent again", () => {
       const buffer = holding(100, frame("I", "icu"), frame("a"));
       buffer.replay();
       buffer.acknowledge(1);
-      expect(buffer.evict(icu, 1)).toBe(false);
+      expect(buffer.evict(icu, 1).isIntact).toBe(false);
     });
 
     it("counts on with what comes behind a replay that is still being written", () => {
@@ -141,7 +141,7 @@ describe("a replay buffer", () => {
       buffer.add(frame("I", "icu"));
       buffer.add(frame("b"));
       send(buffer);
-      expect([buffer.evict(icu, 1), words(buffer.replay()), buffer.isBarred]).toEqual([true, "a b", false]);
+      expect([buffer.evict(icu, 1).isIntact, words(buffer.replay()), buffer.isBarred]).toEqual([true, "a b", false]);
     });
   });
 });

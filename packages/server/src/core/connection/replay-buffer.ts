@@ -124,10 +124,11 @@ export class ReplayBuffer {
 
   /**
    * Forgets one group's frames: those that wait, and the newest `unwritten` of those sent, which were taken back
-   * before the peer could count them. What it may have seen stays, and bars a replay until it is acknowledged.
-   * False when one taken back had its number already: the peer would count wrong from now on.
+   * before the peer could count them. What it may have seen stays, and bars a replay until it is acknowledged. `waited`:
+   * how many of them waited. Not intact when one taken back had its number already: the peer would count wrong from now
+   * on.
    */
-  evict(group: GroupKey, unwritten: number): boolean {
+  evict(group: GroupKey, unwritten: number): { readonly waited: number; readonly isIntact: boolean } {
     const kept: (Frame | undefined)[] = [];
     let toTakeBack = unwritten;
     let isIntact = true;
@@ -147,9 +148,8 @@ export class ReplayBuffer {
     }
     this.#frames = kept.reverse();
     this.#first = 0;
-    this.#waiting.evict(group);
     // One that was acknowledged while it waited to be sent again is missing in the count, too.
-    return isIntact && toTakeBack === 0;
+    return { waited: this.#waiting.evict(group), isIntact: isIntact && toTakeBack === 0 };
   }
 
   /**

@@ -173,7 +173,7 @@ describe("an outbox that replays", () => {
     clock.endTurn();
     outbox.detach();
     outbox.push(frame("I ", icu));
-    outbox.evict(icu);
+    expect(outbox.evict(icu)).toBe(1);
     expect(outbox.mayReplay).toBe(true);
     const socket = attach();
     outbox.acknowledge(1, clock.monotonic());

@@ -140,10 +140,11 @@ export class ReplayOutbox implements Outgoing {
 
   evict(group: GroupKey): number {
     const unwritten = this.#outbox?.evict(group) ?? 0;
-    if (!this.#buffer.evict(group, unwritten)) this.#owner.apply({ type: "aborted", reason: "not_found" });
+    const { waited, isIntact } = this.#buffer.evict(group, unwritten);
+    if (!isIntact) this.#owner.apply({ type: "aborted", reason: "not_found" });
     // What it made room for may have nothing else to wait for.
     else if (!this.#advance()) this.#owner.apply({ type: "lagging" });
-    return unwritten;
+    return unwritten + waited;
   }
 
   takeBack(): readonly Frame[] | undefined {

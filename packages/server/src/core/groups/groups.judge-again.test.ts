@@ -367,46 +367,42 @@ describe("judging memberships again", () => {
 });
 
 describe("what was queued before, where nobody can say in time who may see it", () => {
-  it("is not said, and told how much that was", async () => {
+  async function createQueued(queued: number) {
     const fixture = createFixture();
     const peer = fixture.connect({ department: "all" });
     peer.connection.subscribe();
     const { group, questions, ask } = slowGroup();
     await fixture.groups.join(peer.connection, group);
     ask();
-    say(fixture, "queued", group);
-    say(fixture, "queued", group);
+    for (let count = 0; count < queued; count++) say(fixture, "queued", group);
     become(peer);
-    const judging = fixture.groups.judgeAgain(peer.connection);
-    questions[0]?.reject(new Error("no directory"));
-    expect(names(await judging)).toEqual([[], 1]);
+    /** What the rule answers, undefined for nothing in time. */
+    const judge = async (answer: boolean | undefined): Promise<unknown> => {
+      const judging = fixture.groups.judgeAgain(peer.connection);
+      if (answer === undefined) questions.at(-1)?.reject(new Error("no directory"));
+      else questions.at(-1)?.resolve(answer);
+      return names(await judging);
+    };
+    return { fixture, peer, group, judge };
+  }
+
+  it("is not said, and told how much that was", async () => {
+    const { fixture, peer, group, judge } = await createQueued(2);
+    expect(await judge(undefined)).toEqual([[], 1]);
     say(fixture, "later", group);
     const meanwhile = heard(fixture, peer);
     expect(meanwhile).toContain('{"kind":"gap","dropped":2,"groups":["slow"]}');
     expect(meanwhile).not.toMatch(/queued|later/);
-    const again = fixture.groups.judgeAgain(peer.connection);
-    questions[1]?.resolve(true);
-    await again;
+    await judge(true);
     const said = heard(fixture, peer);
     expect(said).toContain("later");
     expect(said).not.toContain("queued");
   });
 
   it("is forgotten where somebody says no", async () => {
-    const fixture = createFixture();
-    const peer = fixture.connect({ department: "all" });
-    peer.connection.subscribe();
-    const { group, questions, ask } = slowGroup();
-    await fixture.groups.join(peer.connection, group);
-    ask();
-    say(fixture, "queued", group);
-    become(peer);
-    for (const answer of [(each: Deferred<boolean>) => each.reject(new Error("no directory")), undefined]) {
-      const judging = fixture.groups.judgeAgain(peer.connection);
-      if (answer === undefined) questions.at(-1)?.resolve(false);
-      else answer(questions.at(-1) as Deferred<boolean>);
-      await judging;
-    }
+    const { fixture, peer, group, judge } = await createQueued(1);
+    await judge(undefined);
+    await judge(false);
     expect(isIn(fixture, peer, group)).toBe(false);
     expect(heard(fixture, peer)).not.toContain("queued");
   });
