@@ -1,8 +1,25 @@
 /** What is handed to real sockets, written down where it is: at `net.Socket.write` itself. */
 
 import type { Socket } from "node:net";
-import type { History } from "./history.js";
+import type { FrameKind, History, Stamp } from "./history.js";
 import { kindOf, readRecords, stampOf, type ServerMessage } from "./server-frames.js";
+
+interface Written {
+  readonly message: ServerMessage;
+  readonly kind: FrameKind;
+  readonly stamp: Stamp | undefined;
+}
+
+/** What was written to one is as a rule what is written to thousands. */
+let last: { readonly text: string; readonly written: readonly Written[] } = { text: "", written: [] };
+
+function read(text: string): readonly Written[] {
+  if (text !== last.text) {
+    const messages = Array.from(readRecords(text));
+    last = { text, written: messages.map((message) => ({ message, kind: kindOf(message), stamp: stampOf(message) })) };
+  }
+  return last.written;
+}
 
 /** Reads along what the server writes once the upgrade has been answered. `byPort`: connections by their client's port; `heard`: each message, once it is written down. */
 export function recordWrites(
@@ -16,7 +33,7 @@ export function recordWrites(
   const { write } = socket;
   const port = socket.remotePort ?? 0;
 
-  function read(chunk: Uint8Array | string): void {
+  function readAlong(chunk: Uint8Array | string): void {
     const bytes =
       typeof chunk === "string"
         ? Buffer.from(chunk, "latin1")
@@ -31,8 +48,8 @@ export function recordWrites(
     for (let frame = takeFrame(); frame !== undefined; frame = takeFrame()) {
       const connection = byPort.get(port);
       if (frame.opcode !== 1 || connection === undefined) continue;
-      for (const message of readRecords(frame.text)) {
-        history.record({ type: "delivery", connection, frame: kindOf(message), stamp: stampOf(message) });
+      for (const { message, kind, stamp } of read(frame.text)) {
+        history.record({ type: "delivery", connection, frame: kind, stamp });
         heard(connection, message);
       }
     }
@@ -51,7 +68,7 @@ export function recordWrites(
   }
 
   socket.write = ((chunk: Uint8Array | string, ...rest: never[]) => {
-    read(chunk);
+    readAlong(chunk);
     return write.call(socket, chunk, ...rest);
   }) as Socket["write"];
 }

@@ -66,8 +66,16 @@ export const rechecking: Steps = {
 };
 
 function somebody(world: Grounds): Grounds["peers"][number] | undefined {
-  const there = world.choices.chance(0.8) ? world.peers.filter(({ isThere }) => isThere) : world.peers;
-  return there.length === 0 ? undefined : world.choices.oneOf(there);
+  const { choices, peers } = world;
+  if (peers.length === 0) return undefined;
+  const isChosen = choices.chance(0.8) ? ({ isThere }: { readonly isThere: boolean }) => isThere : () => true;
+  // Looked for from somewhere on: there may be thousands.
+  const from = choices.between(0, peers.length - 1);
+  for (let step = 0; step < peers.length; step++) {
+    const peer = peers[(from + step) % peers.length];
+    if (peer !== undefined && isChosen(peer)) return peer;
+  }
+  return undefined;
 }
 
 function revokeSomebodys(
@@ -162,7 +170,11 @@ async function requireReauthentication(world: Grounds, { subject, tenant }: Cred
 }
 
 /** The directory gives somebody other wards, and the application has it judged. */
-export async function changeRights(world: Grounds, { subject, tenant }: CredentialFacts): Promise<void> {
+export async function changeRights(
+  world: Grounds,
+  { subject, tenant }: CredentialFacts,
+  by: "subject" | "group" = world.choices.chance(0.6) ? "subject" : "group",
+): Promise<void> {
   const wards = WARDS.filter(() => world.choices.chance(0.6));
   const attempt = ++rechecks;
   world.directory.set(`${tenant}/${subject}`, wards);
@@ -171,7 +183,7 @@ export async function changeRights(world: Grounds, { subject, tenant }: Credenti
   const { app, ward } = world.ward;
   const asked = app.tenant(tenant);
   // By whom it is about, or by all that it is about: whoever is in none of them may be about to join one.
-  if (world.choices.chance(0.6)) await asked.recheck({ subject });
+  if (by === "subject") await asked.recheck({ subject });
   else await Promise.all(WARDS.map((name) => asked.recheck({ group: ward(name) })));
   if (world.ward.app === app) world.history.record({ type: "rechecked", tenant, subject, attempt });
 }

@@ -206,6 +206,7 @@ export function createFixture({
       groups.release(connection);
       onEnded(connection);
     },
+    replaced: () => undefined,
     rescheduled: onRescheduled,
     lapsed: (connection, reason) => void reports.push(`lapsed ${connection.id} ${reason}`),
     restored: (connection) => void reports.push(`restored ${connection.id}`),

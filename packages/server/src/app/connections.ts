@@ -12,6 +12,7 @@ import type { PrincipalBase } from "../core/auth/principal.js";
 import type { AuditTrail } from "../core/audit.js";
 import type { Clock } from "../core/clock.js";
 import { Connection, type ConnectionObserver, type ConnectionTimes } from "../core/connection/connection.js";
+import { CredentialIndex } from "../core/connection/credential-index.js";
 import type { FlushQueue } from "../core/connection/outbox.js";
 import type { ResolvedOutboxOptions } from "../core/connection/outbox-options.js";
 import { Registry } from "../core/connection/registry.js";
@@ -45,9 +46,7 @@ export interface Newcomer<P> {
 export interface Connections<P> {
   readonly registry: Registry<P>;
   /** Those whose socket is open or has not been given back: handshaking, open and closing ones. */
-  watched(): Iterable<Connection<P>>;
-  /** From their socket on until it is gone, for records. */
-  find(id: ConnectionId): Connection<P> | undefined;
+  readonly index: Pick<CredentialIndex<P>, "get" | "all" | "named">;
   transportOf(connection: Connection<P>): string | undefined;
   connect(newcomer: Newcomer<P>, socket: Socket): Connection<P>;
   readonly visitors: Visitors;
@@ -103,7 +102,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
   const visiting = new Set<Visitor>();
   /** From their socket on until it is gone. */
   const newcomers = new Map<Connection<P>, Newcomer<P>>();
-  const audited = new Map<ConnectionId, Connection<P>>();
+  const index = new CredentialIndex<P>();
   // A connection without a socket costs its peer nothing.
   const detached = new Set<Connection<P>>();
   const detachedShares = createShares(MAX_DETACHED_PER_IDENTITY);
@@ -159,6 +158,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
       // moment: who is to be shut behind it cannot.
       ports.farewells.add(() => forget(connection));
     },
+    replaced: (connection, before) => index.replaced(connection, before),
     rescheduled: (connection) => expiry.watch(connection),
     lapsed(connection, reason) {
       const { authentication, id, hub } = connection;
@@ -193,7 +193,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
       // What the client ended, and what ended by the credential's own time, is no loop of ours.
       if (reason !== "normal" && reason !== "token_expired") holdBack.ended(authentication, ageMs);
       telemetry({ event: "connection.closed", connectionId: id, hub, reason, subject: authentication.subject, ageMs });
-      audited.delete(id);
+      index.remove(connection);
       depart(connection, reason);
       settled();
     },
@@ -203,7 +203,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
   };
 
   function end(overMs = 0): void {
-    const rest = (): readonly Connection<P>[] => Array.from(heartbeat.watched()).filter(({ hasEnded }) => !hasEnded);
+    const rest = (): readonly Connection<P>[] => Array.from(index.all()).filter(({ hasEnded }) => !hasEnded);
     endOverTime(clock, overMs, rest, (connection) => connection.apply({ type: "drained" }));
   }
 
@@ -214,8 +214,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
 
   return {
     registry,
-    watched: () => heartbeat.watched(),
-    find: (id) => audited.get(id),
+    index,
     transportOf: (connection) => newcomers.get(connection)?.transport,
 
     connect(newcomer, socket) {
@@ -236,7 +235,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
       });
       newcomers.set(connection, newcomer);
       ports.places.opened(connection.identity);
-      if (ports.trail !== undefined) audited.set(connection.id, connection);
+      index.add(connection);
       heartbeat.watch(connection);
       expiry.watch(connection);
       return connection;

@@ -80,7 +80,8 @@ export function createScope<Attributes extends object>(
 ): OpenScope<Principal<Attributes>> {
   type P = Principal<Attributes>;
   const { clock, random, times } = common;
-  const telemetry: Telemetry = common.trail?.follow(common.telemetry, (id) => connections.find(id)) ?? common.telemetry;
+  const telemetry: Telemetry =
+    common.trail?.follow(common.telemetry, (id) => connections.index.get(id)) ?? common.telemetry;
   const issuer = settings.authenticator.issuer;
 
   const onFailure: PolicyFailure = (where, error) =>
@@ -124,7 +125,7 @@ export function createScope<Attributes extends object>(
       revocations,
     }),
   });
-  const { registry } = connections;
+  const { index, registry } = connections;
 
   const groups: Groups<P> = createGroups<P>(
     common.maxGroupsPerConnection,
@@ -173,6 +174,7 @@ export function createScope<Attributes extends object>(
   const rechecks = createRecheckRequests<P>({
     recheck,
     registry,
+    index,
     groups,
     admitter,
     clock,
@@ -199,7 +201,7 @@ export function createScope<Attributes extends object>(
       recheck.isOutdated(connection, admission) || rechecks.isOutdated(connection, admission),
   });
   revocations.join({
-    connections: connections.watched,
+    connections: (name) => (name === undefined ? index.all() : index.named(name)),
     confirm(revocable) {
       const connection = revocable as Connection<P>;
       if (connection.replace(connection.admission, "rechecked")) void reassess(connection);

@@ -8,7 +8,14 @@ import type { Clock, EpochMs } from "../clock.js";
 import type { ConnectionId } from "../ids.js";
 import type { Authentication } from "./authentication.js";
 import type { RevocationView } from "./revocation-view.js";
-import { cutOffOf, refusalOf, revocationKey, type NewRevocation, type Revocation } from "./revocation.js";
+import {
+  cutOffOf,
+  refusalOf,
+  revocationKey,
+  type NewRevocation,
+  type Revocation,
+  type RevocationMatcher,
+} from "./revocation.js";
 
 /** The credential verified, and an entry of the log stands against it. */
 export class RevokedCredential extends HubwardError {
@@ -42,6 +49,7 @@ export interface Announcement {
 
 interface Announced extends Announcement {
   readonly entry: NewRevocation;
+  readonly matches: RevocationMatcher;
   /** Whether a log is being asked to keep it. Once none could, it goes on to stand, by what tokens say of themselves. */
   isCommitting: boolean;
   /** Given by the log; it stands for itself until the view has come so far. */
@@ -104,16 +112,24 @@ export class RevocationGate implements RevocationCheck {
     return undefined;
   }
 
-  /** Whether this entry stands against a live connection. */
-  matches(entry: NewRevocation | Revocation, authentication: Authentication, connectionId: ConnectionId): boolean {
-    // Asked of every live connection in one go: when each was first shown counts only for what goes by time.
-    const authenticatedAtNumber = cutOffOf(entry) && (this.#seenAt.get(authentication) ?? 0);
-    return this.#view.matches(entry, authentication, { connectionId, authenticatedAtNumber });
+  /** Whether this entry stands against a live connection: asked of all of them in one go. */
+  matcher(entry: NewRevocation | Revocation): (authentication: Authentication, connectionId: ConnectionId) => boolean {
+    const matches = this.#view.matcher(entry);
+    // When each was first shown counts only for what goes by time.
+    if (cutOffOf(entry) === undefined)
+      return (authentication, connectionId) => matches(authentication, { connectionId });
+    return (authentication, connectionId) =>
+      matches(authentication, { connectionId, authenticatedAtNumber: this.#seenAt.get(authentication) ?? 0 });
   }
 
   /** Puts an entry in force before any log has it; `kept` or `lost` must follow. */
   announce(entry: NewRevocation): Announcement {
-    const announced: Announced = { entry, isCommitting: true, number: undefined };
+    const announced: Announced = {
+      entry,
+      matches: this.#view.matcher(entry),
+      isCommitting: true,
+      number: undefined,
+    };
     this.#announced.add(announced);
     return announced;
   }
@@ -165,13 +181,13 @@ export class RevocationGate implements RevocationCheck {
   }
 
   #stands(
-    { entry, isCommitting }: Announced,
+    { matches, isCommitting }: Announced,
     authentication: Authentication,
     connectionId: ConnectionId | undefined,
   ): boolean {
     // No number will come for one that was lost: newer tokens pass it by time alone.
     const authenticatedAtNumber = isCommitting ? (this.#seenAt.get(authentication) ?? 0) : undefined;
-    return this.#view.matches(entry, authentication, { connectionId, authenticatedAtNumber });
+    return matches(authentication, { connectionId, authenticatedAtNumber });
   }
 
   #isAnnounced({ kind, at, target }: Revocation): boolean {

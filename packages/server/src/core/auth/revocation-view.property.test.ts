@@ -136,7 +136,7 @@ describe("the view of revocations", () => {
           }
           const misjudged = entries.filter(
             (entry) =>
-              view.matches(entry, authentication, circumstances) !==
+              view.matcher(entry)(authentication, circumstances) !==
               standsAgainst(entry, authentication, circumstances),
           );
           expect(misjudged).toEqual([]);

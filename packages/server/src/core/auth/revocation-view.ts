@@ -7,10 +7,11 @@ import {
   isIssuedBefore,
   revocationDefaults,
   revocationKey,
-  revocationMatches,
+  revocationMatcher,
   type NewRevocation,
   type Revocation,
   type RevocationCircumstances,
+  type RevocationMatcher,
 } from "./revocation.js";
 import { createShelf, keptUntil, rank, walkAll, type Shelf, type Subject } from "./revocation-shelf.js";
 
@@ -27,12 +28,8 @@ export interface RevocationView {
    * (of the tenant, the client, the person), then an end, then changed claims. `refusalOf` makes an error of it.
    */
   judge(authentication: Authentication, circumstances?: RevocationCircumstances): Revocation | undefined;
-  /** Whether this one entry stands against an authentication: for live connections, also before a log has numbered it. */
-  matches(
-    entry: NewRevocation | Revocation,
-    authentication: Authentication,
-    circumstances?: RevocationCircumstances,
-  ): boolean;
+  /** What this one entry stands against: for live connections, also before a log has numbered it. */
+  matcher(entry: NewRevocation | Revocation): RevocationMatcher;
   /**
    * Forgets entries whose `keepUntil` has come, looking at no more than `maxExamined` (default 1000) and going on from
    * there the next time. Returns how many it forgot.
@@ -123,7 +120,7 @@ export function createRevocationView({
       );
     },
 
-    matches: (entry, authentication, circumstances) => revocationMatches(entry, authentication, circumstances, skewMs),
+    matcher: (entry) => revocationMatcher(entry, skewMs),
 
     forget(now, maxExamined = 1_000) {
       let forgotten = 0;

@@ -172,57 +172,73 @@ export function isIssuedBefore(issuedAt: EpochMs | undefined, before: number, sk
   return issuedAt === undefined || issuedAt <= before + skewMs;
 }
 
+/** Whether what it was made of stands against an authentication. */
+export type RevocationMatcher = (authentication: Authentication, circumstances?: RevocationCircumstances) => boolean;
+
 /**
- * Whether one entry stands against an authentication: what a new entry is applied to live connections by. An entry
- * that has no number yet will have a later one than anything there is.
+ * Whether one entry stands against an authentication: what a new entry is applied to live connections by, all of which
+ * it is asked of in one go. An entry that has no number yet will have a later one than anything there is.
  */
-export function revocationMatches(
+export function revocationMatcher(
   entry: NewRevocation | Revocation,
-  authentication: Authentication,
-  { connectionId, authenticatedAtNumber }: RevocationCircumstances = {},
   skewMs: number = revocationDefaults.skewMs,
-): boolean {
-  if (entry.kind === "lift") return false;
+): RevocationMatcher {
+  if (entry.kind === "lift") return () => false;
   const cutOff = cutOffOf(entry);
-  if (cutOff === undefined) return isAbout(entry.target, authentication, connectionId);
-  if (!isAbout(cutOff.scope, authentication, connectionId)) return false;
-  if (isIssuedBefore(authentication.issuedAt, cutOff.before, skewMs)) return true;
-  return cutOff.isUpToEntry && authenticatedAtNumber !== undefined && authenticatedAtNumber < numberOf(entry);
+  if (cutOff === undefined) return aboutMatcher(entry.target);
+  const isAbout = aboutMatcher(cutOff.scope);
+  const { before, isUpToEntry } = cutOff;
+  const number = "number" in entry ? entry.number : Infinity;
+  return (authentication, circumstances) => {
+    if (!isAbout(authentication, circumstances)) return false;
+    if (isIssuedBefore(authentication.issuedAt, before, skewMs)) return true;
+    const { authenticatedAtNumber } = circumstances ?? {};
+    return isUpToEntry && authenticatedAtNumber !== undefined && authenticatedAtNumber < number;
+  };
 }
 
-function numberOf(entry: NewRevocation | Revocation): number {
-  return "number" in entry ? entry.number : Infinity;
-}
-
-function isAbout(
-  target: RevocationTarget | RevocationScope,
-  authentication: Authentication,
-  connectionId: ConnectionId | undefined,
-): boolean {
-  const { tenant, issuer } = authentication;
+function aboutMatcher(target: RevocationTarget | RevocationScope): RevocationMatcher {
   switch (target.type) {
-    case "connection":
-      return target.connectionId === connectionId;
-    case "token":
-      return target.tokenId === authentication.tokenId && target.issuer === issuer && isIn(target.tenant, tenant);
-    case "session":
-      return target.sessionId === authentication.sessionId && target.issuer === issuer && isIn(target.tenant, tenant);
-    case "client":
-      return target.clientId === authentication.clientId && target.issuer === issuer;
-    case "key":
-      return target.keyId === authentication.keyId && target.issuer === issuer;
-    case "identity":
-      return target.subject === authentication.subject && target.issuer === issuer && target.tenant === tenant;
-    case "subject":
-      return target.subject === authentication.subject && target.issuer === issuer;
-    case "tenant":
-      return target.tenant === tenant;
-    case "issuer":
-      return target.issuer === issuer && isIn(target.tenant, tenant);
+    case "connection": {
+      const { connectionId } = target;
+      return (_, circumstances) => circumstances?.connectionId === connectionId;
+    }
+    case "token": {
+      const { tokenId, issuer, tenant } = target;
+      return (known) => known.tokenId === tokenId && known.issuer === issuer && isIn(tenant, known.tenant);
+    }
+    case "session": {
+      const { sessionId, issuer, tenant } = target;
+      return (known) => known.sessionId === sessionId && known.issuer === issuer && isIn(tenant, known.tenant);
+    }
+    case "client": {
+      const { clientId, issuer } = target;
+      return (known) => known.clientId === clientId && known.issuer === issuer;
+    }
+    case "key": {
+      const { keyId, issuer } = target;
+      return (known) => known.keyId === keyId && known.issuer === issuer;
+    }
+    case "identity": {
+      const { subject, issuer, tenant } = target;
+      return (known) => known.subject === subject && known.issuer === issuer && known.tenant === tenant;
+    }
+    case "subject": {
+      const { subject, issuer } = target;
+      return (known) => known.subject === subject && known.issuer === issuer;
+    }
+    case "tenant": {
+      const { tenant } = target;
+      return (known) => known.tenant === tenant;
+    }
+    case "issuer": {
+      const { issuer, tenant } = target;
+      return (known) => known.issuer === issuer && isIn(tenant, known.tenant);
+    }
     case "all":
-      return true;
+      return () => true;
     case "issued-before":
-      return isAbout(target.scope, authentication, connectionId);
+      return aboutMatcher(target.scope);
     default:
       return unreachable(target);
   }

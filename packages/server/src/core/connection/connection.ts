@@ -5,6 +5,7 @@
 
 import { HubwardError, type ReasonName } from "@hubward/wire";
 import type { Authentication } from "../auth/authentication.js";
+import type { Admission } from "../auth/policy.js";
 import { readInstant, type Instant } from "../clock.js";
 import type { ConnectionId } from "../ids.js";
 import { Credentialed, type CredentialedSetup, type GraceTimes } from "./credentialed.js";
@@ -29,6 +30,8 @@ export interface ConnectionObserver<P> {
   ended(connection: Connection<P>): void;
   /** Its transport is lost; it keeps its standing and what is said to it. */
   detached(connection: Connection<P>): void;
+  /** It has another credential than this one, or another principal by the same. Nothing has been done as such yet. */
+  replaced(connection: Connection<P>, before: Admission<P>): void;
   /** Something else is due next in the life of its credential than before. */
   rescheduled(connection: Connection<P>): void;
   /** Its credential does not hold any more; it may come back with another one. */
@@ -263,6 +266,10 @@ export class Connection<P> extends Credentialed<P> implements SocketListener {
 
   protected override get handler(): ProtocolHandler | undefined {
     return this.#handler;
+  }
+
+  protected override replaced(before: Admission<P>): void {
+    this.#setup.observer.replaced(this, before);
   }
 
   protected override rescheduled(): void {

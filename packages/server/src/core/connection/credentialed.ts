@@ -224,6 +224,9 @@ export abstract class Credentialed<P> extends Delivery {
   /** Something else is due next. */
   protected abstract rescheduled(): void;
 
+  /** Whoever it was until now. Nothing has been done as its successor yet. */
+  protected abstract replaced(before: Admission<P>): void;
+
   /** What began before must not take effect any more. */
   protected loseStanding(): void {
     this.#standing++;
@@ -243,8 +246,10 @@ export abstract class Credentialed<P> extends Delivery {
     if (admission === undefined) throw new TypeError("connection: nobody to take the principal's place");
     this.#candidate = undefined;
     const { expiresAt } = admission.authentication;
-    const isLater = expiresAt !== this.authentication.expiresAt;
+    const before = this.#admission;
+    const isLater = expiresAt !== before.authentication.expiresAt;
     this.#admission = admission;
+    this.replaced(before);
     this.nextVersion();
     if (isLater) {
       this.#times.renew(expiresAt, readInstant(this.#setup.clock), this.#setup.spread());

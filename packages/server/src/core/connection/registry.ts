@@ -4,12 +4,12 @@
  */
 
 import type { ConnectionId, PrincipalAddress } from "../ids.js";
+import { ByKey } from "./by-key.js";
 import type { Connection } from "./connection.js";
 
 export class Registry<P> {
   readonly #byId = new Map<ConnectionId, Connection<P>>();
-  /** Nearly everyone has one connection: only those with more have a set. */
-  readonly #byAddress = new Map<PrincipalAddress, Connection<P> | Set<Connection<P>>>();
+  readonly #byAddress = new ByKey<PrincipalAddress, Connection<P>>();
 
   /** Those included that have ended and were not taken out yet. */
   get size(): number {
@@ -18,20 +18,13 @@ export class Registry<P> {
 
   add(connection: Connection<P>): void {
     this.#byId.set(connection.id, connection);
-    const known = this.#byAddress.get(connection.address);
-    if (known === undefined) this.#byAddress.set(connection.address, connection);
-    else if (known instanceof Set) known.add(connection);
-    else this.#byAddress.set(connection.address, new Set([known, connection]));
+    this.#byAddress.add(connection.address, connection);
   }
 
   remove(connection: Connection<P>): void {
     if (this.#byId.get(connection.id) !== connection) return;
     this.#byId.delete(connection.id);
-    const known = this.#byAddress.get(connection.address);
-    if (known instanceof Set) known.delete(connection);
-    if (known === connection || (known instanceof Set && known.size === 0)) {
-      this.#byAddress.delete(connection.address);
-    }
+    this.#byAddress.remove(connection.address, connection);
   }
 
   get(id: ConnectionId): Connection<P> | undefined {
@@ -44,9 +37,7 @@ export class Registry<P> {
   }
 
   of(address: PrincipalAddress): Iterable<Connection<P>> {
-    const known = this.#byAddress.get(address);
-    if (known === undefined) return [];
-    return open(known instanceof Set ? known : [known]);
+    return open(this.#byAddress.get(address));
   }
 }
 

@@ -12,7 +12,6 @@ describe("the heartbeat", () => {
     const peers = [fixture.connect(), fixture.connect(), fixture.connect()];
     for (const { connection } of peers) heartbeat.watch(connection);
     expect([fixture.clock.pending, heartbeat.size]).toEqual([1, 3]);
-    expect([...heartbeat.watched()]).toEqual(peers.map(({ connection }) => connection));
     for (const { connection } of peers) heartbeat.forget(connection);
     expect([fixture.clock.pending, heartbeat.size]).toEqual([0, 0]);
     fixture.clock.advance(60_000);

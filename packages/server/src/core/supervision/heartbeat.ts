@@ -10,8 +10,6 @@ export interface Beating {
 export interface Heartbeat<Watched extends Beating> {
   watch(watched: Watched): void;
   forget(watched: Watched): void;
-  /** All that is watched; of connections: handshaking, open and closing ones. */
-  watched(): Iterable<Watched>;
   readonly size: number;
 }
 
@@ -57,7 +55,6 @@ export function createHeartbeat<Watched extends Beating>(clock: Clock): Heartbea
       timer = undefined;
       rest = undefined;
     },
-    watched: () => watched,
     get size() {
       return watched.size;
     },

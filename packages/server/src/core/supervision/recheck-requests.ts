@@ -7,7 +7,9 @@
 import type { Admitter } from "../admission/admission.js";
 import type { Admission } from "../auth/policy.js";
 import type { Clock } from "../clock.js";
+import type { CredentialName } from "../auth/credential-name.js";
 import type { Connection } from "../connection/connection.js";
+import type { CredentialIndex } from "../connection/credential-index.js";
 import type { Registry } from "../connection/registry.js";
 import type { TenantScope } from "../groups/fanout.js";
 import type { GroupReference } from "../groups/group.js";
@@ -45,7 +47,8 @@ export interface RecheckRequests<P> {
 
 export interface RecheckRequestPorts<P> extends SelectorPorts<P> {
   readonly recheck: Pick<Recheck<P>, "run">;
-  readonly registry: Pick<Registry<P>, "all">;
+  readonly registry: Pick<Registry<P>, "all" | "get">;
+  readonly index: Pick<CredentialIndex<P>, "named">;
   readonly admitter: Pick<Admitter<P>, "asked">;
   readonly clock: Pick<Clock, "monotonic">;
   readonly telemetry: Telemetry;
@@ -54,19 +57,25 @@ export interface RecheckRequestPorts<P> extends SelectorPorts<P> {
 }
 
 export function createRecheckRequests<P>(ports: RecheckRequestPorts<P>): RecheckRequests<P> {
-  const { admitter, clock, recheck, registry, telemetry } = ports;
+  const { admitter, clock, index, recheck, registry, telemetry } = ports;
   const missed = createRecheckMemory<readonly [Connection<P>, Admission<P>]>(clock, { keepMs: ports.maxConnectMs });
   // A connection may live, and join nothing, for as long as it likes.
   const missedInGroups = createRecheckMemory<readonly [Connection<P>, GroupReference<P>]>(clock);
 
+  /** With a name, at least those that have it. */
+  function* openOnes(name: CredentialName | undefined): Iterable<Connection<P>> {
+    if (name === undefined) return yield* registry.all();
+    for (const connection of index.named(name)) if (registry.get(connection.id) === connection) yield connection;
+  }
+
   return {
     async request(selector, scope) {
-      const { by, about, matches, concerns } = select(selector, scope, ports);
+      const { by, about, name, matches, concerns } = select(selector, scope, ports);
       const since = admitter.asked;
       missed.add({ about, since, covers: ([connection, { authentication }]) => matches(connection, authentication) });
       if (concerns !== undefined)
         missedInGroups.add({ about, since, covers: ([connection, group]) => concerns(connection, group) });
-      const meant = Array.from(registry.all()).filter((connection) => matches(connection));
+      const meant = Array.from(openOnes(name)).filter((connection) => matches(connection));
       const all = await Promise.all(meant.map((connection) => recheck.run(connection)));
       const count = (result: string): number => all.filter((each) => each.result === result).length;
       const found = {

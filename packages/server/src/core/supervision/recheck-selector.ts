@@ -1,6 +1,7 @@
 /** Which connections a recheck is about. */
 
 import type { Authentication } from "../auth/authentication.js";
+import type { CredentialName } from "../auth/credential-name.js";
 import { requires, type Policy, type Requirement } from "../auth/policy.js";
 import type { Connection } from "../connection/connection.js";
 import type { PrincipalReference } from "../dispatch/call.js";
@@ -48,6 +49,8 @@ export interface Selection<P> {
   readonly by: SelectorName;
   /** What it names, in parts. */
   readonly about: readonly unknown[];
+  /** What all whom it names have in common; undefined where each has to be asked. */
+  readonly name?: CredentialName | undefined;
   /** @param authentication one that is to take the place of the present one; default that one */
   readonly matches: (connection: Connection<P>, authentication?: Authentication) => boolean;
   /** Whether it is about who may be in a group, or what may be done there; undefined for one about nothing like it. */
@@ -65,9 +68,10 @@ export function select<P>(
   const [by, ...others] = NAMES.filter((name) => selector?.[name] !== undefined);
   if (by === undefined || others.length > 0) throw new TypeError(`recheck: one of ${NAMES.join(", ")}`);
   const within = selector.tenant === undefined ? scope : { tenant: selector.tenant };
-  const { about, matches, concerns } = meantBy(selector, ports);
+  const { about, name, matches, concerns } = meantBy(selector, ports);
   return {
     by,
+    name,
     about: [by, ...(within === "every" ? [true] : [false, within.tenant]), ...about],
     matches: (connection, authentication) => isWithin(connection, within) && matches(connection, authentication),
     concerns: concerns && ((connection, group) => isWithin(connection, within) && concerns(connection, group)),
@@ -77,19 +81,25 @@ export function select<P>(
 function meantBy<P>(selector: RecheckSelector<P> | TenantSelector, ports: SelectorPorts<P>): Meant<P> {
   const { connection: id, group, policy, session, subject, issuer = ports.issuer } = selector;
   const concerns = undefined;
-  if (id !== undefined) return { about: [id], matches: (connection) => connection.id === id, concerns };
+  if (id !== undefined) {
+    const name = { type: "connection", connectionId: id } as const;
+    return { about: [id], name, matches: (connection) => connection.id === id, concerns };
+  }
   if (session !== undefined) {
     const matches: Meant<P>["matches"] = (connection, { sessionId } = connection.authentication) =>
       sessionId === session;
-    return { about: [session], matches, concerns };
+    return { about: [session], name: { type: "session", sessionId: session }, matches, concerns };
   }
   if (subject !== undefined) {
     if (issuer === undefined) throw new TypeError("recheck: name the issuer, the application trusts several");
+    // Asked of every live connection in one go, and of whoever connects: most are of one tenant.
+    let last: { readonly tenant: string | undefined; readonly key: string } | undefined;
     const matches: Meant<P>["matches"] = ({ tenant, address, identity }) => {
-      const key: string = principalAddress({ tenant, issuer, principalId: subject });
-      return address === key || identity === key;
+      if (last === undefined || last.tenant !== tenant)
+        last = { tenant, key: principalAddress({ tenant, issuer, principalId: subject }) };
+      return address === last.key || identity === last.key;
     };
-    return { about: [issuer, subject], matches, concerns };
+    return { about: [issuer, subject], name: { type: "subject", subject }, matches, concerns };
   }
   if (group !== undefined) return meantByGroup(group, ports);
   if (policy !== undefined) return meantByPolicy(policy, ports);

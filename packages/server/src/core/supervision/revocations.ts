@@ -7,6 +7,7 @@
 
 import { HubwardError } from "@hubward/wire";
 import type { Authentication } from "../auth/authentication.js";
+import { commonName, type CredentialName } from "../auth/credential-name.js";
 import { RevocationGate, type RevocationCheck } from "../auth/revocation-gate.js";
 import type { RevocationLog } from "../auth/revocation-log.js";
 import { createRevocation, type RevocationRequest, type RevocationTerms } from "../auth/revocation-record.js";
@@ -35,8 +36,11 @@ export interface RevocableConnection {
 
 /** Live connections of one scope. */
 export interface Fleet {
-  /** All whose socket is not gone: handshaking, open, detached and closing ones. */
-  connections(): Iterable<RevocableConnection>;
+  /**
+   * All whose socket is not gone: handshaking, open, detached and closing ones. With a name, at least those of them
+   * that have it.
+   */
+  connections(name?: CredentialName): Iterable<RevocableConnection>;
   /** It lapsed because nobody could say whether it was revoked, and now somebody can: it was not. */
   confirm(connection: RevocableConnection): void;
 }
@@ -132,8 +136,10 @@ export function createRevocations(ports: RevocationPorts): Revocations {
   function matching(entry: NewRevocation | Revocation): RevocableConnection[] {
     const found: RevocableConnection[] = [];
     if (entry.kind === "lift") return found;
+    const isMeant = gate.matcher(entry);
+    const name = commonName(entry.target);
     for (const fleet of fleets)
-      for (const each of fleet.connections()) if (gate.matches(entry, each.authentication, each.id)) found.push(each);
+      for (const each of fleet.connections(name)) if (isMeant(each.authentication, each.id)) found.push(each);
     return found;
   }
 
