@@ -5,6 +5,7 @@ import { createMemorySessionStore, type SessionStore } from "@hubward/sessions";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type * as TicketsModule from "../../packages/server/src/core/auth/tickets.js";
 import { Connection } from "../../packages/server/src/core/connection/connection.js";
+import { CredentialIndex } from "../../packages/server/src/core/connection/credential-index.js";
 import { Outbox } from "../../packages/server/src/core/connection/outbox.js";
 import { check, type Invariant } from "./check.js";
 import { runRefreshes } from "./refreshes.js";
@@ -69,6 +70,11 @@ describe("the checker catches", () => {
     vi.spyOn(Connection.prototype, "apply").mockImplementation(function (this: Connection<unknown>, event) {
       if (event.type !== "revoked") apply.call(this, event);
     });
+    expect(await invariantsBroken()).toContain("I1");
+  });
+
+  test("an index that does not hear of new credentials", async () => {
+    vi.spyOn(CredentialIndex.prototype, "replaced").mockReturnValue();
     expect(await invariantsBroken()).toContain("I1");
   });
 

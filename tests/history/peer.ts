@@ -23,7 +23,9 @@ export class Peer {
   readonly connectionToken: string;
   readonly ticket: string;
   readonly isResumable: boolean;
-  /** The credential it shows next time it is asked who it is. */
+  /** What its ticket is for. */
+  readonly cameWith: CredentialFacts;
+  /** The one it came with, or the last that was taken. */
   credential: CredentialFacts;
   protected readonly history: History;
   readonly #waiting = new Map<string, (message: ServerMessage) => void>();
@@ -36,6 +38,7 @@ export class Peer {
   constructor({ name, history, credential, connectionToken, ticket, isResumable, encoding = "json" }: PeerSetup) {
     this.name = name;
     this.history = history;
+    this.cameWith = credential;
     this.credential = credential;
     this.connectionToken = connectionToken;
     this.ticket = ticket;
@@ -106,7 +109,9 @@ export class Peer {
   answered(credential: CredentialFacts, refusal: string | undefined): void {
     // It was taken, perhaps, and the connection lapsed before that could be said.
     if (refusal?.includes("auth_unavailable") === true) return;
-    this.history.record({ type: refusal === undefined ? "renewed" : "declined", connection: this.name, credential });
+    const wasTaken = refusal === undefined;
+    this.history.record({ type: wasTaken ? "renewed" : "declined", connection: this.name, credential });
+    if (wasTaken) this.credential = credential;
   }
 
   sendText(text: string): void {

@@ -265,7 +265,7 @@ async function raceForTicket(world: World): Promise<void> {
 
 async function useTicketAgain(world: World, peer: Peer): Promise<void> {
   const again = await world.negotiate(peer.ticket);
-  if (again !== undefined) await world.attach(again, peer.credential, peer.ticket);
+  if (again !== undefined) await world.attach(again, peer.cameWith, peer.ticket);
 }
 
 async function resume(world: World, peer: Peer): Promise<void> {
