@@ -7,6 +7,7 @@ import { commonHelp, limitProgram, readFlags } from "./lib/flags.mjs";
 import {
   measureCalls,
   measureExpiry,
+  measureLogouts,
   measureReauthentication,
   measureRevocation,
   measureVerification,
@@ -18,17 +19,18 @@ import { createTokenSource } from "./lib/tokens.mjs";
 
 const help = `node bench/life.mjs [options]
   --quick                small and short: a smoke run, its figures mean nothing
-  --measure=a,b          of checks, reauthentication, expiry, revocation (default all)
+  --measure=a,b          of checks, reauthentication, expiry, revocation, logout (default all)
   --rounds=n             default 5
   --seconds=n            of calls, measured per run, default 4
   --warmup=n             seconds before them, default 4
   --connections=n        that re-authenticate, default 1000
   --expiring=n           connections that expire together, default 10000: needs as many file descriptors twice
   --revoked=n            connections of one tenant that is revoked, default 10000: as many again
+  --logouts=n            one by one, among 10 times as many connections and among those of --revoked, default 200
   --lead=n               seconds that their tokens live: connecting them all must not take longer, default 60
 ${commonHelp}`;
 
-const measures = ["checks", "reauthentication", "expiry", "revocation"];
+const measures = ["checks", "reauthentication", "expiry", "revocation", "logout"];
 const runLimitMs = 150_000;
 /** In-band attempts of one connection at once are bounded (docs/credential-lifecycle.md): two warm up, three count. */
 const warmups = 2;
@@ -36,7 +38,7 @@ const renewals = 3;
 
 const flags = readFlags({
   help,
-  names: ["measure", "rounds", "seconds", "warmup", "connections", "expiring", "revoked", "lead"],
+  names: ["measure", "rounds", "seconds", "warmup", "connections", "expiring", "revoked", "logouts", "lead"],
 });
 const chosen = flags.choice("measure", measures, measures);
 const rounds = flags.amount("rounds", flags.isQuick ? 1 : 5);
@@ -45,6 +47,7 @@ const warmupSeconds = flags.amount("warmup", flags.isQuick ? 0.5 : 4);
 const connections = flags.amount("connections", flags.isQuick ? 50 : 1_000);
 const expiring = flags.amount("expiring", flags.isQuick ? 200 : 10_000);
 const revoked = flags.amount("revoked", flags.isQuick ? 200 : 10_000);
+const logouts = flags.amount("logouts", flags.isQuick ? 10 : 200);
 const leadSeconds = flags.amount("lead", flags.isQuick ? 10 : 60);
 limitProgram(flags.amount("time-limit", 1800));
 
@@ -87,6 +90,11 @@ const kinds = {
       `gated after ${formatNumber(gatedMs)} ms, all told after ${formatNumber(toldMs)} ms, ${missed} missed, ` +
       `loop held ${formatNumber(maxMs)} ms at most`,
   }),
+  logout: async () => ({
+    peers: ["few", "many"],
+    run: (peer) => measureLogouts({ ...shared, connections: peer === "few" ? logouts * 10 : revoked, logouts, source }),
+    describe: ({ cpuPerUnitUs }) => `${formatNumber(cpuPerUnitUs)} µs a logout`,
+  }),
 };
 
 const measured = {};
@@ -106,6 +114,8 @@ const titles = {
   closing: `bare ws, closes ${revoked}`,
   told: `Hubward, revokes ${revoked}: all told`,
   gated: `Hubward, revokes ${revoked}: all gated`,
+  few: `logout among ${logouts * 10} connections`,
+  many: `logout among ${revoked} connections`,
 };
 const ratioOf = (kind, figure, peer, baseline) => measured[kind]?.ratioOf(0, figure, peer, baseline) ?? null;
 const row = (kind, peer, figure, unit, baseline, title) => [
@@ -139,6 +149,8 @@ if (measured.revocation)
     row("revocation", "hubward", "toldMs", "ms", "ws", titles.told),
     row("revocation", "hubward", "gatedMs", "ms", "ws", titles.gated),
   );
+if (measured.logout)
+  for (const peer of ["few", "many"]) rows.push(row("logout", peer, "cpuPerUnitUs", "µs CPU", "few", titles[peer]));
 
 const targets = [
   {
@@ -165,6 +177,11 @@ const targets = [
     name: "revocation: until all were gated (receipt), × bare ws closing",
     most: 0.1,
     measured: ratioOf("revocation", "gatedMs", "hubward", "ws"),
+  },
+  {
+    name: `logout: CPU among ${revoked}, × among ${logouts * 10}`,
+    most: 1.5,
+    measured: ratioOf("logout", "cpuPerUnitUs", "many", "few"),
   },
 ];
 const failures = Object.values(measured).flatMap((kind) => kind.failures);

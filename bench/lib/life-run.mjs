@@ -245,6 +245,40 @@ export function measureRevocation(options) {
   });
 }
 
+/**
+ * CPU of one logout, from the revocation of a session to its only connection's end, among so many connections.
+ *
+ * @param {LifeOptions & { connections: number, logouts: number,
+ *   source: import("./tokens.mjs").TokenSource }} options
+ */
+export function measureLogouts(options) {
+  return withPeer("hubward", options, async ({ server, open }) => {
+    const { connections, logouts, source } = options;
+    const tenant = "general";
+    const tokens = await source.sign(connections, { tenant });
+    const { sockets, endings } = await open(tokens, { client: hubAt("/tenant") });
+    await pause(2_000);
+    const early = endings();
+    if (early.length > 0) throw new Error(`ended before they should: ${early.slice(0, 5).join(", ")}`);
+    // All over the place, not the newest.
+    const stride = Math.floor(connections / (2 * logouts));
+    const sessions = Array.from({ length: 2 * logouts }, (_, at) => sessionOf(tokens[at * stride]));
+    await server.ask("revoke-sessions", { tenant, sessions: sessions.slice(0, logouts) });
+    const measured = await measureCpu(server, async () => {
+      const { matched } = await server.ask("revoke-sessions", { tenant, sessions: sessions.slice(logouts) });
+      if (matched !== logouts) throw new Error(`${matched} of ${logouts} sessions had a connection`);
+      return logouts;
+    });
+    const gone = sockets.filter(({ ended }) => ended !== null).length;
+    if (gone > 2 * logouts) throw new Error(`${gone} ended, of ${2 * logouts} that were logged out`);
+    return measured;
+  });
+}
+
+function sessionOf(token) {
+  return JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString()).sid;
+}
+
 /** Looks often, and until `closeLimitMs` have passed at most. */
 async function waitUntil(isSo) {
   const limit = nowUs() + closeLimitMs * 1000;

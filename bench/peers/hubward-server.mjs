@@ -70,6 +70,11 @@ await servePeer(async ({ issuer, audience, publicJwk }) => {
     port: await listenOnLoopback(server),
     actions: {
       "revoke-tenant": ({ tenant }) => tenants.revoke({ tenant }),
+      async "revoke-sessions"({ tenant, sessions }) {
+        let matched = 0;
+        for (const session of sessions) matched += (await tenants.tenant(tenant).revoke({ session })).matched;
+        return { matched };
+      },
     },
     publish(reading) {
       app.to(ward({ ward: wardName })).emit("vitals", reading);
