@@ -1,6 +1,8 @@
 /** The oracle: reads a history and says what in it must not have happened. */
 
 import type { CredentialFacts, HistoryEvent, Target } from "./history.js";
+import { Directory } from "./directory.js";
+import { nameOf, namesOf, personOf } from "./names.js";
 import { Clocks, Possession } from "./possession.js";
 
 /**
@@ -273,76 +275,5 @@ export class Checker {
 
   #report(invariant: Invariant, seq: number, what: string): void {
     this.violations.push({ invariant, seq, what });
-  }
-}
-
-/** What a target of this type names, by whatever an entry against it is found. */
-function nameOf(target: Target): string {
-  switch (target.type) {
-    case "token":
-      return `token ${target.tokenId}`;
-    case "session":
-      return `session ${target.sessionId}`;
-    case "client":
-      return `client ${target.clientId}`;
-    case "key":
-      return `key ${target.keyId}`;
-    case "tenant":
-      return `tenant ${target.tenant}`;
-    case "connection":
-      return `connection ${target.connection}`;
-    case "identity":
-    case "issued-before":
-      return `person ${personOf(target)}`;
-  }
-}
-
-/** All that could name this credential on this connection. */
-function namesOf(connection: string, credential: CredentialFacts): readonly string[] {
-  const { id, sessionId, clientId, keyId, tenant } = credential;
-  return [
-    `token ${id}`,
-    `session ${sessionId}`,
-    `client ${clientId}`,
-    `key ${keyId}`,
-    `tenant ${tenant}`,
-    `connection ${connection}`,
-    `person ${personOf(credential)}`,
-  ];
-}
-
-function personOf({ tenant, subject }: Pick<CredentialFacts, "tenant" | "subject">): string {
-  return `${tenant}/${subject}`;
-}
-
-/** What the directory may have said of each person, to whom it was asked last. */
-class Directory {
-  /** Since the last acknowledged recheck, oldest first. */
-  readonly #states = new Map<string, { readonly wards: readonly string[] | undefined; readonly number: number }[]>();
-  readonly #asked = new Map<number, number>();
-  #count = 0;
-
-  changed(person: string, wards: readonly string[]): void {
-    // Before the first change it said everything.
-    const states = this.#states.get(person) ?? [{ wards: undefined, number: 0 }];
-    states.push({ wards, number: ++this.#count });
-    this.#states.set(person, states);
-  }
-
-  asked(attempt: number): void {
-    this.#asked.set(attempt, this.#count);
-  }
-
-  /** What held when it was asked, or came later, is what may have been heard. */
-  answered(person: string, attempt: number): void {
-    const askedAt = this.#asked.get(attempt) ?? 0;
-    const states = this.#states.get(person) ?? [];
-    const last = states.findLastIndex(({ number }) => number <= askedAt);
-    if (last > 0) states.splice(0, last);
-  }
-
-  mayAllow(person: string, ward: string): boolean {
-    const states = this.#states.get(person);
-    return states === undefined || states.some(({ wards }) => wards === undefined || wards.includes(ward));
   }
 }
