@@ -390,6 +390,21 @@ describe("the receipt", () => {
     });
   });
 
+  it("does not wait for a socket that is gone, be it asked for by who is told just that", async () => {
+    const records: AuditRecord[] = [];
+    let receipt: Promise<unknown> | undefined;
+    const ward = createWard({
+      audit: { record: (record) => void records.push(record) },
+      telemetry: ({ event }) => {
+        if (event === "connection.closed") receipt = ward.app.revoke({ session: "s-ann" });
+      },
+    });
+    const peer = await ward.connect(ward.tokenOf(ann));
+    peer.socket.end();
+    expect(await receipt).toMatchObject({ matched: 0, closedMs: 0, stillClosing: 0 });
+    expect(records.find(({ event }) => event === "connection.closed")?.principal).toMatchObject({ subject: "ann" });
+  });
+
   it("says when the last socket was gone, and from when new tokens pass", async () => {
     const ward = createWard({ maxIssuerSkewMs: 5_000 });
     const peer = await ward.connect(ward.tokenOf(ann));

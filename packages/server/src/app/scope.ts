@@ -80,8 +80,7 @@ export function createScope<Attributes extends object>(
 ): OpenScope<Principal<Attributes>> {
   type P = Principal<Attributes>;
   const { clock, random, times } = common;
-  const telemetry: Telemetry =
-    common.trail?.follow(common.telemetry, (id) => connections.index.get(id)) ?? common.telemetry;
+  const telemetry: Telemetry = common.trail?.follow(common.telemetry, (id) => connections.find(id)) ?? common.telemetry;
   const issuer = settings.authenticator.issuer;
 
   const onFailure: PolicyFailure = (where, error) =>
