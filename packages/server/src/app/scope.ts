@@ -203,6 +203,8 @@ export function createScope<Attributes extends object>(
     connections: (name) => (name === undefined ? index.all() : index.named(name)),
     confirm(revocable) {
       const connection = revocable as Connection<P>;
+      // Asked about meanwhile, and nobody could say: it must not go on as who it was before that.
+      if (recheck.isOutdated(connection, connection.admission)) return void recheck.run(connection);
       if (connection.replace(connection.admission, "rechecked")) void reassess(connection);
     },
   });
