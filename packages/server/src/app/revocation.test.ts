@@ -712,6 +712,30 @@ describe("changed claims", () => {
     expect(await peer.call("Hi")).toMatchObject({ outcome: { kind: "value" } });
   });
 
+  it("leave the grace to who is rechecked in it", async () => {
+    const ward = createWard({ maxIssuerSkewMs: 2_000 });
+    const peer = await ward.connect(ward.tokenOf(ann));
+    await peer.call("hubward.notices");
+    await inGeneral(ward).requireReauthentication({ subject: "ann" });
+    expect(await inGeneral(ward).recheck({ subject: "ann" })).toMatchObject({ matched: 1, ended: 0, unavailable: 1 });
+    expect(await peer.call("Hi")).toMatchObject({ outcome: { error: "reauth_required;action=refresh" } });
+    ward.clock.advance(3_000);
+    const renewed = await peer.call("hubward.reauthenticate", ward.tokenOf({ ...ann, tokenId: "t-2" }));
+    expect(renewed).toMatchObject({ outcome: { kind: "value" } });
+    expect(await peer.call("Hi")).toMatchObject({ outcome: { kind: "value" } });
+  });
+
+  it("leave no grace to who is rechecked in it and may not be here any more", async () => {
+    const ward = createWard({ principal: () => (isWelcome ? { roles: [], department: null } : null) });
+    let isWelcome = true;
+    const peer = await ward.connect(ward.tokenOf(ann));
+    await peer.call("hubward.notices");
+    await inGeneral(ward).requireReauthentication({ subject: "ann" });
+    isWelcome = false;
+    expect(await inGeneral(ward).recheck({ subject: "ann" })).toMatchObject({ matched: 1, ended: 1 });
+    expect(goodbye(peer)).toBe("forbidden");
+  });
+
   it("of all reach everybody, and pass by who comes with a newer token", async () => {
     const ward = createWard({ maxIssuerSkewMs: 0 });
     const peers = [

@@ -129,6 +129,8 @@ export function createRecheck<P>(ports: RecheckPorts<P>): Recheck<P> {
 
   function refuse(connection: Connection<P>, { reason }: HubwardError): Rechecked {
     if (reasons[reason].action === "retry-after") return lapse(connection);
+    // It lapsed for just that, and may bring another credential until its grace is over.
+    if (reason === "reauth_required" && connection.lapse === reason) return UNAVAILABLE;
     connection.apply({ type: "revoked", reason });
     return ENDED;
   }
