@@ -2,7 +2,8 @@
 
 import type { Socket } from "node:net";
 import { HttpTransportType, HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
-import { hasRole, type App, type GroupReference, type Policy, type Principal } from "@hubward/server";
+import { hasRole, HubwardError, type App, type GroupReference, type Policy, type Principal } from "@hubward/server";
+import type { RevocationListener, RevocationLog } from "@hubward/server/ports";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { Recorder } from "../support/recorder.js";
 import { openWebSocket, upgrade } from "../support/raw-web-socket.js";
@@ -50,6 +51,33 @@ async function runWard(options: RunOptions = {}) {
   return { ...running, ...ward, directory, load };
 }
 
+/** A log of revocations without an entry, which may be away. */
+function createAbsentLog() {
+  const listeners = new Set<RevocationListener>();
+  let isAway = false;
+  const log: RevocationLog = {
+    isDurable: false,
+    append: () => Promise.reject(new HubwardError("not_durable")),
+    read: async () => {
+      if (isAway) throw new HubwardError("auth_unavailable");
+      return { logId: "empty", entries: [], upTo: 0, head: 0 };
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    close: () => Promise.resolve(),
+  };
+  return {
+    log,
+    goAway() {
+      isAway = true;
+      for (const listener of listeners) listener.interrupted(new Error("the log went away"));
+    },
+    comeBack: () => void (isAway = false),
+  };
+}
+
 const transports = ["WebSockets", "ServerSentEvents", "LongPolling"] as const;
 
 describe.each(transports)("over %s", (transport) => {
@@ -87,6 +115,39 @@ describe.each(transports)("over %s", (transport) => {
     expect(heard.items.filter((value) => value === "too late")).toEqual([]);
     expect(await streamed).toContain("forbidden");
     expect(connection.state).toBe("Connected");
+  });
+
+  test("asked for while nobody can say who was revoked, it is done before the connection goes on", async () => {
+    const disk = createAbsentLog();
+    const { app, clock, directory, icu, issuer, port, telemetry } = await runWard({ revocations: disk.log });
+    await app.ready();
+    const connection = new HubConnectionBuilder()
+      .configureLogging(LogLevel.None)
+      .withUrl(`http://127.0.0.1:${port}${HUB}`, {
+        transport: HttpTransportType[transport],
+        accessTokenFactory: () => issuer.token("ada"),
+      })
+      .build();
+    const heard = new Recorder<string>();
+    connection.on("vitals", (value: string) => heard.push(value));
+    connection.on("marker", () => heard.push("marker"));
+    await connection.start();
+    onTestFinished(() => connection.stop());
+    await connection.invoke("Join");
+    disk.goAway();
+    clock.advance(5_000);
+    expect(await outcomeOf(connection.invoke("Join"))).toContain("auth_unavailable");
+    directory.set("ada", ["clerk"]);
+    expect(await app.recheck({ subject: "ada" })).toMatchObject({ matched: 1, unavailable: 1 });
+    app.to(icu).emit("vitals", "meanwhile");
+    disk.comeBack();
+    clock.advance(300);
+    await telemetry.first(({ event }) => event === "connection.restored");
+    app.to(icu).emit("vitals", "later");
+    app.toPrincipal({ subject: "ada" }).emit("marker");
+    await heard.first((value) => value === "marker");
+    expect(heard.items).toEqual(["marker"]);
+    expect(await outcomeOf(connection.invoke("Join"))).toContain("forbidden");
   });
 
   test("who may not be here any more is told so and does not come back", async () => {

@@ -46,7 +46,9 @@ export interface Newcomer<P> {
 export interface Connections<P> {
   readonly registry: Registry<P>;
   /** Those whose socket is open or has not been given back: handshaking, open and closing ones. */
-  readonly index: Pick<CredentialIndex<P>, "get" | "all" | "named">;
+  readonly index: Pick<CredentialIndex<P>, "all" | "named">;
+  /** From their socket on until it was told that it is gone, for records. */
+  find(id: ConnectionId): Connection<P> | undefined;
   transportOf(connection: Connection<P>): string | undefined;
   connect(newcomer: Newcomer<P>, socket: Socket): Connection<P>;
   readonly visitors: Visitors;
@@ -103,6 +105,8 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
   /** From their socket on until it is gone. */
   const newcomers = new Map<Connection<P>, Newcomer<P>>();
   const index = new CredentialIndex<P>();
+  /** Gone, and being told of: its last record says whose it was. */
+  let leaving: Connection<P> | undefined;
   // A connection without a socket costs its peer nothing.
   const detached = new Set<Connection<P>>();
   const detachedShares = createShares(MAX_DETACHED_PER_IDENTITY);
@@ -183,6 +187,8 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
     released(connection, reason) {
       forget(connection);
       heartbeat.forget(connection);
+      // Before anybody is told: a revocation that is asked for then must not wait for a socket that is gone.
+      index.remove(connection);
       ports.places.released(connection.identity);
       life().revocations.released(connection);
       giveBack(connection);
@@ -192,8 +198,9 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
       const { authentication, id, hub } = connection;
       // What the client ended, and what ended by the credential's own time, is no loop of ours.
       if (reason !== "normal" && reason !== "token_expired") holdBack.ended(authentication, ageMs);
+      leaving = connection;
       telemetry({ event: "connection.closed", connectionId: id, hub, reason, subject: authentication.subject, ageMs });
-      index.remove(connection);
+      leaving = undefined;
       depart(connection, reason);
       settled();
     },
@@ -215,6 +222,7 @@ export function createConnections<P extends PrincipalBase>(ports: ConnectionsPor
   return {
     registry,
     index,
+    find: (id) => index.get(id) ?? (leaving?.id === id ? leaving : undefined),
     transportOf: (connection) => newcomers.get(connection)?.transport,
 
     connect(newcomer, socket) {

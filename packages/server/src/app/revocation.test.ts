@@ -390,6 +390,21 @@ describe("the receipt", () => {
     });
   });
 
+  it("does not wait for a socket that is gone, be it asked for by who is told just that", async () => {
+    const records: AuditRecord[] = [];
+    let receipt: Promise<unknown> | undefined;
+    const ward = createWard({
+      audit: { record: (record) => void records.push(record) },
+      telemetry: ({ event }) => {
+        if (event === "connection.closed") receipt = ward.app.revoke({ session: "s-ann" });
+      },
+    });
+    const peer = await ward.connect(ward.tokenOf(ann));
+    peer.socket.end();
+    expect(await receipt).toMatchObject({ matched: 0, closedMs: 0, stillClosing: 0 });
+    expect(records.find(({ event }) => event === "connection.closed")?.principal).toMatchObject({ subject: "ann" });
+  });
+
   it("says when the last socket was gone, and from when new tokens pass", async () => {
     const ward = createWard({ maxIssuerSkewMs: 5_000 });
     const peer = await ward.connect(ward.tokenOf(ann));
@@ -695,6 +710,30 @@ describe("changed claims", () => {
     expect(await renew()).toMatchObject({ outcome: { kind: "value" } });
     expect(ward.of("connection.restored")).toHaveLength(1);
     expect(await peer.call("Hi")).toMatchObject({ outcome: { kind: "value" } });
+  });
+
+  it("leave the grace to who is rechecked in it", async () => {
+    const ward = createWard({ maxIssuerSkewMs: 2_000 });
+    const peer = await ward.connect(ward.tokenOf(ann));
+    await peer.call("hubward.notices");
+    await inGeneral(ward).requireReauthentication({ subject: "ann" });
+    expect(await inGeneral(ward).recheck({ subject: "ann" })).toMatchObject({ matched: 1, ended: 0, unavailable: 1 });
+    expect(await peer.call("Hi")).toMatchObject({ outcome: { error: "reauth_required;action=refresh" } });
+    ward.clock.advance(3_000);
+    const renewed = await peer.call("hubward.reauthenticate", ward.tokenOf({ ...ann, tokenId: "t-2" }));
+    expect(renewed).toMatchObject({ outcome: { kind: "value" } });
+    expect(await peer.call("Hi")).toMatchObject({ outcome: { kind: "value" } });
+  });
+
+  it("leave no grace to who is rechecked in it and may not be here any more", async () => {
+    const ward = createWard({ principal: () => (isWelcome ? { roles: [], department: null } : null) });
+    let isWelcome = true;
+    const peer = await ward.connect(ward.tokenOf(ann));
+    await peer.call("hubward.notices");
+    await inGeneral(ward).requireReauthentication({ subject: "ann" });
+    isWelcome = false;
+    expect(await inGeneral(ward).recheck({ subject: "ann" })).toMatchObject({ matched: 1, ended: 1 });
+    expect(goodbye(peer)).toBe("forbidden");
   });
 
   it("of all reach everybody, and pass by who comes with a newer token", async () => {

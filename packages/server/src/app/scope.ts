@@ -80,8 +80,7 @@ export function createScope<Attributes extends object>(
 ): OpenScope<Principal<Attributes>> {
   type P = Principal<Attributes>;
   const { clock, random, times } = common;
-  const telemetry: Telemetry =
-    common.trail?.follow(common.telemetry, (id) => connections.index.get(id)) ?? common.telemetry;
+  const telemetry: Telemetry = common.trail?.follow(common.telemetry, (id) => connections.find(id)) ?? common.telemetry;
   const issuer = settings.authenticator.issuer;
 
   const onFailure: PolicyFailure = (where, error) =>
@@ -204,6 +203,8 @@ export function createScope<Attributes extends object>(
     connections: (name) => (name === undefined ? index.all() : index.named(name)),
     confirm(revocable) {
       const connection = revocable as Connection<P>;
+      // Asked about meanwhile, and nobody could say: it must not go on as who it was before that.
+      if (recheck.isOutdated(connection, connection.admission)) return void recheck.run(connection);
       if (connection.replace(connection.admission, "rechecked")) void reassess(connection);
     },
   });

@@ -190,9 +190,8 @@ export class RevocationGate implements RevocationCheck {
     return matches(authentication, { connectionId, authenticatedAtNumber });
   }
 
-  #isAnnounced({ kind, at, target }: Revocation): boolean {
-    for (const { entry } of this.#announced)
-      if (entry.kind === kind && entry.at === at && revocationKey(entry.target) === revocationKey(target)) return true;
+  #isAnnounced(told: Revocation): boolean {
+    for (const { entry } of this.#announced) if (isSame(entry, told)) return true;
     return false;
   }
 
@@ -200,6 +199,16 @@ export class RevocationGate implements RevocationCheck {
     for (const announced of this.#announced)
       if (announced.number !== undefined && announced.number <= this.#view.head) this.#announced.delete(announced);
   }
+}
+
+/** Whether they stand against the same: of two cut-offs of one moment, one may reach further. */
+function isSame(one: NewRevocation, other: NewRevocation): boolean {
+  return (
+    one.kind === other.kind &&
+    one.at === other.at &&
+    cutOffOf(one)?.before === cutOffOf(other)?.before &&
+    revocationKey(one.target) === revocationKey(other.target)
+  );
 }
 
 /** Whether an entry of the log makes a lost one superfluous. */

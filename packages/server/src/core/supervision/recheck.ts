@@ -15,6 +15,7 @@ import type { Connection } from "../connection/connection.js";
 import { identityKey, joinKey } from "../ids.js";
 import { createTurns } from "./turns.js";
 import type { Reassess } from "./reassessment.js";
+import { SharedAnswers } from "./shared-answers.js";
 
 /** What came of one connection. `gone`: it ended meanwhile, for a reason of its own. */
 export interface Rechecked {
@@ -80,15 +81,15 @@ export function createRecheck<P>(ports: RecheckPorts<P>): Recheck<P> {
   const askedFor = new WeakMap<Connection<P>, number>();
   const retries = new WeakMap<Connection<P>, Retry>();
   /** By token, while anything flies. */
-  const answers = new Map<unknown, { readonly since: number; readonly admission: Promise<Admission<P>> }>();
+  const answers = new SharedAnswers<Promise<Admission<P>>>();
 
   function ask(authentication: Authentication, since: number): Promise<Admission<P>> {
     const key = tokenKey(authentication);
-    const known = answers.get(key);
-    if (known !== undefined && known.since >= since) return known.admission;
+    const known = answers.find(key, since);
+    if (known !== undefined) return known;
     const now = admitter.asked;
     const admission = admitter.identify(authentication);
-    answers.set(key, { since: now, admission });
+    answers.keep(key, now, admission);
     return admission;
   }
 
@@ -129,6 +130,8 @@ export function createRecheck<P>(ports: RecheckPorts<P>): Recheck<P> {
 
   function refuse(connection: Connection<P>, { reason }: HubwardError): Rechecked {
     if (reasons[reason].action === "retry-after") return lapse(connection);
+    // It lapsed for just that, and may bring another credential until its grace is over.
+    if (reason === "reauth_required" && connection.lapse === reason) return UNAVAILABLE;
     connection.apply({ type: "revoked", reason });
     return ENDED;
   }

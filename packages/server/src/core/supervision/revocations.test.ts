@@ -8,6 +8,7 @@ import type { Authentication } from "../auth/authentication.js";
 import type { RevocationListener, RevocationLog, RevocationPage } from "../auth/revocation-log.js";
 import { createRevocation } from "../auth/revocation-record.js";
 import type { LapseReason, LifecycleEvent } from "../connection/lifecycle.js";
+import type { EpochMs } from "../clock.js";
 import type { ConnectionId } from "../ids.js";
 import { createRevocations, type RevocableConnection } from "./revocations.js";
 
@@ -177,6 +178,22 @@ describe("an entry", () => {
     expect(ann.events).toEqual([{ type: "revoked", reason: "session_revoked" }]);
     expect(bob.events).toEqual([]);
     expect(fixture.telemetry.of("revocation.applied")).toMatchObject([{ number: 1, matched: 1 }]);
+  });
+
+  it("of somebody else's shuts whom it is about beside one of our own that reaches less far, of the same moment", async () => {
+    const fixture = createFixture();
+    await fixture.revocations.ready();
+    const ann = fixture.admit("ann");
+    const now = fixture.clock.now();
+    const scope = { type: "subject", issuer: ISSUER, subject: ann.authentication.subject } as const;
+    const until = (before: number) => ({ type: "issued-before", before: before as EpochMs, scope }) as const;
+    const ours = fixture.revocations.revoke({ kind: "end", target: until(now - 10_000) });
+    expect(ann.events).toEqual([]);
+    await fixture.log.append(
+      createRevocation({ kind: "end", target: until(now) }, { now, maxTokenAgeMs: 3_600_000, skewMs: 1_000 }),
+    );
+    expect(ann.events).toEqual([{ type: "revoked", reason: "session_revoked" }]);
+    expect(await ours).toMatchObject({ matched: 0 });
   });
 
   it("shuts the others where one connection fails to close", async () => {
