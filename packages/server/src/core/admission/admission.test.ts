@@ -49,6 +49,14 @@ describe("admission", () => {
     expect(failures).toEqual([]);
   });
 
+  it("lets nobody change what was authenticated, be it whoever said it", async () => {
+    const own: { subject: string } & typeof ann = { ...ann };
+    const { admitter } = createFixture(() => own);
+    const authentication = await admitter.authenticate(credential);
+    expect(() => (own.subject = "bob")).toThrow(TypeError);
+    expect(authentication.subject).toBe("ann");
+  });
+
   const down = new Error("ldap://10.0.0.7 refused");
 
   it.each<[string, () => never | Promise<never>, string, number]>([

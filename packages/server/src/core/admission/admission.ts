@@ -80,7 +80,8 @@ export function createAdmitter<Attributes extends object>({
   async function authenticated(ask: () => Authentication | Promise<Authentication>): Promise<Authentication> {
     let authentication: Authentication;
     try {
-      authentication = await deadline(ask());
+      // Connections are found by what it says: nobody may change that behind our back.
+      authentication = Object.freeze(await deadline(ask()));
     } catch (error) {
       throw unavailable("authenticator", error);
     }
