@@ -7,6 +7,8 @@ export default class ClosingLineReporter implements Reporter {
     const counts = { passed: 0, failed: errors.length, skipped: 0 };
     for (const module of modules) {
       counts.failed += module.errors().length;
+      // A hook of a group fails for the group; of its tests it only skips some, or none.
+      for (const group of module.children.allSuites()) counts.failed += group.errors().length;
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state === "passed") counts.passed++;

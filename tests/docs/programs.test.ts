@@ -12,6 +12,8 @@ import { runLine, startServer, type Running } from "./support/run.js";
 import { clientOf, connect, get, hubSecret, tokenOf } from "./support/visitor.js";
 
 const env = { HUB_SECRET: hubSecret };
+/** Without a terminal, Node 24 reports in another form than Node 20 unless it is told which. */
+const testCommand = "node --test --test-reporter=tap";
 const folders = new Map<string, Folder>();
 
 async function unfold(page: Page): Promise<void> {
@@ -231,7 +233,7 @@ describe("the recipes", () => {
   });
 
   test("the test of a hub passes, and fails when the hub is wrong", async () => {
-    expect(await finish(recipes, "node --test ward.test.js")).toMatch(/^# pass 1$/m);
+    expect(await finish(recipes, `${testCommand} ward.test.js`)).toMatch(/^# pass 1$/m);
     const folder = folderOf(recipes);
     const source = await readFile(join(folder, "ward.js"), "utf8");
     const wrong = source.replace("principal.department === ward", "principal.department !== ward");
@@ -239,7 +241,7 @@ describe("the recipes", () => {
     await writeFile(join(folder, "wrong.js"), wrong);
     const given = await readFile(join(folder, "ward.test.js"), "utf8");
     await writeFile(join(folder, "wrong.test.js"), given.replace("./ward.js", "./wrong.js"));
-    await expect(finish(recipes, "node --test wrong.test.js")).rejects.toThrow(/^# fail 1$/m);
+    await expect(finish(recipes, `${testCommand} wrong.test.js`)).rejects.toThrow(/^# fail 1$/m);
   });
 });
 
