@@ -1,13 +1,23 @@
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import InListedOrder from "./scripts/in-listed-order.js";
 
 const source = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 const notOurs = ["**/node_modules/**", "**/dist/**"];
 
-/** Beside what they test, and leaving nothing behind: files share a process and the modules it has loaded. */
-const units = ["packages/**/*.test.ts", "apps/clinic/page/**/*.test.ts"];
+/** Nothing but long waits: first, so that nobody waits for them at the end. */
+const waits = ["tests/edge/idle-poll.test.ts"];
+
+/** Where credentials end after real seconds: when all else is done, and few at a time. */
+const realTime = [
+  "tests/browser/{credential-life,no-token-in-urls,notes-renewal}.test.ts",
+  "conformance/drills-in-real-time.test.ts",
+];
+
+/** In front of a screen: long, and half of it waiting for what a page shows, however late that is. */
+const screens = ["tests/browser/**/*.test.ts"];
 
 /** They change what a process has once: a module, a class of ours, the globals. Each file has a process of its own. */
 const alone = ["tests/history/faults.test.ts", "conformance/ngx-signalr-websocket.test.ts"];
@@ -18,13 +28,13 @@ const clients = ["conformance/**/*.test.ts"];
 /** With sockets and processes, each on its own ports and ended with its test: files share a process as units do. */
 const worlds = ["apps/clinic/server/**/*.test.ts", "{tests,examples}/**/*.test.ts"];
 
-/** In front of a screen, or where credentials end after real seconds: when all else is done, and few at a time. */
-const realTime = ["tests/browser/**/*.test.ts", "conformance/drills-in-real-time.test.ts"];
+/** Beside what they test, and leaving nothing behind: files share a process and the modules it has loaded. */
+const units = ["packages/**/*.test.ts", "apps/clinic/page/**/*.test.ts"];
 
-const elsewhere = [...notOurs, ...alone, ...realTime];
+const named = [...notOurs, ...waits, ...realTime, ...alone];
 
-/** More than cores, for whoever waits for a socket, a process or a timer leaves its core to another. */
-const workers = availableParallelism() + 1;
+/** More than cores, for whoever waits for a screen, a socket, a process or a timer leaves its core to another. */
+const workers = availableParallelism() + 2;
 
 /** Tests run the sources; whatever starts as a process of its own (the demo, benches) runs the build. */
 export default defineConfig({
@@ -48,20 +58,20 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     reporters: ["default", "./scripts/closing-line-reporter.ts"],
+    sequence: { sequencer: InListedOrder },
     projects: [
+      { extends: true, test: { name: "waits", include: waits } },
+      { extends: true, test: { name: "screens", include: screens, exclude: named, isolate: false } },
       { extends: true, test: { name: "alone", include: alone } },
-      { extends: true, test: { name: "units", include: units, isolate: false, restoreMocks: true } },
-      { extends: true, test: { name: "clients", include: clients, exclude: elsewhere, isolate: false } },
-      { extends: true, test: { name: "worlds", include: worlds, exclude: elsewhere, isolate: false } },
+      { extends: true, test: { name: "clients", include: clients, exclude: named, isolate: false } },
       {
         extends: true,
-        test: {
-          name: "real time",
-          include: realTime,
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
-          testTimeout: 60_000,
-        },
+        test: { name: "worlds", include: worlds, exclude: [...named, ...screens], isolate: false },
+      },
+      { extends: true, test: { name: "units", include: units, isolate: false, restoreMocks: true } },
+      {
+        extends: true,
+        test: { name: "real time", include: realTime, maxWorkers: 2, sequence: { groupOrder: 1 }, testTimeout: 60_000 },
       },
     ],
   },

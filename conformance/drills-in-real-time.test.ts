@@ -10,12 +10,16 @@ import { logout } from "./drills/logout.js";
 import { loss } from "./drills/loss.js";
 import { ahead, behind, unavailable } from "./drills/unavailable.js";
 import { everyStockClient, type StockClient } from "./support/stock-clients.js";
-import { realTime } from "./support/ward.js";
+import { fakeTime, realTime } from "./support/ward.js";
 
 const newest = everyStockClient.filter(({ version, encoding }) => version === 10 && encoding === "json");
 
-/** All of them at once, each in a ward of its own. */
+/**
+ * All of them at once, each in a ward of its own. One is rehearsed on the fake clock: what only a first time costs does
+ * not come out of the few seconds that a token lives.
+ */
 async function sideBySide(drills: readonly Drill[], client: StockClient, times = realTime): Promise<void> {
+  await drills[0]?.run(client, { ...fakeTime, renewal: times.renewal });
   const outcomes = await Promise.allSettled(drills.map(({ run }) => run(client, times)));
   const failures = outcomes.flatMap((outcome, index) =>
     outcome.status === "rejected" ? [new Error(drills[index]?.name, { cause: outcome.reason })] : [],

@@ -1,33 +1,11 @@
 /** The notes page: the rooms protocol with the browser's own WebSocket, beside the dashboard and its hub. */
 
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { browserSuite, launchBrowser, openContext } from "./support/chromium.js";
 import { element, logEntries, openWard, wardIs } from "./support/clinic-page.js";
 import { startSite, type ClinicSite } from "./support/clinic-site.js";
-import { watch, type Sighting, type Sightings } from "./support/sightings.js";
-
-/** Opens the notes beside a dashboard that is signed in, and waits until they are live. */
-async function openNotes(context: BrowserContext, origin: string): Promise<{ page: Page; seen: Sightings }> {
-  const page = await context.newPage();
-  const seen = await watch(page);
-  await page.goto(`${origin}/notes`);
-  await statusIs(page, "live");
-  return { page, seen };
-}
-
-async function statusIs(page: Page, state: "live" | "ended"): Promise<void> {
-  await page.locator(`#status[data-state="${state}"]`).waitFor();
-}
-
-async function write(page: Page, text: string): Promise<void> {
-  await element(page, "text").fill(text);
-  await element(page, "send").click();
-}
-
-function note(page: Page, text: string) {
-  return element(page, "notes").locator("li", { hasText: text });
-}
+import { note, openNotes, statusIs, write } from "./support/notes-page.js";
 
 browserSuite(
   "the notes page in Chromium",
@@ -103,22 +81,3 @@ browserSuite(
   },
   { schemes: ["http"] },
 );
-
-browserSuite("the notes page with short credentials", () => {
-  test("a new credential is shown over the same connection, again and again", async (own) => {
-    const browser = await launchBrowser();
-    own.onTestFinished(() => browser.close());
-    const site = await startSite("http", { accessTokenSeconds: 8 });
-    own.onTestFinished(() => site.stop());
-    const context = await openContext(browser, own);
-    await openWard(context, site.origin, "nurse-icu", "icu");
-    const { page, seen } = await openNotes(context, site.origin);
-    const isAuth = (sighting: Sighting): boolean =>
-      sighting.kind === "frame" && sighting.isSent && sighting.text.includes('"type":"auth"');
-    await seen.take(3, isAuth);
-    await statusIs(page, "live");
-    await write(page, "still here");
-    await note(page, "still here").waitFor();
-    expect(seen.items.filter(({ kind }) => kind === "socket").length).toBe(1);
-  });
-});

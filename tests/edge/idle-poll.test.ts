@@ -1,12 +1,12 @@
 /**
  * A long poll that nothing comes to, through nginx: the server answers it after 90 s, so nginx has to wait longer. With
  * `CI=true` in real time, with the documented file as it stands; elsewhere the server's clock runs 20 times as fast, and
- * so do the timeouts in that file.
+ * so do the timeouts in that file. Both tests only wait, so they do it side by side.
  */
 
 import { readFileSync } from "node:fs";
 import { HttpTransportType } from "@microsoft/signalr";
-import { expect, test } from "vitest";
+import { expect, test, type TestContext } from "vitest";
 import { Recorder } from "../support/recorder.js";
 import { createIssuer } from "../support/tokens.js";
 import { connectStock, runEdgeApp } from "./support/edge-app.js";
@@ -29,23 +29,30 @@ const paced = (config: string): string =>
     (_, name: string, s: string) => `${name} ${(+s * 1000) / pace}ms;`,
   );
 
-async function enter(proxyConfig: string) {
+async function enter(proxyConfig: string, { onTestFinished }: TestContext) {
   const clock = createSwiftClock(pace);
   const issuer = await createIssuer(clock);
   const { authenticator } = issuer;
-  const { port } = await runEdgeApp({ authenticator, clock });
+  const { port } = await runEdgeApp({ authenticator, clock }, onTestFinished);
   const own = await freePort();
-  const nginx = await startNginx(`
+  const nginx = await startNginx(
+    `
     server {
       listen 127.0.0.1:${own};
       access_log ACCESS_LOG hubward;
       location / { proxy_pass http://127.0.0.1:${port}; ${paced(proxyConfig)} }
     }
-  `);
-  const connection = await connectStock(`http://127.0.0.1:${own}/hub`, {
-    accessTokenFactory: () => issuer.token("anna", { roles: ["staff"], lifetime: 3_600 }),
-    transport: HttpTransportType.LongPolling,
-  });
+  `,
+    onTestFinished,
+  );
+  const connection = await connectStock(
+    `http://127.0.0.1:${own}/hub`,
+    {
+      accessTokenFactory: () => issuer.token("anna", { roles: ["staff"], lifetime: 3_600 }),
+      transport: HttpTransportType.LongPolling,
+    },
+    onTestFinished,
+  );
   const heard = new Recorder<string>();
   connection.on("said", heard.push);
   const closed = new Recorder<string>();
@@ -65,11 +72,11 @@ function longPolls(accessLog: string): readonly string[] {
 }
 
 nginxSuite("a long poll that nothing comes to, behind nginx", () => {
-  test(
+  test.concurrent(
     "is answered empty by the server, with the documented configuration, and its connection goes on",
-    async () => {
-      const { nginx, connection, heard, closed } = await enter(ours);
-      await expect.poll(() => longPolls(nginx.accessLog()), patience).toEqual(["200, 0 bytes, in time"]);
+    async (own) => {
+      const { nginx, connection, heard, closed } = await enter(ours, own);
+      await own.expect.poll(() => longPolls(nginx.accessLog()), patience).toEqual(["200, 0 bytes, in time"]);
       expect(await connection.invoke("WhoAmI")).toBe("anna");
       await connection.invoke("Say", "still here");
       expect(await heard.first()).toBe("still here");
@@ -78,11 +85,11 @@ nginxSuite("a long poll that nothing comes to, behind nginx", () => {
     pollMs + 40_000,
   );
 
-  test(
+  test.concurrent(
     "ends its connection with nginx's own 60 s, which is why the documented file has more",
-    async () => {
-      const { nginx, closed } = await enter(usual);
-      await expect
+    async (own) => {
+      const { nginx, closed } = await enter(usual, own);
+      await own.expect
         .poll(() => longPolls(nginx.accessLog()), patience)
         .toEqual([expect.stringMatching(/^504, \d+ bytes, early$/)]);
       expect(await closed.first()).toContain("504");

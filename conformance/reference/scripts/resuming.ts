@@ -153,7 +153,7 @@ export const resuming: Script = {
       await comeBack(run, ada, path);
       ada.send(sequence(3));
       ada.send(invoke("3", "Echo", "three"));
-      await ada.expect(2);
+      await ada.expect(3);
     }),
     resumes("coming back while the old socket is open and silent", async (run, ada, path) => {
       ada.send(invoke("1", "Echo", "one"));

@@ -1,6 +1,7 @@
 /** Chromium for the suites: where it is, how it starts, and what happens where there is none. */
 
 import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { chromium, type Browser, type BrowserContext, type BrowserContextOptions } from "playwright-core";
 import { describe, test, type TestContext } from "vitest";
 import type { Scheme } from "./relay.js";
@@ -9,6 +10,9 @@ const usualPlaces = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin
 
 /** `CHROMIUM_PATH` decides where it is set, also when nothing is there. */
 const chromiumPath = [process.env["CHROMIUM_PATH"] ?? usualPlaces].flat().find((path) => existsSync(path));
+
+/** Starts what `CHROMIUM` names, without what it would load for nobody. */
+const starter = fileURLToPath(new URL("chromium.sh", import.meta.url));
 
 const launchArguments = [
   "--no-sandbox",
@@ -22,7 +26,8 @@ const launchArguments = [
 /** A browser with a profile of its own, which is gone with it. */
 export async function launchBrowser(): Promise<Browser> {
   if (chromiumPath === undefined) throw new TypeError("launchBrowser: only inside a browserSuite");
-  return await chromium.launch({ executablePath: chromiumPath, args: launchArguments });
+  const env = { ...process.env, CHROMIUM: chromiumPath };
+  return await chromium.launch({ executablePath: starter, args: launchArguments, env });
 }
 
 /** A person's own browser, with cookies and storage of its own, until the test is over. Takes any certificate. */

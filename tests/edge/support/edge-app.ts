@@ -1,10 +1,13 @@
-/** An application on a real port for clients that come by way of a proxy. Ended with the test. */
+/**
+ * An application on a real port for clients that come by way of a proxy. Ended with the test; those that run side by
+ * side bring their own `onTestFinished`, as `atEnd`.
+ */
 
 import { createServer, request as httpRequest, type RequestListener } from "node:http";
 import { HubConnectionBuilder, LogLevel, type HubConnection, type IHttpConnectionOptions } from "@microsoft/signalr";
 import { hubward, type App, type HubwardOptions, type Principal, type TelemetryEvent } from "@hubward/server";
 import { attach, requirePolicy } from "@hubward/server/node";
-import { onTestFinished } from "vitest";
+import { onTestFinished, type TestContext } from "vitest";
 import type { FakeClock } from "../../support/fake-clock.js";
 import { Recorder } from "../../support/recorder.js";
 import { text as textSchema } from "../../support/schemas.js";
@@ -29,7 +32,10 @@ export interface EdgeAppOptions extends Partial<HubwardOptions> {
  * A hub `/hub` whose `WhoAmI` tells the subject, whose `Say` sends an event `said` to everybody; and `GET /me` behind
  * a guard, with the subject for an answer.
  */
-export async function runEdgeApp({ trustedProxies, listener, ...options }: EdgeAppOptions): Promise<RunningEdgeApp> {
+export async function runEdgeApp(
+  { trustedProxies, listener, ...options }: EdgeAppOptions,
+  atEnd: TestContext["onTestFinished"] = onTestFinished,
+): Promise<RunningEdgeApp> {
   const telemetry = new Recorder<TelemetryEvent>();
   const app = hubward({
     telemetry: telemetry.push,
@@ -53,7 +59,7 @@ export async function runEdgeApp({ trustedProxies, listener, ...options }: EdgeA
   });
   attach(server, app, { trustedProxies });
   const port = await listen(server);
-  onTestFinished(async () => {
+  atEnd(async () => {
     const closing = app.close();
     // A client that polls and does not come again is waited for; on a fake clock nobody else lets that time pass.
     if (options.clock !== undefined && "advance" in options.clock) (options.clock as FakeClock).advance(15_000);
@@ -64,9 +70,13 @@ export async function runEdgeApp({ trustedProxies, listener, ...options }: EdgeA
 }
 
 /** A stock client, started and stopped with the test. */
-export async function connectStock(url: string, options: IHttpConnectionOptions): Promise<HubConnection> {
+export async function connectStock(
+  url: string,
+  options: IHttpConnectionOptions,
+  atEnd: TestContext["onTestFinished"] = onTestFinished,
+): Promise<HubConnection> {
   const connection = new HubConnectionBuilder().configureLogging(LogLevel.None).withUrl(url, options).build();
-  onTestFinished(() => connection.stop());
+  atEnd(() => connection.stop());
   await connection.start();
   return connection;
 }

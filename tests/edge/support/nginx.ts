@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, onTestFinished, test } from "vitest";
+import { describe, onTestFinished, test, type TestContext } from "vitest";
 import { listen, shut } from "../../support/server.js";
 
 const usualPlaces = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
@@ -58,8 +58,9 @@ export async function freePort(): Promise<number> {
 /**
  * Starts nginx until the test is over, with the documented file for `http { }` included as it is.
  * @param http what else stands there, server and all; `ACCESS_LOG` is replaced by the log's path
+ * @param atEnd the test's own `onTestFinished`, which those that run side by side must bring
  */
-export async function startNginx(http: string): Promise<Nginx> {
+export async function startNginx(http: string, atEnd: TestContext["onTestFinished"] = onTestFinished): Promise<Nginx> {
   if (nginxPath === undefined) throw new TypeError("startNginx: only inside an nginxSuite");
   const folder = await mkdtemp(join(tmpdir(), "hubward-nginx-"));
   const accessLog = join(folder, "access.log");
@@ -84,7 +85,7 @@ export async function startNginx(http: string): Promise<Nginx> {
   const killWithUs = (): void => void child.kill("SIGKILL");
   process.once("exit", killWithUs);
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  onTestFinished(async () => {
+  atEnd(async () => {
     child.kill("SIGTERM");
     await ended;
     process.off("exit", killWithUs);
