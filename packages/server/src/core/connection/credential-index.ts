@@ -13,23 +13,23 @@ export class CredentialIndex<P, C extends Indexed<P> = Connection<P>> {
   readonly #byToken = new ByKey<string, C>();
   readonly #bySession = new ByKey<string, C>();
   readonly #bySubject = new ByKey<string, C>();
+  readonly #byPrincipalId = new ByKey<string, C>();
 
   add(connection: C): void {
     this.#byId.set(connection.id, connection);
-    this.#write(connection, connection.admission);
+    this.#move(connection, undefined, connection.admission);
   }
 
   /** Another admission has taken the place of this one. */
   replaced(connection: C, before: Admission<P>): void {
     if (this.#byId.get(connection.id) !== connection) return;
-    this.#erase(connection, before);
-    this.#write(connection, connection.admission);
+    this.#move(connection, before, connection.admission);
   }
 
   remove(connection: C): void {
     if (this.#byId.get(connection.id) !== connection) return;
     this.#byId.delete(connection.id);
-    this.#erase(connection, connection.admission);
+    this.#move(connection, connection.admission, undefined);
   }
 
   get(id: ConnectionId): C | undefined {
@@ -51,25 +51,37 @@ export class CredentialIndex<P, C extends Indexed<P> = Connection<P>> {
       case "session":
         return this.#bySession.get(name.sessionId);
       case "subject":
-        return this.#bySubject.get(name.subject);
+        return [...this.#bySubject.get(name.subject), ...this.#byPrincipalId.get(name.subject)];
       default:
         return unreachable(name);
     }
   }
 
-  #write(connection: C, { authentication: { subject, tokenId, sessionId }, principalId }: Admission<P>): void {
-    this.#bySubject.add(subject, connection);
-    if (principalId !== subject) this.#bySubject.add(principalId, connection);
-    if (tokenId !== undefined) this.#byToken.add(tokenId, connection);
-    if (sessionId !== undefined) this.#bySession.add(sessionId, connection);
+  #move(connection: C, before: Admission<P> | undefined, after: Admission<P> | undefined): void {
+    const { subject, tokenId, sessionId } = before?.authentication ?? {};
+    const next = after?.authentication;
+    move(this.#byToken, connection, tokenId, next?.tokenId);
+    move(this.#bySession, connection, sessionId, next?.sessionId);
+    move(this.#bySubject, connection, subject, next?.subject);
+    move(this.#byPrincipalId, connection, otherName(before), otherName(after));
   }
+}
 
-  #erase(connection: C, { authentication: { subject, tokenId, sessionId }, principalId }: Admission<P>): void {
-    this.#bySubject.remove(subject, connection);
-    if (principalId !== subject) this.#bySubject.remove(principalId, connection);
-    if (tokenId !== undefined) this.#byToken.remove(tokenId, connection);
-    if (sessionId !== undefined) this.#bySession.remove(sessionId, connection);
-  }
+/** Most stay under the names they have: a new token as a rule changes no more than its own. */
+function move<C extends object>(
+  names: ByKey<string, C>,
+  connection: C,
+  before: string | undefined,
+  after: string | undefined,
+): void {
+  if (before === after) return;
+  if (before !== undefined) names.remove(before, connection);
+  if (after !== undefined) names.add(after, connection);
+}
+
+/** What its principal is addressed by, where that is not the subject. */
+function otherName<P>(admission: Admission<P> | undefined): string | undefined {
+  return admission?.principalId === admission?.authentication.subject ? undefined : admission?.principalId;
 }
 
 function unreachable(value: never): never {
