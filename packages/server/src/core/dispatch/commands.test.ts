@@ -184,6 +184,24 @@ describe("a command", () => {
     expect(runs).toHaveLength(1);
   });
 
+  it("does not begin when its credential ended while a rule was asked again behind the store", async () => {
+    const bench = createDispatchFixture();
+    const answer = deferred<undefined>();
+    let asked = 0;
+    const { hub, runs } = commandHub(() => "o-1", {
+      precondition: () => (++asked === 1 ? undefined : answer.promise),
+    });
+    const peer = bench.connect({ livesMs: 5_000 });
+    const outcome = bench.dispatch(peer, hub, ["aspirin", "id-1"]);
+    while (asked < 2) await Promise.resolve();
+    // The loop stood still: no timer has run.
+    bench.clock.block(6_000);
+    answer.resolve(undefined);
+    expect(await outcome).toMatchObject({ kind: "refused", error: { reason: "token_expired" } });
+    expect(runs).toEqual([]);
+    expect(await bench.dispatch(bench.connect(), hub, ["aspirin", "id-1"])).toEqual({ kind: "value", value: "o-1" });
+  });
+
   it("that has begun ends although its connection does, and is remembered", async () => {
     const bench = createDispatchFixture();
     const working = deferred<string>();

@@ -162,7 +162,8 @@ export function createDispatcher<P>(ports: DispatcherPorts<P>): Dispatch<P> {
         return refused(new HubwardError("rate_limited", { retryAfterSeconds }), method);
       }
       if (start.state === "known") return replay(await start.outcome, method);
-      const refusal = connection.refusal() ?? (await refusalMeanwhile(connection, passage));
+      // Whoever judges it takes time, too, in which a credential may end.
+      const refusal = connection.refusal() ?? (await refusalMeanwhile(connection, passage)) ?? connection.refusal();
       const commit = new CommandCommit(start.commit, () => request.control.assertMaySpeak(connection));
       const outcome =
         refusal === undefined ? await run(connection, hub, request, passage, commit.run) : refused(refusal, method);
