@@ -107,8 +107,10 @@ export class Peer {
 
   /** What came of a new credential, by whichever way it went. */
   answered(credential: CredentialFacts, refusal: string | undefined): void {
-    // It was taken, perhaps, and the connection lapsed before that could be said.
+    // It was taken, perhaps, and the connection lapsed before that could be said: for changed claims, where it does not
+    // say when to try again, as it does of a token that they outdate.
     if (refusal?.includes("auth_unavailable") === true) return;
+    if (refusal?.includes("reauth_required") === true && !refusal.includes("retry_after")) return;
     const wasTaken = refusal === undefined;
     this.history.record({ type: wasTaken ? "renewed" : "declined", connection: this.name, credential });
     if (wasTaken) this.credential = credential;
