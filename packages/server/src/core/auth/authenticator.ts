@@ -8,7 +8,8 @@ export interface Authenticator {
   readonly issuer?: string | undefined;
   /**
    * Verifies one token completely (signature, issuer, audience, lifetime, type). May answer at once when it
-   * has verified the same token before. Never returns an Authentication whose `expiresAt` has passed.
+   * has verified the same token before. Never returns an Authentication whose `expiresAt` has passed. What it returns is
+   * frozen.
    * @throws HubwardError (or rejects with one): `invalid_token`, `token_expired`, or `auth_unavailable` when the
    * answer could not be had; the last one must never be told to a client as 401.
    */
